@@ -1,0 +1,1 @@
+//! HTTP/1.1 response decoding: bytes in, events out.
