@@ -1,0 +1,27 @@
+'use strict';
+
+/** Which tests run: under which module, on which Node version, on which system. */
+
+const isOracle = process.env.ORACLE === 'node';
+const [major, minor] = process.versions.node.split('.').map(Number);
+
+/**
+ * @param {number} wantedMajor
+ * @param {number} [wantedMinor]
+ * @returns {boolean} whether the running Node is that version or a newer one
+ */
+function nodeIsAtLeast(wantedMajor, wantedMinor = 0) {
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}
+
+module.exports = {
+  isOracle,
+  nodeIsAtLeast,
+  nodeMajor: major,
+  /** A test of what node:http does not have or does wrong. */
+  itOurs: isOracle ? it.skip : it,
+  describeOurs: isOracle ? describe.skip : describe,
+  /** A test that reads the kernel's own tables. */
+  itLinux: process.platform === 'linux' ? it : it.skip,
+  describeLinux: process.platform === 'linux' ? describe : describe.skip,
+};

@@ -1,0 +1,15 @@
+'use strict';
+
+/** Everything a test file needs; requiring it also registers the clean-up after each test. */
+module.exports = {
+  http: require('./http'),
+  ...require('./agents'),
+  ...require('./child'),
+  ...require('./cleanup'),
+  ...require('./conditions'),
+  ...require('./exchange'),
+  ...require('./kernel'),
+  ...require('./recorder'),
+  ...require('./servers'),
+  ...require('./wait'),
+};

@@ -1,0 +1,153 @@
+'use strict';
+
+/** Real peers on free ports, closed after the test: Node's HTTP server, and raw ones that send exact bytes. */
+
+const fs = require('node:fs');
+const http = require('node:http');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+const { cleanUp } = require('./cleanup');
+const { peerHasReadAll } = require('./kernel');
+const { turnOfEventLoop, until } = require('./wait');
+
+/**
+ * Starts Node's own HTTP server.
+ * @param {http.RequestListener} [handler]
+ * @param {http.ServerOptions & { listen?: object }} [options] listen: what to listen on instead of 127.0.0.1:0
+ * @returns {Promise<Peer & { server: http.Server }>}
+ */
+function serve(handler, { listen, ...options } = {}) {
+  return listening(http.createServer(options, handler), listen);
+}
+
+/**
+ * Starts a TCP server that speaks for itself.
+ * @param {(socket: net.Socket, index: number) => void} onConnection index counts connections from 0
+ * @param {object} [listen] what to listen on instead of 127.0.0.1:0
+ * @returns {Promise<Peer & { server: net.Server }>}
+ */
+function serveRaw(onConnection, listen) {
+  let count = 0;
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    socket.setNoDelay(true);
+    // A client may reset the connection in many of these tests; that is its right.
+    socket.on('error', () => {});
+    onConnection(socket, count++);
+  });
+  return listening(server, listen);
+}
+
+/**
+ * A raw server that answers each request head with given bytes.
+ * @param {string | Buffer | (string | Buffer)[] | ((head: string, index: number) => string | Buffer)} answer
+ *   an array is sent segment by segment, each only after the client has read the one before
+ * @param {{ end?: boolean }} [options] end: close the connection after the answer
+ * @returns {Promise<Peer & { heads: string[] }>} heads: what was asked
+ */
+async function serveAnswer(answer, { end = false } = {}) {
+  const heads = [];
+  const peer = await serveRaw((socket) => {
+    onRequestHead(socket, async (head) => {
+      heads.push(head);
+      const bytes = typeof answer === 'function' ? answer(head, heads.length - 1) : answer;
+      await sendSegments(socket, Array.isArray(bytes) ? bytes : [bytes]);
+      if (end) socket.end();
+    });
+  });
+  return Object.assign(peer, { heads });
+}
+
+/**
+ * Calls back with each request header block that arrives (bodies are not understood: use it for requests without one).
+ * @param {net.Socket} socket
+ * @param {(head: string) => void} onHead
+ */
+function onRequestHead(socket, onHead) {
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1');
+    for (let end; (end = text.indexOf('\r\n\r\n')) !== -1;) {
+      const head = text.slice(0, end + 4);
+      text = text.slice(end + 4);
+      onHead(head);
+    }
+  });
+}
+
+/**
+ * Sends each chunk in a TCP segment of its own, and the next only when the kernel shows that the peer (on this machine)
+ * has read everything sent so far, so that no two of them meet in its receive queue.
+ * @param {net.Socket} socket
+ * @param {(string | Buffer)[]} segments
+ */
+async function sendSegments(socket, segments) {
+  const last = segments.length - 1;
+  for (const [index, segment] of segments.entries()) {
+    if (socket.destroyed || segment.length === 0) continue;
+    await new Promise((resolve) => { socket.write(segment, 'latin1', resolve); });
+    if (index === last) break;
+    // A look at the kernel's table costs milliseconds: give a client on this thread its turn to read first.
+    await turnOfEventLoop();
+    await turnOfEventLoop();
+    await until(() => socket.destroyed || peerHasReadAll(socket),
+      `the client to read segment ${index} of ${segments.length}`);
+  }
+}
+
+/**
+ * @param {string | Buffer} bytes
+ * @returns {Buffer[]} the same in segments of one byte
+ */
+function byteByByte(bytes) {
+  return Array.from(Buffer.from(bytes, 'latin1'), (byte) => Buffer.from([byte]));
+}
+
+/** @returns {string} a path for a Unix domain socket, removed after the test */
+function socketPath() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ferrequest-'));
+  cleanUp(() => fs.rmSync(folder, { recursive: true, force: true }));
+  return path.join(folder, 's');
+}
+
+/** @returns {Promise<number>} a port of 127.0.0.1 on which nobody listens */
+async function unusedPort() {
+  const server = net.createServer();
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const { port } = server.address();
+  await new Promise((resolve) => { server.close(resolve); });
+  return port;
+}
+
+/**
+ * @typedef {object} Peer
+ * @property {number} port
+ * @property {{ host: string, port: number } | { socketPath: string }} address options of a request to it
+ * @property {Set<net.Socket>} sockets the connections that are open now
+ * @property {net.Socket[]} accepted all connections there were, in order
+ * @property {() => Promise<void>} close stops it and resets what is open
+ */
+
+async function listening(server, listen = { port: 0, host: '127.0.0.1' }) {
+  const sockets = new Set();
+  const accepted = [];
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    accepted.push(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  const close = () => new Promise((resolve) => {
+    server.close(() => resolve());
+    for (const socket of sockets) socket.destroy();
+  });
+  cleanUp(close);
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(listen, resolve);
+  });
+  const bound = server.address();
+  const address = typeof bound === 'string' ? { socketPath: bound } : { host: bound.address, port: bound.port };
+  return { server, port: bound.port, address, sockets, accepted, close };
+}
+
+module.exports = { serve, serveRaw, serveAnswer, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort };
