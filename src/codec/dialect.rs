@@ -1,0 +1,33 @@
+//! Where the parsers of the supported Node versions disagree about the same bytes.
+//!
+//! Nothing else in the codec asks for a version. Each field names one tolerance and the llhttp release that changed it.
+
+/// The tolerances of one llhttp release. The default is the newest known one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// A second CR may stand for the LF at the end of the status line. Up to 9.4.1.
+    pub(super) cr_cr_ends_status_line: bool,
+    /// Tabs may follow the digits of a Content-Length. Since 9.4.0.
+    pub(super) tab_after_content_length: bool,
+    /// Tabs may follow `close`, `keep-alive` and `upgrade` in Connection. Since 9.4.2.
+    pub(super) tab_after_connection_option: bool,
+}
+
+impl Dialect {
+    /// The dialect of an llhttp release, the numbers of `process.versions.llhttp`.
+    pub const fn from_llhttp(major: u32, minor: u32, patch: u32) -> Self {
+        let since_9_4_0 = major > 9 || (major == 9 && minor >= 4);
+        let since_9_4_2 = major > 9 || (major == 9 && (minor > 4 || (minor == 4 && patch >= 2)));
+        Self {
+            cr_cr_ends_status_line: !since_9_4_2,
+            tab_after_content_length: since_9_4_0,
+            tab_after_connection_option: since_9_4_2,
+        }
+    }
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self::from_llhttp(9, 4, 3)
+    }
+}
