@@ -59,6 +59,29 @@ async function serveAnswer(answer, { end = false } = {}) {
 }
 
 /**
+ * A raw server that keeps what it is sent and answers with an empty 200 when a request is whole.
+ * @param {(text: string) => boolean} [isWhole] whether that (latin1) is a whole request; by default one that ends in an
+ *   empty line, as a header without a body and a chunked body without trailers do
+ * @returns {Promise<Peer & { wire: () => string }>} wire: all that came so far, as latin1
+ */
+async function serveWire(isWhole = (text) => text.endsWith('\r\n\r\n')) {
+  let all = '';
+  const peer = await serveRaw((socket) => {
+    let text = '';
+    socket.on('data', (chunk) => {
+      all += chunk.toString('latin1');
+      text += chunk.toString('latin1');
+      if (isWhole(text)) {
+        text = '';
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      }
+    });
+    socket.on('end', () => socket.end());
+  });
+  return Object.assign(peer, { wire: () => all });
+}
+
+/**
  * Calls back with each request header block that arrives (bodies are not understood: use it for requests without one).
  * @param {net.Socket} socket
  * @param {(head: string) => void} onHead
@@ -150,4 +173,4 @@ async function listening(server, listen = { port: 0, host: '127.0.0.1' }) {
   return { server, port: bound.port, address, sockets, accepted, close };
 }
 
-module.exports = { serve, serveRaw, serveAnswer, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort };
+module.exports = { serve, serveRaw, serveAnswer, serveWire, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort };
