@@ -1,0 +1,80 @@
+/** What a user writes, and the mistakes that the compiler finds for them. */
+import ferrequest = require('ferrequest');
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** Compiles if, and only if, the two types are the same. */
+function isExactly<T>() {
+  return <U>(_value: U, ..._same: [T] extends [U] ? ([U] extends [T] ? [] : [never]) : [never]): void => {};
+}
+
+export function request(): void {
+  const req = ferrequest.request('http://localhost/', { method: 'POST', timeout: 1000, highWaterMark: 16384 });
+  isExactly<ferrequest.ClientRequest>()(req);
+  isExactly<ferrequest.ClientRequest>()(ferrequest.get(new URL('http://localhost/')));
+  isExactly<ferrequest.ClientRequest>()(new ferrequest.ClientRequest({ host: 'localhost' }, (res) => res.resume()));
+
+  isExactly<boolean>()(req.write('text'));
+  isExactly<boolean>()(req.write('74657874', 'hex', (error) => isExactly<Error | null | undefined>()(error)));
+  isExactly<boolean>()(req.write(Buffer.from('text')));
+  isExactly<boolean>()(req.write(new Uint8Array([1, 2, 3]), () => {}));
+  isExactly<boolean>()(req.write([104, 105]));
+  isExactly<boolean>()(req.write([104, 105] as const, 'utf8', () => {}));
+  isExactly<ferrequest.ClientRequest>()(req.end([33]));
+  isExactly<ferrequest.ClientRequest>()(req.end('!', 'latin1', () => {}));
+  // @ts-expect-error no such encoding
+  req.write('text', 'utf-9');
+  // @ts-expect-error `rejectUnauthorized` belongs to https
+  ferrequest.request({ host: 'localhost', rejectUnauthorized: false });
+  // @ts-expect-error a number of milliseconds
+  ferrequest.request({ host: 'localhost', timeout: '1s' });
+}
+
+export function events(req: ferrequest.ClientRequest): void {
+  req.on('response', (response) => {
+    isExactly<ferrequest.ClientResponse>()(response);
+    isExactly<number>()(response.statusCode);
+    isExactly<string>()(response.statusMessage);
+  });
+  req.once('upgrade', (response, socket, head) => {
+    isExactly<ferrequest.ClientResponse>()(response);
+    isExactly<Socket>()(socket);
+    isExactly<Buffer>()(head);
+  });
+  req.prependListener('connect', (_response, socket) => isExactly<Socket>()(socket));
+  req.prependOnceListener('socket', (socket) => isExactly<Socket>()(socket));
+  req.addListener('information', (info) => isExactly<number>()(info.statusCode));
+  req.on('error', (error) => isExactly<Error>()(error));
+  req.on('an event of a library', (first: number, second: string) => [first, second]);
+}
+
+export class Dialer extends ferrequest.Agent {
+  override createConnection(_options: ferrequest.RequestOptions, callback: (error: Error | null, socket: Duplex) => void) {
+    return super.createConnection({}, callback);
+  }
+}
+
+export const agent = new ferrequest.Agent({
+  agentKeepAliveTimeoutBuffer: 500,
+  keepAlive: true,
+  keepAliveMsecs: 1000,
+  maxFreeSockets: 10,
+  maxSockets: 50,
+  maxTotalSockets: 100,
+  noDelay: true,
+  proxyEnv: process.env,
+  scheduling: 'fifo',
+  timeout: 5000,
+});
+// @ts-expect-error neither first in, first out nor last in, first out
+export const random = new ferrequest.Agent({ scheduling: 'random' });
+
+export class Traced extends ferrequest.ClientRequest {
+  override end(...args: any[]): this {
+    return super.end(args[0]);
+  }
+}
+
+const counters = ferrequest.stats();
+isExactly<ferrequest.Stats>()(counters);
+export const total: number = Object.values(counters).reduce((sum: number, counter: number) => sum + counter, 0);

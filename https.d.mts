@@ -1,0 +1,4 @@
+import * as https from './https.js';
+
+export default https;
+export * from './https.js';

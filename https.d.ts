@@ -1,0 +1,56 @@
+/// <reference types="node" />
+
+import * as https from 'node:https';
+import type { ClientRequest, ClientResponse } from './index.js';
+
+// Whatever is not declared here is Node's own, as it is in JavaScript.
+export * from 'node:https';
+
+/**
+ * Options of {@link Agent}: those of the agent for http, and every option of
+ * [`tls.connect()`](https://nodejs.org/api/tls.html#tlsconnectoptions-callback).
+ * All times are in milliseconds. Source: https://nodejs.org/api/https.html#new-agentoptions
+ */
+export interface AgentOptions extends https.AgentOptions {
+  /** The most TLS sessions kept for resumption; `0` turns the cache off. Default: `100`. */
+  maxCachedSessions?: number | undefined;
+  /**
+   * Where to read `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` from, upper or lower case; on every supported Node.
+   * Default: no proxy. Source: https://nodejs.org/api/http.html#built-in-proxy-support
+   */
+  proxyEnv?: NodeJS.ProcessEnv | undefined;
+}
+
+/** Who gets which TLS socket, with a cache of sessions. */
+export class Agent extends https.Agent {
+  constructor(options?: AgentOptions);
+}
+
+/** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
+export let globalAgent: Agent;
+
+/**
+ * Makes a request over TLS. It is in progress at once; `end()` must be called, even when there is no body.
+ * @param callback a listener of `'response'`
+ */
+export function request(
+  options: https.RequestOptions | string | URL,
+  callback?: (response: ClientResponse) => void,
+): ClientRequest;
+/** @param options come over what `url` says */
+export function request(
+  url: string | URL,
+  options: https.RequestOptions,
+  callback?: (response: ClientResponse) => void,
+): ClientRequest;
+
+/** {@link request} with the method GET by default, and `end()` called. */
+export function get(
+  options: https.RequestOptions | string | URL,
+  callback?: (response: ClientResponse) => void,
+): ClientRequest;
+export function get(
+  url: string | URL,
+  options: https.RequestOptions,
+  callback?: (response: ClientResponse) => void,
+): ClientRequest;

@@ -1,0 +1,4 @@
+import * as http from './index.js';
+
+export default http;
+export * from './index.js';

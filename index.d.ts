@@ -1,0 +1,206 @@
+/// <reference types="node" />
+
+import * as http from 'node:http';
+import type { Socket } from 'node:net';
+
+// Whatever is not declared here is Node's own, as it is in JavaScript.
+export * from 'node:http';
+
+/**
+ * Options of {@link Agent}. Besides these it takes every option of
+ * [`socket.connect()`](https://nodejs.org/api/net.html#socketconnectoptions-connectlistener) and hands it on.
+ * All times are in milliseconds. Source: https://nodejs.org/api/http.html#new-agentoptions
+ */
+export interface AgentOptions extends http.AgentOptions {
+  /** Keep the socket of a finished exchange open for the next one. Default: `false` (`true` for `globalAgent`). */
+  keepAlive?: boolean | undefined;
+  /** Idle time before the kernel's first TCP keep-alive probe of a pooled socket. Default: `1000` ms. */
+  keepAliveMsecs?: number | undefined;
+  /**
+   * Taken off the server's `Keep-Alive: timeout=` hint, so that an idle socket is closed here before it is closed
+   * there. Default: `1000` ms.
+   */
+  agentKeepAliveTimeoutBuffer?: number | undefined;
+  /** The most sockets open to one origin (a value of `getName()`) at a time. Default: `Infinity`. */
+  maxSockets?: number | undefined;
+  /** The most sockets open at a time over all origins. Default: `Infinity`. */
+  maxTotalSockets?: number | undefined;
+  /** The most idle sockets kept for one origin, where `keepAlive` is on. Default: `256`. */
+  maxFreeSockets?: number | undefined;
+  /** Which idle socket the next request takes: the last one used or the first. Default: `'lifo'`. */
+  scheduling?: 'fifo' | 'lifo' | undefined;
+  /** Inactivity of a socket, in ms, after which `'timeout'` is emitted. Default: none (`5000` for `globalAgent`). */
+  timeout?: number | undefined;
+  /** Send small packets at once, without Nagle's algorithm. Default: `true`. */
+  noDelay?: boolean | undefined;
+  /**
+   * Where to read `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` from, upper or lower case; on every supported Node.
+   * Default: no proxy. Source: https://nodejs.org/api/http.html#built-in-proxy-support
+   */
+  proxyEnv?: NodeJS.ProcessEnv | undefined;
+}
+
+/**
+ * Who gets which socket: keeps connections for reuse, and requests in a queue when no more may be opened.
+ * An agent of node:http, of another package, or any object with `addRequest()` works in its place.
+ */
+export class Agent extends http.Agent {
+  constructor(options?: AgentOptions);
+}
+
+/** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
+export let globalAgent: Agent;
+
+/**
+ * Options of {@link request}. Besides these it takes every option of `http.request()` and of
+ * [`socket.connect()`](https://nodejs.org/api/net.html#socketconnectoptions-connectlistener).
+ * Source: https://nodejs.org/api/http.html#httprequesturl-options-callback
+ */
+export interface RequestOptions extends http.RequestOptions {
+  /**
+   * The agent that manages the connection; `false` makes one for this request alone, `undefined` takes
+   * `globalAgent`, unless `createConnection` is given.
+   */
+  agent?: http.Agent | boolean | undefined;
+  /** Whether `Host`, `Connection`, `Content-Length` and `Transfer-Encoding` are added. Default: `true`. */
+  setDefaultHeaders?: boolean | undefined;
+  /** The most bytes that the response's header may have. Default: `http.maxHeaderSize` (16384 bytes). */
+  maxHeaderSize?: number | undefined;
+  /** Inactivity of the socket, in ms, after which `'timeout'` is emitted; nothing is destroyed. Default: none. */
+  timeout?: number | undefined;
+  /** Bytes buffered for writing before `write()` answers `false`. Default: that of Node's streams. */
+  highWaterMark?: number | undefined;
+}
+
+/** What this process has done since it started. See {@link stats}. */
+export interface Stats {
+  /** Requests made. */
+  requests: number;
+  /** Responses whose header has arrived; informational (1xx) ones are not counted. */
+  responses: number;
+  /** Connections opened by the I/O thread. */
+  connectionsOpened: number;
+  /** Requests that were given a connection that an earlier one had used. */
+  connectionsReused: number;
+  /** Idle connections that were found closed by the peer and replaced before a byte was sent on them. */
+  staleReplaced: number;
+  /** Bytes read from connections of the I/O thread. */
+  bytesIn: number;
+  /** Bytes written to connections of the I/O thread. */
+  bytesOut: number;
+  /** Calls from JavaScript to the I/O thread that handed over what had been staged. */
+  doorbells: number;
+  /** Times that JavaScript took everything the I/O thread had queued. */
+  drains: number;
+  /** Records taken by a drain, on average. */
+  recordsPerDrain: number;
+}
+
+/** Counters of this process. A snapshot; counting is always on. */
+export function stats(): Stats;
+
+/** The response to a {@link ClientRequest}: the manual's name for what node:http calls an `IncomingMessage`. */
+export class ClientResponse extends http.IncomingMessage {
+  /** The status code, 100 to 999. */
+  statusCode: number;
+  /** The reason phrase, as it was sent; may be empty. */
+  statusMessage: string;
+}
+
+/** The events of {@link ClientRequest} besides those of every Writable, and what their listeners get. */
+export interface ClientRequestEvents {
+  /** `abort()` was called for the first time. */
+  abort: [];
+  /** The answer to CONNECT. `head` is what followed its header. Without a listener the connection is closed. */
+  connect: [response: ClientResponse, socket: Socket, head: Buffer];
+  /** 100 Continue: the peer waits for the body. */
+  continue: [];
+  /** An informational response (1xx) other than 101. */
+  information: [info: http.InformationEvent];
+  /** The response, before any part of its body. */
+  response: [response: ClientResponse];
+  /** The socket that the request was given. */
+  socket: [socket: Socket];
+  /** The socket was idle for as long as `timeout` says. Nothing is destroyed. */
+  timeout: [];
+  /** 101 Switching Protocols. `head` is what followed its header. Without a listener the connection is closed. */
+  upgrade: [response: ClientResponse, socket: Socket, head: Buffer];
+  close: [];
+  drain: [];
+  error: [error: Error];
+  finish: [];
+}
+
+/** A request in progress. Its header can be changed until the first chunk of data, or the end, has been written. */
+export class ClientRequest extends http.ClientRequest {
+  constructor(url: string | URL | RequestOptions, callback?: (response: ClientResponse) => void);
+  constructor(url: string | URL, options: RequestOptions, callback?: (response: ClientResponse) => void);
+
+  /**
+   * Sends a part of the body.
+   * @param chunk a string, bytes, or an array of integers from 0 to 255
+   * @returns whether there is room for more; if not, `'drain'` says when there is
+   */
+  write(chunk: string | Uint8Array | readonly number[], callback?: (error: Error | null | undefined) => void): boolean;
+  /** @param encoding of a string. Default: `'utf8'` */
+  write(
+    chunk: string | Uint8Array | readonly number[],
+    encoding: BufferEncoding,
+    callback?: (error: Error | null | undefined) => void,
+  ): boolean;
+  // As wide as node:http's own, so that what compiles with it compiles here; other types throw ERR_INVALID_ARG_TYPE.
+  write(chunk: any, callback?: (error: Error | null | undefined) => void): boolean;
+  write(chunk: any, encoding: BufferEncoding, callback?: (error: Error | null | undefined) => void): boolean;
+
+  /** Ends the request; when its body is chunked, with the last chunk and the trailers. */
+  end(callback?: () => void): this;
+  /** @param data the last part of the body, as {@link write} takes it */
+  end(data: string | Uint8Array | readonly number[], callback?: () => void): this;
+  /** @param encoding of a string. Default: `'utf8'` */
+  end(data: string | Uint8Array | readonly number[], encoding: BufferEncoding, callback?: () => void): this;
+  end(data: any, callback?: () => void): this;
+  end(data: any, encoding: BufferEncoding, callback?: () => void): this;
+
+  addListener<E extends keyof ClientRequestEvents>(event: E, listener: (...args: ClientRequestEvents[E]) => void): this;
+  addListener(event: string | symbol, listener: (...args: any[]) => void): this;
+  on<E extends keyof ClientRequestEvents>(event: E, listener: (...args: ClientRequestEvents[E]) => void): this;
+  on(event: string | symbol, listener: (...args: any[]) => void): this;
+  once<E extends keyof ClientRequestEvents>(event: E, listener: (...args: ClientRequestEvents[E]) => void): this;
+  once(event: string | symbol, listener: (...args: any[]) => void): this;
+  prependListener<E extends keyof ClientRequestEvents>(
+    event: E,
+    listener: (...args: ClientRequestEvents[E]) => void,
+  ): this;
+  prependListener(event: string | symbol, listener: (...args: any[]) => void): this;
+  prependOnceListener<E extends keyof ClientRequestEvents>(
+    event: E,
+    listener: (...args: ClientRequestEvents[E]) => void,
+  ): this;
+  prependOnceListener(event: string | symbol, listener: (...args: any[]) => void): this;
+}
+
+/**
+ * Makes a request. It is in progress at once; `end()` must be called, even when there is no body.
+ * @param callback a listener of `'response'`
+ */
+export function request(
+  options: RequestOptions | string | URL,
+  callback?: (response: ClientResponse) => void,
+): ClientRequest;
+/** @param options come over what `url` says */
+export function request(
+  url: string | URL,
+  options: RequestOptions,
+  callback?: (response: ClientResponse) => void,
+): ClientRequest;
+
+/** {@link request} with the method GET by default, and `end()` called. */
+export function get(
+  options: RequestOptions | string | URL,
+  callback?: (response: ClientResponse) => void,
+): ClientRequest;
+export function get(
+  url: string | URL,
+  options: RequestOptions,
+  callback?: (response: ClientResponse) => void,
+): ClientRequest;
