@@ -20,6 +20,11 @@ module.exports = {
   nodeMajor: major,
   /** A test of what node:http does not have or does wrong. */
   itOurs: isOracle ? it.skip : it,
+  /**
+   * A test of what some Node versions get wrong and ferrequest right.
+   * @param {boolean} hasFault whether the running Node is one of them
+   */
+  itMends: (hasFault) => (isOracle && hasFault ? it.skip : it),
   describeOurs: isOracle ? describe.skip : describe,
   /** A test that reads the kernel's own tables. */
   itLinux: process.platform === 'linux' ? it : it.skip,
