@@ -1,6 +1,6 @@
 'use strict';
 
-/** abort(), destroy() and destroy(error) at every stage of a request: which events come, in which order, with which codes. */
+/** abort(), destroy() and destroy(error) at every stage: which events come, in which order, with which codes. */
 
 const { http, newAgent, quiet, record, serve, until, untilNoConnections, untilPoolIsEmpty } = require('./support');
 
@@ -27,14 +27,15 @@ const WAYS = {
 // Without a response, the request fails; abort() is told on the next tick, before the socket is closed.
 const fails = ({ aborts, code }) => [...(aborts ? ['req abort'] : []), `req error ${code}`, 'req close'];
 
-// With one, it is the response that fails; only an error of one's own is told on the request too.
-const cutsResponse = (way) => [
-  ...ownEvents(way), 'res aborted', 'req close', 'res error ECONNRESET', 'res close',
-];
-
+// What tells of the way itself, when there is a response.
 const ownEvents = ({ aborts, code }) => [
   ...(aborts ? ['req abort'] : []),
   ...(code === 'ENOUGH' ? ['req error ENOUGH'] : []),
+];
+
+// With one, it is the response that fails; only an error of one's own is told on the request too.
+const cutsResponse = (way) => [
+  ...ownEvents(way), 'res aborted', 'req close', 'res error ECONNRESET', 'res close',
 ];
 
 /** @type {Record<string, Stage>} */

@@ -111,7 +111,8 @@ describe('the header of a request that is in progress', () => {
 describe('the bytes of a header', () => {
   it.each([
     ['a GET', { path: '/a?b=c' }, ['GET /a?b=c HTTP/1.1', 'Host: %', 'Connection: keep-alive']],
-    ['a GET of an agent without keep-alive', { agent: new http.Agent() }, ['GET / HTTP/1.1', 'Host: %', 'Connection: close']],
+    ['a GET of an agent without keep-alive', { agent: new http.Agent() },
+      ['GET / HTTP/1.1', 'Host: %', 'Connection: close']],
     ['a request without agent', { agent: false }, ['GET / HTTP/1.1', 'Host: %', 'Connection: close']],
     ['a method in lower case', { method: 'delete' }, ['DELETE / HTTP/1.1', 'Host: %', 'Connection: keep-alive']],
     ['a header of one\'s own before Host', { headers: { 'x-a': 'b', HOST: 'other' } },
@@ -128,7 +129,8 @@ describe('the bytes of a header', () => {
       ['GET / HTTP/1.1', 'X-A: 1; 2', 'Host: %', 'Connection: keep-alive']],
     ['raw pairs, to which nothing but Connection is added', { headers: ['X-A', '1', 'x-a', '2', 'Host', 'h'] },
       ['GET / HTTP/1.1', 'X-A: 1', 'x-a: 2', 'Host: h', 'Connection: keep-alive']],
-    ['the default port of the protocol', { defaultPort: 'the port' }, ['GET / HTTP/1.1', 'Host: 127.0.0.1', 'Connection: keep-alive']],
+    ['the default port of the protocol', { defaultPort: 'the port' },
+      ['GET / HTTP/1.1', 'Host: 127.0.0.1', 'Connection: keep-alive']],
     ['Latin-1 in a value', { headers: { 'X-A': 'caf\xe9' } },
       ['GET / HTTP/1.1', 'X-A: caf\xe9', 'Host: %', 'Connection: keep-alive']],
   ])('are exact for %s', async (_, options, expected) => {
@@ -140,13 +142,14 @@ describe('the bytes of a header', () => {
   });
 
   it.each([
-    ['a POST ended with its body', 'POST', (req) => req.end('body'), ['Host: %', 'Connection: keep-alive', 'Content-Length: 4']],
+    ['a POST ended with its body', 'POST', (req) => req.end('body'),
+      ['Host: %', 'Connection: keep-alive', 'Content-Length: 4']],
     ['a POST without a body', 'POST', (req) => req.end(), ['Host: %', 'Connection: keep-alive', 'Content-Length: 0']],
     ['a POST that is streamed', 'POST', (req) => { req.write('bo'); req.end('dy'); },
       ['Host: %', 'Connection: keep-alive', 'Transfer-Encoding: chunked']],
-    ['a PATCH with Content-Length', 'PATCH', (req) => { req.setHeader('Content-Length', 4); req.write('body'); req.end(); },
+    ['a PATCH with Content-Length', 'PATCH', (req) => req.setHeader('Content-Length', 4).end('body'),
       ['Host: %', 'Content-Length: 4', 'Connection: keep-alive']],
-    ['a GET with Transfer-Encoding', 'GET', (req) => { req.setHeader('Transfer-Encoding', 'chunked'); req.end('body'); },
+    ['a GET with Transfer-Encoding', 'GET', (req) => req.setHeader('Transfer-Encoding', 'chunked').end('body'),
       ['Host: %', 'Transfer-Encoding: chunked', 'Connection: keep-alive']],
   ])('tell the framing of %s', async (_, method, send, expected) => {
     const { lines, host } = await linesOf({ method }, send);
@@ -178,8 +181,8 @@ describe('the properties of a request', () => {
     req.on('error', () => {});
     expect(req).toMatchObject({
       method: 'PUT', path: '/p?q', host: '127.0.0.1', protocol: 'http:', maxHeadersCount: null, reusedSocket: false,
-      aborted: false, destroyed: false, headersSent: false, writableEnded: false, writableFinished: false, finished: false,
-      sendDate: false, useChunkedEncodingByDefault: true, res: null,
+      aborted: false, destroyed: false, headersSent: false, writableEnded: false, writableFinished: false,
+      finished: false, sendDate: false, useChunkedEncodingByDefault: true, res: null,
     });
     req.destroy();
   });

@@ -11,7 +11,8 @@ const { Readable, Stream, Transform, finished, pipeline } = require('node:stream
 const { pipeline: pipelinePromise } = require('node:stream/promises');
 const nodeHttp = require('node:http');
 const {
-  bytesOf, cleanUp, http, itMends, newAgent, nodeMajor, pseudoRandomBytes, quiet, record, responseTo, serve, serveWire, until,
+  bytesOf, cleanUp, http, itMends, newAgent, nodeMajor, pseudoRandomBytes, quiet, record, responseTo, serve,
+  serveWire, until,
 } = require('./support');
 
 const MEBIBYTE = 1 << 20;
@@ -56,8 +57,8 @@ describe('a request', () => {
     const peer = await serve((req, res) => req.resume().on('end', () => res.end()));
     const req = http.request({ ...peer.address, method: 'POST', agent: newAgent() });
     expect(req).toMatchObject({
-      writable: true, writableEnded: false, writableFinished: false, writableObjectMode: false, writableLength: 0, writableCorked: 0,
-      destroyed: false, closed: false, errored: null,
+      writable: true, writableEnded: false, writableFinished: false, writableObjectMode: false, writableLength: 0,
+      writableCorked: 0, destroyed: false, closed: false, errored: null,
     });
     expect(req.writableHighWaterMark).toBeGreaterThanOrEqual(16384);
     req.write('abc');
@@ -253,7 +254,7 @@ describe('cork()', () => {
 });
 
 describe("'finish'", () => {
-  it("comes once, after the callbacks of the chunks, and before 'response' when the server waits for the end", async () => {
+  it('comes once, after the callbacks of the chunks and before the response to the whole', async () => {
     const { req, answer } = await postTo(await serveHash());
     const recorder = record(req);
     req.write('a', () => recorder.add('wrote a'));

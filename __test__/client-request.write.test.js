@@ -37,11 +37,11 @@ async function startWire(headers = {}, isWhole = undefined) {
 describe('a string', () => {
   const TEXT = 'h\xe9llo \u20ac \u{1f600} w\xf6rld';
   const ENCODED = {
-    utf8: TEXT, 'utf-8': TEXT, UTF8: TEXT, latin1: 'h\xe9llo', binary: 'h\xe9llo', ascii: 'hello', hex: '00ff7f80', base64: 'AP9/gA==',
-    base64url: 'AP9_gA', ucs2: TEXT, 'ucs-2': TEXT, utf16le: TEXT, 'utf-16le': TEXT,
+    utf8: TEXT, 'utf-8': TEXT, UTF8: TEXT, ucs2: TEXT, 'ucs-2': TEXT, utf16le: TEXT, 'utf-16le': TEXT,
+    latin1: 'h\xe9llo', binary: 'h\xe9llo', ascii: 'hello', hex: '00ff7f80', base64: 'AP9/gA==', base64url: 'AP9_gA',
   };
 
-  it.each(Object.entries(ENCODED))('in %s is sent as the bytes it stands for, in a chunked body', async (encoding, text) => {
+  it.each(Object.entries(ENCODED))('in %s is sent as the bytes it stands for', async (encoding, text) => {
     const { req, echo } = await startEcho();
     req.write(text, encoding);
     req.write(Buffer.from([0]));
@@ -51,7 +51,7 @@ describe('a string', () => {
     expect(await echo).toEqual(Buffer.concat([bytes, Buffer.from([0]), bytes, bytes]));
   });
 
-  it.each(Object.entries(ENCODED))('in %s is sent as the bytes it stands for, in a body of a given length', async (encoding, text) => {
+  it.each(Object.entries(ENCODED))('in %s is sent as these bytes in a body of a given length', async (encoding, text) => {
     const bytes = Buffer.from(text, encoding);
     const { req, echo } = await startEcho({ headers: { 'Content-Length': 2 * bytes.length } });
     req.write(text, encoding);
@@ -61,7 +61,7 @@ describe('a string', () => {
 
   it.each(Object.entries(ENCODED))('in %s given to end() alone gets the right Content-Length', async (encoding, text) => {
     const bytes = Buffer.from(text, encoding);
-    const { req, body } = await startWire({}, (sent) => /\r\n\r\n/.test(sent) && sent.endsWith(bytes.toString('latin1')));
+    const { req, body } = await startWire({}, (sent) => sent.endsWith(`\r\n\r\n${bytes.toString('latin1')}`));
     req.end(text, encoding);
     expect(await body()).toBe(bytes.toString('latin1'));
     expect(req._header).toContain(`\r\nContent-Length: ${bytes.length}\r\n`);
@@ -193,11 +193,10 @@ describeOurs('an array of integers', () => {
 
 describe('what is no chunk', () => {
   it.each([
-    ['undefined', undefined, 'ERR_INVALID_ARG_TYPE'], ['a number', 1, 'ERR_INVALID_ARG_TYPE'], ['an object', {}, 'ERR_INVALID_ARG_TYPE'],
-    ['true', true, 'ERR_INVALID_ARG_TYPE'], ['a Uint16Array', new Uint16Array(2), 'ERR_INVALID_ARG_TYPE'],
-    ['an ArrayBuffer', new ArrayBuffer(2), 'ERR_INVALID_ARG_TYPE'], ['a DataView', new DataView(new ArrayBuffer(2)), 'ERR_INVALID_ARG_TYPE'],
+    ['undefined', undefined], ['a number', 1], ['an object', {}], ['true', true], ['a Uint16Array', new Uint16Array(2)],
+    ['an ArrayBuffer', new ArrayBuffer(2)], ['a DataView', new DataView(new ArrayBuffer(2))],
     ['null', null, 'ERR_STREAM_NULL_VALUES'],
-  ])('throws when it is %s, and the request goes on', async (_, chunk, code) => {
+  ])('throws when it is %s, and the request goes on', async (_, chunk, code = 'ERR_INVALID_ARG_TYPE') => {
     const { req, echo } = await startEcho();
     expect(() => req.write(chunk)).toThrow(expect.objectContaining({ code }));
     req.end('fine');
@@ -274,8 +273,8 @@ describe('the callback of write()', () => {
     const calls = [];
     for (let i = 0; i < 10; i++) {
       const done = (error) => calls.push(error ?? i);
-      if (i % 2) req.write(`${i}`, done);
-      else req.write(`${i}`, 'utf8', done);
+      if (i % 2) req.write(String(i), done);
+      else req.write(String(i), 'utf8', done);
     }
     expect(calls).toEqual([]);
     req.end();

@@ -7,7 +7,7 @@ const ROOT = path.resolve(__dirname, '../..');
 const MODULE_PATH = process.env.ORACLE === 'node' ? 'node:http' : ROOT;
 
 /**
- * Runs a function in a Node process of its own, as `main(http, args)`. It must be self-contained: only its text gets there.
+ * Runs a function in a Node process of its own, as `main(http, args)`. Only its text gets there.
  * @param {(http: typeof import('node:http'), args: any) => void} main
  * @param {object} [options]
  * @param {unknown} [options.args] anything JSON can carry
@@ -30,7 +30,8 @@ function runScript(main, { args = null, execArgv = [], ...options } = {}) {
 function runNode(argv, { timeout = 10000, env = {}, cwd = ROOT } = {}) {
   return new Promise((resolve, reject) => {
     const started = Date.now();
-    const child = spawn(process.execPath, argv, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const stdio = ['ignore', 'pipe', 'pipe'];
+    const child = spawn(process.execPath, argv, { cwd, env: { ...process.env, ...env }, stdio });
     const result = { stdout: '', stderr: '', timedOut: false };
     child.stdout.on('data', (chunk) => { result.stdout += chunk; });
     child.stderr.on('data', (chunk) => { result.stderr += chunk; });

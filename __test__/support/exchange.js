@@ -32,7 +32,7 @@ function bytesOf(stream) {
 /**
  * Makes a request and reads its response to the end.
  * @param {object} options of the request; `body`: what to end it with
- * @returns {Promise<{ req: import('node:http').ClientRequest, res: import('node:http').IncomingMessage, body: Buffer }>}
+ * @returns {Promise<{ req: http.ClientRequest, res: http.IncomingMessage, body: Buffer }>}
  */
 async function exchange({ body, ...options }) {
   const req = http.request(options);

@@ -16,7 +16,7 @@ const OPTIONS = {
  * @param {number} localPort
  * @param {number} remotePort
  * @param {'tcp' | 'tcp6'} table
- * @returns {{ inode: string, receiveQueue: number } | undefined} the connection's row in the kernel's table (proc_net_tcp(5))
+ * @returns {{ inode: string, receiveQueue: number } | undefined} its row in the kernel's table (proc_net_tcp(5))
  */
 function connectionRow(localPort, remotePort, table = 'tcp') {
   const ends = [localPort, remotePort].map((port) => port.toString(16).toUpperCase().padStart(4, '0'));
@@ -43,8 +43,8 @@ function peerHasReadAll({ localPort, remotePort, remoteAddress }) {
 }
 
 /**
- * Reads options of an IPv4 socket of this process with getsockopt(2), which Node does not offer: a child process that inherits
- * the descriptor asks the kernel (perl is part of every Debian; it needs no module for this).
+ * Reads options of an IPv4 socket of this process with getsockopt(2), which Node does not offer: a child process that
+ * inherits the descriptor asks the kernel (perl is part of every Debian; it needs no module for this).
  * @param {number} localPort
  * @param {number} remotePort
  * @returns {Record<keyof OPTIONS, number>}

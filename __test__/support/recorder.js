@@ -1,12 +1,12 @@
 'use strict';
 
-// Not asserted anywhere: they tell of listeners and of a stream's inner state, or differ from one Node version to the next.
+// Not asserted anywhere: they tell of listeners and of a stream's inner state, or differ between Node versions.
 const QUIET = new Set(['newListener', 'removeListener', 'prefinish', 'pause', 'resume', 'readable', 'pipe', 'unpipe',
   'connectionAttempt', 'connectionAttemptFailed', 'connectionAttemptTimeout']);
 
 /**
- * Writes down the events of a request, of its response and of its socket, in the order in which they are emitted. It adds no
- * listeners (which would change what is observed: a 'data' listener starts a stream, an 'error' listener swallows).
+ * Writes down the events of a request, of its response and of its socket, in the order in which they are emitted. It
+ * adds no listeners (which would change what is observed: a 'data' listener starts a stream, an 'error' listener swallows).
  */
 class Recorder {
   /**

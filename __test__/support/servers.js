@@ -173,4 +173,6 @@ async function listening(server, listen = { port: 0, host: '127.0.0.1' }) {
   return { server, port: bound.port, address, sockets, accepted, close };
 }
 
-module.exports = { serve, serveRaw, serveAnswer, serveWire, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort };
+module.exports = {
+  serve, serveRaw, serveAnswer, serveWire, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort,
+};
