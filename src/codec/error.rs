@@ -98,6 +98,16 @@ pub struct DecodeError {
     pub offset: usize,
 }
 
+impl DecodeError {
+    pub(super) const fn new(kind: ErrorKind, reason: &'static str, offset: usize) -> Self {
+        Self {
+            kind,
+            reason,
+            offset,
+        }
+    }
+}
+
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Parse Error: {}", self.reason)

@@ -4,6 +4,72 @@
 //! as one piece and JavaScript splits it with one `split('\n')`. LF can separate because neither a name nor a value
 //! can contain one: LF always ends a line.
 
+use super::scan::is_blank;
+
+/// What a block keeps of its allocation between messages; a larger one was needed once and is given back.
+const KEPT_CAPACITY: usize = 16 * 1024;
+
+/// A block under construction: a name, its value, the next name, ...
+#[derive(Debug, Default)]
+pub(super) struct FieldBlock {
+    bytes: Vec<u8>,
+    pairs: usize,
+    /// Where the name or value under construction begins.
+    part: usize,
+}
+
+impl FieldBlock {
+    /// Forgets all fields.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_CAPACITY);
+        self.pairs = 0;
+        self.part = 0;
+    }
+
+    /// Appends to the name or value under construction.
+    #[inline]
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The name or value under construction, from `start` bytes into it.
+    pub(super) fn part_from(&self, start: usize) -> &[u8] {
+        self.bytes.get(self.part + start..).unwrap_or_default()
+    }
+
+    /// How many bytes the name or value under construction has so far.
+    pub(super) fn part_length(&self) -> usize {
+        self.bytes.len() - self.part
+    }
+
+    /// The name is complete; its value follows.
+    #[inline]
+    pub(super) fn end_name(&mut self) {
+        self.end_part();
+    }
+
+    /// The value is complete: drops the blanks at its end (RFC 9110 section 5.5).
+    #[inline]
+    pub(super) fn end_value(&mut self) {
+        while self.part_length() > 0 && self.bytes.last().is_some_and(|&last| is_blank(last)) {
+            self.bytes.pop();
+        }
+        self.end_part();
+        self.pairs += 1;
+    }
+
+    fn end_part(&mut self) {
+        self.bytes.push(b'\n');
+        self.part = self.bytes.len();
+    }
+
+    /// The complete fields.
+    pub(super) fn fields(&self) -> Fields<'_> {
+        Fields::new(&self.bytes, self.pairs)
+    }
+}
+
 /// Header fields in the order of their arrival, names in the case of their arrival.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fields<'a> {

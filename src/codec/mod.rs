@@ -6,14 +6,24 @@
 
 #![forbid(unsafe_code)]
 
+mod chunked;
+mod cursor;
 mod decoder;
 mod dialect;
 mod error;
 mod event;
+mod field_line;
+mod field_role;
 mod fields;
+mod framing;
+mod limits;
+mod rules;
+mod scan;
+mod status_line;
 
-pub use decoder::{Decoder, DecoderOptions, Leniency, RequestMethod};
+pub use decoder::{Decoder, RequestMethod};
 pub use dialect::Dialect;
 pub use error::{DecodeError, ErrorKind};
 pub use event::{Event, Head};
 pub use fields::{Fields, FieldsIter, Trailers};
+pub use rules::{DecoderOptions, Leniency};

@@ -1,0 +1,150 @@
+//! Sets of bytes, and how far a slice stays inside one.
+//!
+//! The sets are those of RFC 9110 section 5.5 and 5.6, with the extensions that Node's lenient modes allow.
+
+/// A set of byte values.
+#[derive(Debug)]
+pub(super) struct ByteSet {
+    member: [bool; 256],
+    /// Whether every byte but the controls and DEL is a member; then eight bytes can be tested at once.
+    holds_all_text: bool,
+}
+
+/// The set of the bytes for which a `const fn` is true (which a `const fn` cannot take as an argument).
+macro_rules! byte_set {
+    ($predicate:ident) => {{
+        let mut member = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            member[byte] = $predicate(byte as u8);
+            byte += 1;
+        }
+        ByteSet::new(member)
+    }};
+}
+
+/// `token`: what a field name may hold.
+pub(super) static TOKEN: ByteSet = byte_set!(is_token);
+
+/// `field-content` and the whitespace in it: what a field value may hold.
+pub(super) static FIELD_VALUE: ByteSet = byte_set!(is_text);
+
+/// A field value with the controls that the Fetch standard allows: all but NUL, CR and LF.
+pub(super) static RELAXED_FIELD_VALUE: ByteSet = byte_set!(is_not_nul_or_line_end);
+
+/// All but CR and LF: a reason phrase, and any field value in Node's lenient mode.
+pub(super) static UNTIL_LINE_END: ByteSet = byte_set!(is_not_line_end);
+
+/// `qdtext`: what a quoted string may hold without a backslash.
+pub(super) static QUOTED_TEXT: ByteSet = byte_set!(is_quoted_text);
+
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// HTAB, SP, VCHAR and obs-text.
+pub(super) const fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+const fn is_not_nul_or_line_end(byte: u8) -> bool {
+    byte != 0 && is_not_line_end(byte)
+}
+
+const fn is_not_line_end(byte: u8) -> bool {
+    byte != b'\r' && byte != b'\n'
+}
+
+const fn is_quoted_text(byte: u8) -> bool {
+    is_text(byte) && byte != b'"' && byte != b'\\'
+}
+
+/// Optional whitespace, `OWS` of RFC 9110 section 5.6.3.
+#[inline]
+pub(super) const fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+impl ByteSet {
+    const fn new(member: [bool; 256]) -> Self {
+        let mut holds_all_text = true;
+        let mut byte = 0;
+        while byte < 256 {
+            if is_text(byte as u8) && !member[byte] {
+                holds_all_text = false;
+            }
+            byte += 1;
+        }
+        Self {
+            member,
+            holds_all_text,
+        }
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, byte: u8) -> bool {
+        self.member[usize::from(byte)]
+    }
+
+    /// How many bytes at the start of `bytes` are members.
+    #[inline]
+    pub(super) fn run_length(&self, bytes: &[u8]) -> usize {
+        if self.holds_all_text {
+            return self.long_run_length(bytes);
+        }
+        bytes
+            .iter()
+            .position(|&byte| !self.contains(byte))
+            .unwrap_or(bytes.len())
+    }
+
+    /// For the sets that hold all text: steps over eight bytes at a time while none of them is a control.
+    fn long_run_length(&self, bytes: &[u8]) -> usize {
+        let mut length = 0;
+        loop {
+            let rest = bytes.get(length..).unwrap_or_default();
+            let Some(eight) = rest.first_chunk::<8>() else {
+                let tail = rest.iter().position(|&byte| !self.contains(byte));
+                return length + tail.unwrap_or(rest.len());
+            };
+            let text = leading_text(u64::from_le_bytes(*eight));
+            length += text;
+            if let Some(&control) = eight.get(text) {
+                if !self.contains(control) {
+                    return length;
+                }
+                length += 1;
+            }
+        }
+    }
+}
+
+/// How many of the low bytes of a word come before the first control or DEL (HTAB counts as a control here): 0 to 8.
+#[inline]
+fn leading_text(word: u64) -> usize {
+    const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    // A borrow can only spoil the bytes above the first hit, and only the first hit is asked for.
+    let below_space = word.wrapping_sub(LOW_BITS * 0x20) & !word;
+    let differs_from_del = word ^ (LOW_BITS * 0x7f);
+    let is_del = differs_from_del.wrapping_sub(LOW_BITS) & !differs_from_del;
+    let hits = (below_space | is_del) & HIGH_BITS;
+    (hits.trailing_zeros() / 8) as usize
+}
