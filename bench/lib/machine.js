@@ -1,0 +1,84 @@
+'use strict';
+
+const { execFileSync, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+/**
+ * What the figures depend on, for the reader to judge them by.
+ *
+ * @typedef {object} Machine
+ * @property {string} cpu
+ * @property {number} cores
+ * @property {string} memory
+ * @property {string} system
+ * @property {string} node
+ * @property {Record<string, string>} packages
+ *
+ * @param {string} nodeBinary
+ * @param {import('../clients').Client[]} clients those that were measured
+ * @returns {Machine}
+ */
+function describeMachine(nodeBinary, clients) {
+  const cpus = os.cpus();
+  return {
+    cpu: cpus[0]?.model.trim() ?? 'unknown',
+    cores: cpus.length,
+    memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+    system: `${os.type()} ${os.release()} ${os.arch()}`,
+    node: execFileSync(nodeBinary, ['--version'], { encoding: 'utf8' }).trim(),
+    packages: versionsOf(clients, nodeBinary),
+  };
+}
+
+/**
+ * @param {import('../clients').Client[]} clients
+ * @param {string} nodeBinary
+ * @returns {Record<string, string>}
+ */
+function versionsOf(clients, nodeBinary) {
+  /** @type {Record<string, string>} */
+  const versions = {};
+  for (const client of clients) {
+    if (client.package) {
+      versions[client.package] = packageVersion(client.package);
+    }
+    if (client.id === 'fetch') {
+      versions['fetch (undici in Node)'] = execFileSync(nodeBinary, ['-p', 'process.versions.undici'], { encoding: 'utf8' }).trim();
+    }
+    if (client.ours) {
+      versions.ferrequest = require('../../package.json').version;
+    }
+    if (client.id === 'wrk') {
+      versions.wrk = spawnSync('wrk', ['-v'], { encoding: 'utf8' }).stdout.split('\n')[0].split(' ').slice(1, 3).join(' ');
+    }
+  }
+  return versions;
+}
+
+/**
+ * @param {string} name
+ * @returns {string}
+ */
+function packageVersion(name) {
+  // Its package.json need not be among its exports, so it is looked for above the file that was found.
+  let directory = path.dirname(require.resolve(name));
+  let version = versionIn(directory);
+  while (!version) {
+    directory = path.dirname(directory);
+    version = versionIn(directory);
+  }
+  return version;
+}
+
+/**
+ * @param {string} directory
+ * @returns {string | undefined}
+ */
+function versionIn(directory) {
+  const file = path.join(directory, 'package.json');
+  return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')).version : undefined;
+}
+
+module.exports = { describeMachine };

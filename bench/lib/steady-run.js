@@ -1,0 +1,82 @@
+'use strict';
+
+const { MIB } = require('../workloads');
+const { BusyWork } = require('./busy-work');
+const { ClosedLoop } = require('./closed-loop');
+const { MeasurementWindow } = require('./measurement-window');
+
+/**
+ * One measurement of one client: what it did in the window, per request, or per MiB where bodies are what counts.
+ *
+ * @typedef {object} Sample
+ * @property {number} [rate] units a second
+ * @property {number} [cpu] microseconds of CPU a unit, all threads
+ * @property {number} [js] microseconds on the JavaScript thread a unit
+ * @property {number} [jsCpu] CPU microseconds of the JavaScript thread a unit
+ * @property {number} [switches] context switches a unit
+ * @property {number} [p50] milliseconds
+ * @property {number} [p99] milliseconds
+ * @property {number} [rss] MiB at the end
+ * @property {number} [rssGrowth] KiB a connection
+ * @property {number} [idleCpu] share of one processor used while idle
+ * @property {number} [server] share of one processor that the server used
+ * @property {number} [others] share of one processor that processes used which take no part
+ *
+ * @param {import('../clients').Session} session
+ * @param {import('../workloads').Workload} workload
+ * @param {import('./worker').Settings} settings
+ * @param {{ onStart?: () => Promise<void>, onEnd?: (answers: number) => Promise<void> }} [observer] of the window's ends
+ * @returns {Promise<Sample>}
+ */
+async function steadyRun(session, workload, settings, observer = {}) {
+  const byCount = workload.transferBytes !== undefined;
+  const loop = new ClosedLoop(session.send, workload.connections);
+  const busy = workload.busyShare ? new BusyWork(workload.busyShare) : { spentMs: 0, stop() {} };
+
+  await (byCount ? loop.afterAnswers(1) : loop.afterTime(settings.timing.warmUpMs));
+  await observer.onStart?.();
+  loop.latencies.reset();
+  const before = loop.completed;
+  const heldBefore = busy.spentMs;
+  const window = new MeasurementWindow(settings.server.pid);
+  await (byCount ? loop.afterAnswers(settings.timing.transfers) : loop.afterTime(settings.timing.measureMs));
+  const usage = window.close();
+  const answers = loop.completed - before;
+  const ended = observer.onEnd?.(answers);
+  const rss = process.memoryUsage.rss() / MIB;
+  const sample = perUnit(usage, answers * unitsPerAnswer(workload), (busy.spentMs - heldBefore) * 1000);
+  const latencies = { p50: loop.latencies.percentile(0.5), p99: loop.latencies.percentile(0.99) };
+
+  await ended;
+  busy.stop();
+  await loop.drain();
+  return { ...sample, ...latencies, rss };
+}
+
+/**
+ * @param {import('../workloads').Workload} workload
+ * @returns {number}
+ */
+function unitsPerAnswer({ transferBytes }) {
+  return transferBytes === undefined ? 1 : transferBytes / MIB;
+}
+
+/**
+ * @param {import('./measurement-window').Usage} usage
+ * @param {number} units
+ * @param {number} heldUs by other work on the JavaScript thread, which is not the client's
+ * @returns {Sample}
+ */
+function perUnit(usage, units, heldUs) {
+  return {
+    rate: units / (usage.wallUs / 1e6),
+    cpu: (usage.cpuUs - heldUs) / units,
+    js: (usage.jsUs - heldUs) / units,
+    jsCpu: (usage.jsCpuUs - heldUs) / units,
+    switches: usage.switches / units,
+    server: usage.serverCpuUs / usage.wallUs,
+    others: usage.othersCpuUs / usage.wallUs,
+  };
+}
+
+module.exports = { steadyRun, unitsPerAnswer };

@@ -1,0 +1,105 @@
+'use strict';
+
+const { clientById } = require('../clients');
+const { median, spread } = require('./statistics');
+
+/** The metrics that are compared with the baseline, and what a reader calls them. */
+const COMPARED = ['rate', 'cpu', 'js', 'p50', 'p99', 'rss', 'rssGrowth'];
+const SHOWN = [...COMPARED, 'jsCpu', 'switches', 'idleCpu', 'server', 'others'];
+
+/**
+ * One client's part of a workload.
+ *
+ * @typedef {object} Row
+ * @property {import('../clients').Client} client
+ * @property {string} baseline
+ * @property {Record<string, number>} medians over the rounds
+ * @property {Record<string, import('./statistics').Spread | null>} ratios to the baseline, round by round
+ * @property {(import('./steady-run').Sample | null)[]} samples one a round
+ * @property {string[]} errors
+ *
+ * @typedef {object} GoalResult
+ * @property {string} text
+ * @property {number | null} value
+ * @property {boolean | null} met null if it was not measured
+ *
+ * @typedef {object} WorkloadSummary
+ * @property {import('../workloads').Workload} workload
+ * @property {Row[]} rows
+ * @property {GoalResult[]} goals
+ *
+ * @param {import('../workloads').Workload} workload
+ * @param {{ client: import('../clients').Client, samples: Row['samples'], errors: string[] }[]} measured
+ * @returns {WorkloadSummary}
+ */
+function summarise(workload, measured) {
+  const samplesOf = new Map(measured.map(({ client, samples }) => [client.id, samples]));
+  const rows = measured.map(({ client, samples, errors }) => {
+    const baseline = client.baseline ?? workload.clients[0];
+    return {
+      client,
+      baseline,
+      samples,
+      errors,
+      medians: Object.fromEntries(SHOWN.map((metric) => [metric, medianOf(samples, metric)])),
+      ratios: Object.fromEntries(COMPARED.map((metric) => [metric, ratio(samples, samplesOf.get(baseline), metric)])),
+    };
+  });
+  const goals = rows
+    .filter(({ client }) => client.ours)
+    .flatMap((row) => workload.goals.map((goal) => judge(goal, row, samplesOf)));
+  return { workload, rows, goals };
+}
+
+/**
+ * @param {Row['samples']} samples
+ * @param {string} metric
+ * @returns {number}
+ */
+function medianOf(samples, metric) {
+  const values = samples.map((sample) => sample?.[metric]).filter((value) => Number.isFinite(value));
+  return values.length === 0 ? NaN : median(values);
+}
+
+/**
+ * @param {Row['samples']} samples
+ * @param {Row['samples'] | undefined} baseline
+ * @param {string} metric
+ * @returns {import('./statistics').Spread | null}
+ */
+function ratio(samples, baseline, metric) {
+  if (!baseline) {
+    return null;
+  }
+  // Round by round: what disturbed the machine for a while disturbed neighbours alike.
+  return spread(samples.map((sample, round) => (sample?.[metric] ?? NaN) / (baseline[round]?.[metric] ?? NaN)));
+}
+
+/**
+ * @param {import('../workloads').Goal} goal
+ * @param {Row} row
+ * @param {Map<string, Row['samples']>} samplesOf
+ * @returns {GoalResult}
+ */
+function judge(goal, row, samplesOf) {
+  const over = goal.over ?? row.baseline;
+  const measured = ratio(row.samples, samplesOf.get(over), goal.metric);
+  const value = measured?.median ?? null;
+  const bound = goal.atLeast === undefined ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`;
+  return {
+    text: `${row.client.label}: ${METRIC_NAMES[goal.metric]} ${bound} × ${clientById(over).label}`,
+    value,
+    met: value === null ? null : value >= (goal.atLeast ?? 0) && value <= (goal.atMost ?? Infinity),
+  };
+}
+
+/** @type {Record<string, string>} */
+const METRIC_NAMES = {
+  rate: 'rate',
+  cpu: 'CPU',
+  js: 'time on the JavaScript thread',
+  p99: 'p99',
+  rssGrowth: 'RSS growth',
+};
+
+module.exports = { summarise };
