@@ -51,7 +51,7 @@ describe('a string', () => {
     expect(await echo).toEqual(Buffer.concat([bytes, Buffer.from([0]), bytes, bytes]));
   });
 
-  it.each(Object.entries(ENCODED))('in %s is sent as these bytes in a body of a given length', async (encoding, text) => {
+  it.each(Object.entries(ENCODED))('in %s is sent as these bytes with Content-Length', async (encoding, text) => {
     const bytes = Buffer.from(text, encoding);
     const { req, echo } = await startEcho({ headers: { 'Content-Length': 2 * bytes.length } });
     req.write(text, encoding);
@@ -59,7 +59,7 @@ describe('a string', () => {
     expect(await echo).toEqual(Buffer.concat([bytes, bytes]));
   });
 
-  it.each(Object.entries(ENCODED))('in %s given to end() alone gets the right Content-Length', async (encoding, text) => {
+  it.each(Object.entries(ENCODED))('in %s given to end() has the right length', async (encoding, text) => {
     const bytes = Buffer.from(text, encoding);
     const { req, body } = await startWire({}, (sent) => sent.endsWith(`\r\n\r\n${bytes.toString('latin1')}`));
     req.end(text, encoding);
@@ -167,7 +167,8 @@ describeOurs('an array of integers', () => {
   it.each([
     ['ERR_OUT_OF_RANGE', -1], ['ERR_OUT_OF_RANGE', 256], ['ERR_OUT_OF_RANGE', 1.5], ['ERR_OUT_OF_RANGE', NaN],
     ['ERR_OUT_OF_RANGE', Infinity], ['ERR_INVALID_ARG_TYPE', '1'], ['ERR_INVALID_ARG_TYPE', null],
-    ['ERR_INVALID_ARG_TYPE', undefined], ['ERR_INVALID_ARG_TYPE', 1n], ['ERR_INVALID_ARG_TYPE', [1]], ['ERR_INVALID_ARG_TYPE', true],
+    ['ERR_INVALID_ARG_TYPE', undefined], ['ERR_INVALID_ARG_TYPE', 1n], ['ERR_INVALID_ARG_TYPE', [1]],
+    ['ERR_INVALID_ARG_TYPE', true],
   ])('throws %s for %p, naming its index, and sends nothing of it', async (code, value) => {
     for (const send of ['write', 'end']) {
       const { req, echo } = await startEcho();

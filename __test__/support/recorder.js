@@ -6,7 +6,7 @@ const QUIET = new Set(['newListener', 'removeListener', 'prefinish', 'pause', 'r
 
 /**
  * Writes down the events of a request, of its response and of its socket, in the order in which they are emitted. It
- * adds no listeners (which would change what is observed: a 'data' listener starts a stream, an 'error' listener swallows).
+ * adds no listeners, which would change what is observed: a 'data' listener starts a stream, an 'error' one swallows.
  */
 class Recorder {
   /**
