@@ -11,17 +11,21 @@ pub struct Dialect {
     pub(super) tab_after_content_length: bool,
     /// Tabs may follow `close`, `keep-alive` and `upgrade` in Connection. Since 9.4.2.
     pub(super) tab_after_connection_option: bool,
+    /// A Transfer-Encoding must have a value. Since 9.4.3; it says nothing without one before.
+    pub(super) empty_transfer_encoding_fails: bool,
 }
 
 impl Dialect {
     /// The dialect of an llhttp release, the numbers of `process.versions.llhttp`.
-    pub const fn from_llhttp(major: u32, minor: u32, patch: u32) -> Self {
-        let since_9_4_0 = major > 9 || (major == 9 && minor >= 4);
-        let since_9_4_2 = major > 9 || (major == 9 && (minor > 4 || (minor == 4 && patch >= 2)));
+    pub fn from_llhttp(major: u32, minor: u32, patch: u32) -> Self {
+        let since_9_4 = |minimum: u32| {
+            major > 9 || (major == 9 && (minor > 4 || (minor == 4 && patch >= minimum)))
+        };
         Self {
-            cr_cr_ends_status_line: !since_9_4_2,
-            tab_after_content_length: since_9_4_0,
-            tab_after_connection_option: since_9_4_2,
+            cr_cr_ends_status_line: !since_9_4(2),
+            tab_after_content_length: since_9_4(0),
+            tab_after_connection_option: since_9_4(2),
+            empty_transfer_encoding_fails: since_9_4(3),
         }
     }
 }

@@ -238,6 +238,11 @@ impl FieldLines {
                 cursor,
             );
         }
+        let must_have_value = context.rules.dialect.empty_transfer_encoding_fails;
+        if self.role == FieldRole::TransferEncoding && must_have_value {
+            let reason = "Empty Transfer-Encoding";
+            return fail(ErrorKind::InvalidTransferEncoding, reason, cursor);
+        }
         context.block.end_value();
         Ok(State::LineStart)
     }
