@@ -36,9 +36,9 @@ function compile(release) {
 
 const suffix = libc();
 const name = `ferrequest.${process.platform}-${process.arch}${suffix && `-${suffix}`}.node`;
-const addon = path.join(root, name);
 const library = compile(!process.argv.includes('--debug'));
 // By a rename: a process that has the old one loaded keeps it, while writing into its file would crash that process.
-copyFileSync(library, `${addon}.part`);
-renameSync(`${addon}.part`, addon);
+const unfinished = path.join(root, `.unfinished.${name}`);
+copyFileSync(library, unfinished);
+renameSync(unfinished, path.join(root, name));
 console.log(`built ${name}`);

@@ -26,7 +26,8 @@ const modules = path.join(root, 'node_modules');
  * @returns {string} the tarball that `npm pack` made
  */
 function pack(scratch) {
-  execFileSync('npm', ['pack', '--pack-destination', scratch], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  const stdio = ['ignore', 'ignore', 'inherit'];
+  execFileSync('npm', ['pack', '--loglevel=error', '--pack-destination', scratch], { cwd: root, stdio });
   return path.join(scratch, readdirSync(scratch).find((file) => file.endsWith('.tgz')));
 }
 
