@@ -1,0 +1,20 @@
+'use strict';
+
+/**
+ * ferrequest/https: everything that node:https exports, with the client replaced. TLS stays Node's own: its sockets
+ * are foreign ones, from which the Rust decoder reads.
+ */
+
+const https = require('node:https');
+
+require('./index');
+const client = require('./lib/https-client');
+const { accessor, method } = require('./lib/exports');
+
+module.exports = Object.defineProperties({}, {
+  ...Object.getOwnPropertyDescriptors(https),
+  Agent: method(client.Agent),
+  get: method(client.get),
+  globalAgent: accessor(client.getGlobalAgent, client.setGlobalAgent),
+  request: method(client.request),
+});

@@ -1,0 +1,39 @@
+'use strict';
+
+/** ferrequest: everything that node:http exports, with the client replaced. Nothing but wiring. */
+
+const http = require('node:http');
+
+const { Agent } = require('./lib/agent');
+const { ClientRequest } = require('./lib/client-request');
+const { ClientResponse } = require('./lib/client-response');
+const globalAgent = require('./lib/global-agent');
+const { stats } = require('./lib/bridge');
+const { accessor, method } = require('./lib/exports');
+
+/** @see https://nodejs.org/api/http.html#httpglobalagent */
+globalAgent.set(new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000 }));
+
+/** @see https://nodejs.org/api/http.html#httprequesturl-options-callback */
+function request(url, options, callback) {
+  return new ClientRequest(url, options, callback);
+}
+
+/** @see https://nodejs.org/api/http.html#httpgeturl-options-callback */
+function get(url, options, callback) {
+  const req = request(url, options, callback);
+  req.end();
+  return req;
+}
+
+// Node's own descriptors, so that what is lazy there (WebSocket, ...) or settable (maxHeaderSize) stays so here.
+module.exports = Object.defineProperties({}, {
+  ...Object.getOwnPropertyDescriptors(http),
+  Agent: method(Agent),
+  ClientRequest: method(ClientRequest),
+  ClientResponse: method(ClientResponse),
+  get: method(get),
+  globalAgent: accessor(globalAgent.get, globalAgent.set),
+  request: method(request),
+  stats: method(stats),
+});

@@ -1,0 +1,80 @@
+'use strict';
+
+/**
+ * Agent: who gets which socket.
+ *
+ * The tables, limits, queue and events are those of Node's own Agent, on every version. What differs is the socket
+ * that createConnection makes, and what happens to a connection that the peer touched while it was idle.
+ */
+
+const http = require('node:http');
+const net = require('node:net');
+
+const { NativeSocket } = require('./native-socket');
+const counts = require('./counts');
+
+const NodeAgent = http.Agent;
+
+/** What makes a connection; a library that has replaced one of these wants to see it. */
+const originals = { connect: net.connect, createConnection: net.createConnection, method: net.Socket.prototype.connect };
+
+/**
+ * @param {import('node:http').AgentOptions} [options]
+ * @see https://nodejs.org/api/http.html#class-httpagent
+ */
+function Agent(options) {
+  if (!(this instanceof Agent)) return new Agent(options);
+  NodeAgent.call(this, options);
+}
+Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
+Object.setPrototypeOf(Agent, NodeAgent);
+
+/** Agents that Node, or a class derived from its own, has made are agents too. */
+Object.defineProperty(Agent, Symbol.hasInstance, {
+  __proto__: null,
+  value(value) {
+    return Function.prototype[Symbol.hasInstance].call(this === Agent ? NodeAgent : this, value);
+  },
+});
+
+/** Shared with Node's own, which reads its own. */
+Object.defineProperty(Agent, 'defaultMaxSockets', {
+  __proto__: null,
+  get: () => NodeAgent.defaultMaxSockets,
+  set(value) {
+    NodeAgent.defaultMaxSockets = value;
+  },
+  configurable: true,
+  enumerable: true,
+});
+
+/**
+ * Makes a connection.
+ * @param {object} options
+ * @param {(error: Error|null, socket?: import('node:stream').Duplex) => void} [callback]
+ * @returns {import('node:net').Socket}
+ */
+Agent.prototype.createConnection = function createConnection(...arguments_) {
+  const [options, callback] = net._normalizeArgs(arguments_);
+  if (!isOrdinary(options)) return NodeAgent.prototype.createConnection.apply(this, arguments_);
+  const socket = new NativeSocket(options);
+  if (options.timeout) socket.setTimeout(options.timeout);
+  return callback ? socket.connect(options, callback) : socket.connect(options);
+};
+
+/** Whether a connection can be ours: nobody has replaced Node's own, no proxy is asked, and no buffer is given. */
+function isOrdinary(options) {
+  return net.createConnection === originals.createConnection && net.connect === originals.connect &&
+    net.Socket.prototype.connect === originals.method && !options.onread && !options.fd && !options.handle;
+}
+
+Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
+  counts.connectionsReused++;
+  return NodeAgent.prototype.reuseSocket.call(this, socket, req);
+};
+
+Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
+  return !socket._handle?.retired && NodeAgent.prototype.keepSocketAlive.call(this, socket);
+};
+
+module.exports = { Agent };

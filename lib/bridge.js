@@ -1,0 +1,366 @@
+'use strict';
+
+/**
+ * The staging buffer, the doorbell and the draining of completions: the only file that calls the addon.
+ *
+ * Commands are appended to one buffer and handed to the I/O thread once a tick. Events come back in pages; each is
+ * given to the handle of its connection in the async context of that connection.
+ */
+
+const { AsyncResource } = require('node:async_hooks');
+const { setImmediate } = require('node:timers');
+
+const counts = require('./counts');
+const { HEADER_SIZE, command, event } = require('./records');
+const { runTicks } = require('./node-internals');
+
+const addon = require('../binding');
+
+/** Size of the staging buffer; also the largest write that goes through it is an eighth of this. */
+const STAGING_SIZE = 64 * 1024;
+const STAGED_WRITE_LIMIT = STAGING_SIZE / 8;
+/** Size of the memory that events are copied into. */
+const SLAB_SIZE = 256 * 1024;
+/** A slab with less room than this left is replaced. */
+const SLAB_MINIMUM = 64 * 1024;
+/** Drains in a row before timers and other I/O of the process get their turn. */
+const DRAINS_A_TURN = 8;
+
+const staging = Buffer.allocUnsafeSlow(STAGING_SIZE);
+const stagingWords = new Int32Array(staging.buffer);
+let staged = 0;
+let doorbellDue = false;
+const resolved = Promise.resolve();
+
+let slab = Buffer.alloc(0);
+let slabWords = new Int32Array(0);
+/** Records between these two offsets of the slab are still to be dispatched. */
+let cursor = 0;
+let limit = 0;
+/** Bodies given to users as views lie below this offset; records are never copied over them. */
+let firstFree = 0;
+/** Counts the times at which ticks have run; see `dispatchGroup`. */
+let turn = 0;
+
+/** @type {InstanceType<addon.Bridge>|null} Made by the first connection: importing must start nothing. */
+let native = null;
+/** Handles by connection id. */
+const handles = [];
+const freeIds = [];
+/** Open handles that are to keep the process alive. */
+let holders = 0;
+let holding = false;
+
+/**
+ * Gives a handle its connection id.
+ * @param {import('./native-handle').NativeHandle} handle
+ * @returns {number}
+ */
+function attach(handle) {
+  native ??= new addon.Bridge(onEvents);
+  const id = freeIds.length > 0 ? freeIds.pop() : handles.length;
+  handles[id] = handle;
+  return id;
+}
+
+/**
+ * Makes room for a record and stages its header.
+ * @param {number} opcode
+ * @param {number} flags
+ * @param {number} id
+ * @param {number} length Bytes of the payload.
+ * @returns {number} Where the payload goes.
+ */
+function stage(opcode, flags, id, length) {
+  const size = HEADER_SIZE + ((length + 3) & ~3);
+  if (staged + size > STAGING_SIZE) ringDoorbell();
+  const word = staged >> 2;
+  stagingWords[word] = opcode | (flags << 8);
+  stagingWords[word + 1] = id;
+  stagingWords[word + 2] = length;
+  const payload = staged + HEADER_SIZE;
+  staged += size;
+  if (!doorbellDue) {
+    doorbellDue = true;
+    // A promise job runs when the nextTick queue is empty, so what all callbacks of this tick stage goes out
+    // in one piece.
+    resolved.then(ringDoorbell);
+  }
+  return payload;
+}
+
+/** Hands everything staged to the I/O thread. */
+function ringDoorbell() {
+  doorbellDue = false;
+  if (staged === 0) return;
+  const length = staged;
+  staged = 0;
+  native.doorbell(staging, length);
+}
+
+/**
+ * Stages a command without payload.
+ * @param {number} opcode
+ * @param {number} id
+ * @param {number} [flags]
+ */
+function send(opcode, id, flags = 0) {
+  stage(opcode, flags, id, 0);
+}
+
+/**
+ * Stages a command with a payload of numbers.
+ * @param {number} opcode
+ * @param {number} id
+ * @param {number} flags
+ * @param {...number} numbers Each an int32 or uint32.
+ */
+function sendNumbers(opcode, id, flags, ...numbers) {
+  let word = stage(opcode, flags, id, numbers.length * 4) >> 2;
+  for (const number of numbers) stagingWords[word++] = number;
+}
+
+/**
+ * Arms the decoder of a connection for the response to a request.
+ * @param {number} id
+ * @param {number} flags
+ * @param {number} maxHeaderSize
+ * @param {number} llhttp
+ */
+function sendRequest(id, flags, maxHeaderSize, llhttp) {
+  const word = stage(command.REQUEST, flags, id, 8) >> 2;
+  stagingWords[word] = maxHeaderSize;
+  stagingWords[word + 1] = llhttp;
+  counts.requests++;
+}
+
+/**
+ * Starts connecting.
+ * @param {number} id
+ * @param {string} address A numeric address.
+ * @param {number} port
+ * @param {number} bound Descriptor of a bound socket, or -1.
+ */
+function sendConnect(id, address, port, bound) {
+  const at = stage(command.CONNECT_TCP, 0, id, 8 + address.length);
+  stagingWords[at >> 2] = port;
+  stagingWords[(at >> 2) + 1] = bound;
+  staging.latin1Write(address, at + 8);
+}
+
+/**
+ * Starts connecting to a Unix domain socket.
+ * @param {number} id
+ * @param {string} path
+ */
+function sendConnectUnix(id, path) {
+  const bytes = Buffer.from(path);
+  bytes.copy(staging, stage(command.CONNECT_UNIX, 0, id, bytes.length));
+}
+
+/**
+ * Sends bytes. They are copied before this returns: the caller may change them at once.
+ * @param {number} id
+ * @param {string|Uint8Array} data
+ * @param {string} encoding Of a string.
+ * @param {boolean} acknowledge Whether a WRITTEN event is wanted.
+ * @returns {number} How many bytes.
+ */
+function sendWrite(id, data, encoding, acknowledge) {
+  const flags = acknowledge ? command.ACKNOWLEDGE : 0;
+  if (typeof data === 'string') {
+    if (data.length <= STAGED_WRITE_LIMIT && (encoding === 'latin1' || encoding === 'binary')) {
+      staging.latin1Write(data, stage(command.WRITE, flags, id, data.length));
+      return data.length;
+    }
+    data = Buffer.from(data, encoding);
+  }
+  const { length } = data;
+  if (length <= STAGED_WRITE_LIMIT) {
+    staging.set(data, stage(command.WRITE, flags, id, length));
+  } else {
+    // In order behind what is staged, and without the detour through the staging buffer.
+    ringDoorbell();
+    native.write(id, data, acknowledge);
+  }
+  return length;
+}
+
+/**
+ * Notes that a handle keeps the process alive from now on, or no longer.
+ * @param {number} change 1 or -1.
+ */
+function hold(change) {
+  holders += change;
+  if (holders > 0 && !holding) {
+    holding = true;
+    native.hold(true);
+  } else if (holders === 0 && holding) {
+    // Not at once: the next request mostly follows in the same turn, and each change is a call into the addon.
+    setImmediate(letGo);
+  }
+}
+
+/** Lets the process end, unless a handle wants it again. */
+function letGo() {
+  if (holders === 0 && holding) {
+    holding = false;
+    native.hold(false);
+  }
+}
+
+/** Called by the addon when there are events; also by itself, to go on after an exception. */
+function onEvents() {
+  let finished = false;
+  try {
+    finished = drain();
+  } finally {
+    // A listener has thrown, or others have to have their turn: nothing that was queued may be lost.
+    if (!finished) setImmediate(onEvents);
+  }
+}
+
+/**
+ * Takes and dispatches what is queued.
+ * @returns {boolean} Whether the queue is empty.
+ */
+function drain() {
+  for (let i = 0; i < DRAINS_A_TURN; i++) {
+    while (cursor < limit) {
+      if (!dispatchGroup()) return false;
+    }
+    if (SLAB_MINIMUM > slab.length - firstFree) newSlab(SLAB_SIZE);
+    const copied = native.drain(slab, firstFree);
+    if (copied < 0) {
+      newSlab(Math.max(SLAB_SIZE, -copied));
+      continue;
+    }
+    if (copied === 0) return true;
+    counts.drains++;
+    cursor = firstFree;
+    limit = cursor + copied;
+  }
+  return false;
+}
+
+/**
+ * Replaces the slab. The old one lives on for as long as users hold pieces of it.
+ * @param {number} size
+ */
+function newSlab(size) {
+  slab = Buffer.allocUnsafeSlow(size);
+  slabWords = new Int32Array(slab.buffer, 0, size >> 2);
+  firstFree = cursor = limit = 0;
+}
+
+/** Keeps the memory below an offset from being written again: a user has been given a view of it. */
+function keepSlabBelow(offset) {
+  firstFree = Math.max(firstFree, (offset + 3) & ~3);
+}
+
+/**
+ * Dispatches the records of one connection up to its next read.
+ * @returns {boolean} False if ticks have to run first, and only the event loop can run them.
+ */
+function dispatchGroup() {
+  const word = cursor >> 2;
+  const id = slabWords[word + 1];
+  const handle = handles[id];
+  if (handle === undefined) {
+    if (id === -1) failAll();
+    cursor = recordEnd(cursor);
+    return true;
+  }
+  if ((slabWords[word] & 0xff) === event.READ) {
+    // Node delivers two reads of a connection in two turns of the event loop. Here they may come in one batch,
+    // so what the first made due runs before the second is dispatched.
+    if (handle.lastTurn === turn) {
+      turn++;
+      if (runTicks === undefined) return false;
+      runTicks();
+      return true;
+    }
+    handle.lastTurn = turn;
+  }
+  handle.resource.runInAsyncScope(dispatchRecords, null, handle, id);
+  return true;
+}
+
+/**
+ * @param {import('./native-handle').NativeHandle} handle
+ * @param {number} id
+ */
+function dispatchRecords(handle, id) {
+  do {
+    const word = cursor >> 2;
+    const start = cursor + HEADER_SIZE;
+    const length = slabWords[word + 2];
+    // Moved on first: should a listener throw, the next record is the next one.
+    cursor = start + ((length + 3) & ~3);
+    counts.records++;
+    handle.onRecord(slabWords[word] & 0xff, slabWords[word] >>> 8, slab, slabWords, start, start + length);
+  } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && (slabWords[cursor >> 2] & 0xff) !== event.READ &&
+           handles[id] === handle);
+}
+
+/** Where the record after the one at `offset` starts. */
+function recordEnd(offset) {
+  return offset + HEADER_SIZE + ((slabWords[(offset >> 2) + 2] + 3) & ~3);
+}
+
+/**
+ * Forgets a handle; its id may be used again.
+ * @param {number} id
+ */
+function detach(id) {
+  handles[id] = undefined;
+  freeIds.push(id);
+}
+
+/** The I/O thread is lost: every connection on it fails, and the next one gets a new thread. */
+function failAll() {
+  native = null;
+  staged = 0;
+  for (const handle of handles.splice(0)) handle?.onFailed();
+  freeIds.length = 0;
+}
+
+/**
+ * Counters of this process since start.
+ * @returns {import('..').Stats}
+ */
+function stats() {
+  const counters = native?.counters();
+  return {
+    requests: counts.requests,
+    responses: counts.responses,
+    connectionsOpened: counters?.connectionsOpened ?? 0,
+    connectionsReused: counts.connectionsReused,
+    staleReplaced: counters?.staleReplaced ?? 0,
+    bytesIn: counters?.bytesIn ?? 0,
+    bytesOut: counters?.bytesOut ?? 0,
+    doorbells: counters?.doorbells ?? 0,
+    drains: counts.drains,
+    recordsPerDrain: counts.drains === 0 ? 0 : counts.records / counts.drains,
+  };
+}
+
+module.exports = {
+  AsyncResource,
+  StreamDecoder: addon.StreamDecoder,
+  attach,
+  bindSocket: addon.bindSocket,
+  closeDescriptor: addon.closeDescriptor,
+  detach,
+  hold,
+  keepSlabBelow,
+  recordLayout: addon.recordLayout,
+  ringDoorbell,
+  send,
+  sendConnect,
+  sendConnectUnix,
+  sendNumbers,
+  sendRequest,
+  sendWrite,
+  stats,
+};

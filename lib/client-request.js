@@ -1,0 +1,338 @@
+'use strict';
+
+/**
+ * ClientRequest: a request in progress.
+ *
+ * Its writing half is Node's OutgoingMessage; what it adds are the options, the way to a socket, and the stages at
+ * which it can be called off. The response's events come from response-events.js.
+ */
+
+const diagnostics = require('node:diagnostics_channel');
+const http = require('node:http');
+const net = require('node:net');
+const { addAbortSignal, finished } = require('node:stream');
+
+const agents = require('./global-agent');
+const { connectionReset, createError } = require('./errors');
+const { kHighWaterMark, kOutHeaders, kUniqueHeaders } = require('./node-internals');
+const { NativeSocket } = require('./native-socket');
+const options_ = require('./request-options');
+const responseEvents = require('./response-events');
+const { StreamTransport } = require('./stream-transport');
+const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('./parser-settings');
+const { bytesOf, timerDuration, validatePath } = require('./validators');
+
+const { OutgoingMessage } = http;
+/** Node's own, whatever has been put into http.ClientRequest's place since. */
+const NodeClientRequest = http.ClientRequest;
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
+
+const createdChannel = diagnostics.channel('http.client.request.created');
+
+const kPath = Symbol('path');
+/** What destroy() was given. */
+const kError = Symbol('error');
+
+/**
+ * @param {string|URL|import('node:http').RequestOptions} input
+ * @param {import('node:http').RequestOptions|Function} [options]
+ * @param {(res: import('./client-response').ClientResponse) => void} [callback]
+ * @see https://nodejs.org/api/http.html#class-httpclientrequest
+ */
+function ClientRequest(input, options, callback) {
+  OutgoingMessage.call(this);
+  ({ options, callback } = options_.normalizeArguments(input, options, callback));
+  if (options.highWaterMark !== undefined && options.highWaterMark !== null && kHighWaterMark) {
+    this[kHighWaterMark] = options.highWaterMark;
+  }
+
+  const defaultAgent = options._defaultAgent || agents.get();
+  const agent = options_.chooseAgent(options, defaultAgent);
+  this.agent = agent;
+  const protocol = options_.checkProtocol(options, agent, defaultAgent);
+
+  // For the agent and the socket: without the signal, which is this request's own.
+  const connectOptions = { __proto__: null, ...options };
+  const defaultPort = options.defaultPort || agent?.defaultPort;
+  const port = connectOptions.port = options.port || defaultPort || 80;
+  const host = connectOptions.host = options_.hostOf(options);
+
+  options_.applyOptions(this, options);
+  if (options.signal) {
+    addAbortSignal(options.signal, this);
+    delete connectOptions.signal;
+  }
+  options_.applyParserOptions(this, options);
+  this[kPath] = options.path || '/';
+  if (!hasPathAccessor) this.path = this[kPath];
+  if (callback) this.once('response', callback);
+
+  this._ended = false;
+  this.res = null;
+  this.aborted = false;
+  this.timeoutCb = null;
+  this.upgradeOrConnect = false;
+  this.parser = null;
+  this.maxHeadersCount = null;
+  this.reusedSocket = false;
+  this.host = host;
+  this.protocol = protocol;
+  if (agent) {
+    // An agent that would not use the connection again has no reason to ask the peer to keep it.
+    this.shouldKeepAlive = Boolean(agent.keepAlive) || Number.isFinite(agent.maxSockets);
+    this._last = !this.shouldKeepAlive;
+  }
+
+  setHeaders(this, options, host && options_.authorityOf(host, port, defaultPort));
+  this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
+
+  if (agent) {
+    agent.addRequest(this, connectOptions);
+  } else {
+    connectWithoutAgent(this, connectOptions);
+  }
+  if (createdChannel.hasSubscribers) createdChannel.publish({ request: this });
+}
+Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
+Object.setPrototypeOf(ClientRequest, OutgoingMessage);
+
+/** Whether `path` of this Node's requests is checked whenever it is set. */
+const hasPathAccessor = Object.hasOwn(NodeClientRequest.prototype, 'path');
+if (hasPathAccessor) {
+  Object.defineProperty(ClientRequest.prototype, 'path', {
+    __proto__: null,
+    get() {
+      return this[kPath];
+    },
+    set(value) {
+      const path = String(value);
+      validatePath(path);
+      this[kPath] = path;
+    },
+    configurable: true,
+    enumerable: true,
+  });
+}
+
+/** Header fields from the options, and those that follow from them. */
+function setHeaders(req, options, authority) {
+  const { headers } = options;
+  if (Array.isArray(headers)) {
+    // A list is sent as it is, in its order and with its repetitions.
+    storeHeader(req, headers);
+    return;
+  }
+  if (headers) {
+    for (const name of Object.keys(headers)) req.setHeader(name, headers[name]);
+  }
+  const { setHost = options.setDefaultHeaders !== false } = options;
+  if (authority && setHost && !req.getHeader('host')) {
+    // RFC 9110, section 9.3.6: the target of CONNECT is its authority.
+    const isTunnel = NODE_MAJOR >= 26 && req.method === 'CONNECT' && options.path;
+    req.setHeader('Host', isTunnel ? String(req.path) : authority);
+  }
+  if (options.auth && !req.getHeader('Authorization')) {
+    req.setHeader('Authorization', `Basic ${Buffer.from(options.auth).toString('base64')}`);
+  }
+  // The peer is asked at once, before there is a body to send.
+  if (req.getHeader('expect')) req._implicitHeader();
+}
+
+function storeHeader(req, headers) {
+  req._storeHeader(`${req.method} ${req.path} HTTP/1.1\r\n`, headers);
+}
+
+function connectWithoutAgent(req, options) {
+  req._last = true;
+  req.shouldKeepAlive = false;
+  if (options.path || options.socketPath) {
+    // To a socket, `path` is that of a Unix domain socket.
+    options = { ...options, path: options.socketPath || undefined };
+  }
+  if (typeof options.createConnection !== 'function') {
+    req.onSocket(net.createConnection(options));
+    return;
+  }
+  let called = false;
+  const onCreate = (error, socket) => {
+    if (called) return;
+    called = true;
+    if (error) process.nextTick(responseEvents.emitError, req, error);
+    else req.onSocket(socket);
+  };
+  try {
+    const socket = options.createConnection(options, onCreate);
+    if (socket) onCreate(null, socket);
+  } catch (error) {
+    onCreate(error);
+  }
+}
+
+ClientRequest.prototype._finish = function _finish() {
+  // Node's own tells diagnostics_channel, perf_hooks and trace events that the request is out.
+  NodeClientRequest.prototype._finish.call(this);
+};
+
+ClientRequest.prototype._implicitHeader = function _implicitHeader() {
+  if (this._header) {
+    throw createError(Error, 'ERR_HTTP_HEADERS_SENT', 'Cannot render headers after they are sent to the client');
+  }
+  storeHeader(this, this[kOutHeaders]);
+};
+
+/**
+ * Sends a part of the body.
+ * @param {string|Uint8Array|number[]} chunk An array of integers is sent as those bytes.
+ */
+ClientRequest.prototype.write = function write(chunk, encoding, callback) {
+  return OutgoingMessage.prototype.write.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
+};
+
+ClientRequest.prototype.end = function end(chunk, encoding, callback) {
+  return OutgoingMessage.prototype.end.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
+};
+
+ClientRequest.prototype.abort = function abort() {
+  if (this.aborted) return;
+  this.aborted = true;
+  process.nextTick(emitAbort, this);
+  this.destroy();
+};
+
+function emitAbort(req) {
+  req.emit('abort');
+}
+
+ClientRequest.prototype.destroy = function destroy(error) {
+  if (this.destroyed) return this;
+  this.destroyed = true;
+  // Whatever else the response brings is of no interest.
+  this.res?._dump();
+  this[kError] = error;
+  const isDone = this.writableFinished && this.res?.complete;
+  if (isDone && NODE_MAJOR >= 26) return this;
+  // Nobody listens for errors of a socket whose exchange is over: on the way back to its agent, one would be uncaught.
+  this.socket?.destroy(isDone ? undefined : error);
+  return this;
+};
+
+/**
+ * Takes the socket that an agent, or createConnection, has for this request.
+ * @param {import('node:stream').Duplex|null} socket
+ * @param {Error} [error] Why there is none.
+ */
+ClientRequest.prototype.onSocket = function onSocket(socket, error) {
+  if (socket && !error) {
+    socket._httpMessage = this;
+    // At once, because a socket can fail before the next tick.
+    socket.on('error', responseEvents.onSocketError);
+  }
+  process.nextTick(onSocketNT, this, socket, error);
+};
+
+function onSocketNT(req, socket, error) {
+  if (req.destroyed || error) {
+    refuseSocket(req, socket, error);
+  } else {
+    assignSocket(req, socket);
+    req._flush();
+  }
+}
+
+/** The request was called off before it had a socket, or there is none. */
+function refuseSocket(req, socket, error) {
+  req.destroyed = true;
+  if (!socket) {
+    finishRefused(req, null, error || req[kError]);
+  } else if (!error && req.agent && !socket.destroyed) {
+    // Nothing was sent on it: another request can have it.
+    socket.removeListener('error', responseEvents.onSocketError);
+    socket.emit('free');
+    finishRefused(req, socket, req[kError]);
+  } else {
+    finished(socket.destroy(error || req[kError]), (failure) => {
+      if (failure?.code === 'ERR_STREAM_PREMATURE_CLOSE') failure = null;
+      finishRefused(req, socket, failure || error);
+    });
+  }
+}
+
+function finishRefused(req, socket, error) {
+  if (!req.aborted && !error) error = connectionReset('socket hang up');
+  // Errors of a proxy's tunnel, and of the socket, have been told already.
+  if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError) responseEvents.emitError(req, error);
+  req._closed = true;
+  req.emit('close');
+}
+
+/** From here on the socket's events are this request's. */
+function assignSocket(req, socket) {
+  req.socket = socket;
+  if (socket instanceof NativeSocket && socket.isNative) {
+    socket._handle.request(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
+  } else {
+    socket.parser = req.parser = new StreamTransport(req, socket);
+  }
+  responseEvents.attach(req, socket);
+  if (req.timeout !== undefined || req.agent?.options?.timeout) listenForTimeout(req);
+  req.emit('socket', socket);
+}
+
+function emitRequestTimeout() {
+  this._httpMessage?.emit('timeout');
+}
+
+/** Makes the socket's 'timeout' the request's. */
+function listenForTimeout(req) {
+  if (req.timeoutCb) return;
+  req.timeoutCb = emitRequestTimeout;
+  if (req.socket) req.socket.once('timeout', emitRequestTimeout);
+  else req.on('socket', (socket) => socket.once('timeout', emitRequestTimeout));
+}
+
+ClientRequest.prototype.setTimeout = function setTimeout(milliseconds, callback) {
+  if (this._ended) return this;
+  listenForTimeout(this);
+  milliseconds = timerDuration(milliseconds, 'msecs');
+  if (callback) this.once('timeout', callback);
+  if (this.socket) setSocketTimeout(this.socket, milliseconds);
+  else this.once('socket', (socket) => setSocketTimeout(socket, milliseconds));
+  return this;
+};
+
+/** The time to connect does not count. */
+function setSocketTimeout(socket, milliseconds) {
+  if (socket.connecting) socket.once('connect', () => socket.setTimeout(milliseconds));
+  else socket.setTimeout(milliseconds);
+}
+
+ClientRequest.prototype.clearTimeout = function clearTimeout(callback) {
+  this.setTimeout(0, callback);
+};
+
+/**
+ * Calls a method of the socket as soon as there is one and it is connected.
+ * @param {string} [method]
+ * @param {unknown[]} [arguments_]
+ */
+ClientRequest.prototype._deferToConnect = function _deferToConnect(method, arguments_) {
+  const call = () => {
+    if (method) this.socket[method](...arguments_);
+  };
+  const onSocket = () => {
+    if (this.socket.writable) call();
+    else this.socket.once('connect', call);
+  };
+  if (this.socket) onSocket();
+  else this.once('socket', onSocket);
+};
+
+ClientRequest.prototype.setNoDelay = function setNoDelay(noDelay) {
+  this._deferToConnect('setNoDelay', [noDelay]);
+};
+
+ClientRequest.prototype.setSocketKeepAlive = function setSocketKeepAlive(enable, initialDelay) {
+  this._deferToConnect('setKeepAlive', [enable, initialDelay]);
+};
+
+module.exports = { ClientRequest };

@@ -1,0 +1,162 @@
+'use strict';
+
+/** Error records and checks -> the Error objects that Node throws: the same class, code, message and properties. */
+
+const util = require('node:util');
+
+/**
+ * Makes an error of Node's own kind: `code` in the stack's first line and in toString(), not in `name`.
+ * @param {ErrorConstructor} Base
+ * @param {string} code
+ * @param {string} message
+ * @returns {Error & { code: string }}
+ */
+function createError(Base, code, message) {
+  const error = new Base(message);
+  // The stack is rendered once, with the name that it has now.
+  Object.defineProperty(error, 'name', { value: `${Base.name} [${code}]`, configurable: true, writable: true });
+  void error.stack;
+  delete error.name;
+  Object.defineProperty(error, 'toString', {
+    value() {
+      return `${this.name} [${code}]: ${this.message}`;
+    },
+    enumerable: false,
+    writable: true,
+    configurable: true,
+  });
+  error.code = code;
+  return error;
+}
+
+/**
+ * How Node describes a value of the wrong type.
+ * @param {unknown} value
+ * @returns {string}
+ */
+function describe(value) {
+  if (value === null || value === undefined) return ` Received ${value}`;
+  if (typeof value === 'function') return value.name ? ` Received function ${value.name}` : ' Received function ';
+  if (typeof value === 'object') {
+    if (value.constructor?.name) return ` Received an instance of ${value.constructor.name}`;
+    return ` Received ${util.inspect(value, { depth: -1 })}`;
+  }
+  let text = util.inspect(value, { colors: false });
+  if (text.length > 28) text = `${text.slice(0, 25)}...`;
+  return ` Received type ${typeof value} (${text})`;
+}
+
+/**
+ * @param {string} name Name of the argument, or of the property if it has a dot.
+ * @param {string} expected Such as `of type string` or `one of type string, undefined, or null`.
+ * @param {unknown} value
+ */
+function invalidArgType(name, expected, value) {
+  const kind = name.includes('.') ? 'property' : 'argument';
+  return createError(TypeError, 'ERR_INVALID_ARG_TYPE', `The "${name}" ${kind} must be ${expected}.${describe(value)}`);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @param {string} reason
+ */
+function invalidArgValue(name, value, reason) {
+  const kind = name.includes('.') ? 'property' : 'argument';
+  let text = util.inspect(value);
+  if (text.length > 128) text = `${text.slice(0, 128)}...`;
+  return createError(TypeError, 'ERR_INVALID_ARG_VALUE', `The ${kind} '${name}' ${reason}. Received ${text}`);
+}
+
+/**
+ * @param {string} name
+ * @param {string} range Such as `an integer` or `>= 0 && <= 255`.
+ * @param {unknown} value
+ */
+function outOfRange(name, range, value) {
+  let text = util.inspect(value);
+  if (Number.isInteger(value) && Math.abs(value) > 2 ** 32) text = addUnderscores(String(value));
+  return createError(RangeError, 'ERR_OUT_OF_RANGE',
+    `The value of "${name}" is out of range. It must be ${range}. Received ${text}`);
+}
+
+/** Groups the digits of a large number by three, as Node does. */
+function addUnderscores(digits) {
+  return digits.replace(/\B(?=(\d{3})+$)/g, '_');
+}
+
+/** A connection that ended before the response, or in its middle. */
+function connectionReset(message) {
+  const error = new Error(message);
+  error.code = 'ECONNRESET';
+  return error;
+}
+
+/**
+ * @param {number} errno The system's (positive) error number.
+ * @returns {string} Such as ECONNRESET.
+ */
+function codeOf(errno) {
+  try {
+    return util.getSystemErrorName(-errno);
+  } catch {
+    return `Unknown system error ${-errno}`;
+  }
+}
+
+/**
+ * A failed system call on a connection.
+ * @param {number} errno The system's (positive) error number.
+ * @param {string} syscall
+ */
+function systemError(errno, syscall) {
+  const code = codeOf(errno);
+  const error = new Error(`${syscall} ${code}`);
+  error.errno = -errno;
+  error.code = code;
+  error.syscall = syscall;
+  return error;
+}
+
+/**
+ * A failed connect that the kernel reported before it sent anything.
+ * @param {number} errno The system's (positive) error number.
+ * @param {string} address
+ * @param {number} port
+ * @param {string} local Address and port of the local side.
+ */
+function connectError(errno, address, port, local) {
+  const error = systemError(errno, 'connect');
+  error.message += port > 0 ? ` ${address}:${port} - Local (${local})` : ` ${address} - Local (${local})`;
+  error.address = address;
+  if (port > 0) error.port = port;
+  return error;
+}
+
+/**
+ * What the decoder refused.
+ * @param {string} code HPE_*
+ * @param {string} reason
+ * @param {number} bytesParsed Bytes of the packet before the error.
+ * @param {Buffer} rawPacket
+ */
+function parseError(code, reason, bytesParsed, rawPacket) {
+  const error = new Error(`Parse Error: ${reason}`);
+  error.bytesParsed = bytesParsed;
+  error.code = code;
+  error.reason = reason;
+  error.rawPacket = rawPacket;
+  return error;
+}
+
+module.exports = {
+  codeOf,
+  connectError,
+  connectionReset,
+  createError,
+  invalidArgType,
+  invalidArgValue,
+  outOfRange,
+  parseError,
+  systemError,
+};

@@ -1,0 +1,460 @@
+'use strict';
+
+/**
+ * One Rust connection in the shape that net.Socket expects of its `_handle`.
+ *
+ * Node's own net.Socket does the rest: names, Happy Eyeballs, timeouts, half-close, events and errors are thereby its
+ * own on every version. What a handle adds to libuv's is the decoder: while a request is assigned, events of the
+ * response come instead of bytes.
+ */
+
+const { constants: { errno: { ECANCELED } } } = require('node:os');
+const { setImmediate } = require('node:timers');
+
+const bridge = require('./bridge');
+const { codeOf, connectError, createError, parseError, systemError } = require('./errors');
+const { command, event } = require('./records');
+const responseEvents = require('./response-events');
+
+/** Written bytes that may be on their way to the kernel before a write's callback waits for it. */
+const WRITE_WINDOW = 64 * 1024;
+
+class NativeHandle {
+  constructor() {
+    /** @type {import('./native-socket').NativeSocket|null} */
+    this.socket = null;
+    this.id = -1;
+    this.fd = -1;
+    this.bytesRead = 0;
+    this.bytesWritten = 0;
+    /** Part of libuv's interface: net.Socket looks whether it has to start reading. The I/O thread always reads. */
+    this.reading = true;
+    this.resource = new bridge.AsyncResource('TCPWRAP');
+    /** The last dispatch turn in which this connection had a read. */
+    this.lastTurn = -1;
+    this.active = false;
+    this.referenced = true;
+    this.closed = false;
+    this.localAddress = '';
+    this.localPort = 0;
+    this.connectRequest = null;
+    this.shutdownRequest = null;
+    /** Writes whose callbacks wait for the kernel: total at which they are done, callback. */
+    this.pendingWrites = [];
+    this.acknowledged = 0;
+    this.lastRequested = 0;
+    /** A request has been assigned and its response is not complete. */
+    this.armed = false;
+    this.requestNumbers = null;
+    /** The connection cannot carry another request: the peer has closed it or sent bytes out of turn. */
+    this.retired = false;
+    this.paused = false;
+    /** The end of the stream, kept back while the reader is paused. */
+    this.deferred = null;
+    /** The stream's end completes a close-delimited body. */
+    this.completesAtEnd = false;
+    this.boundDescriptor = -1;
+  }
+
+  /** Takes an id on first use: a socket that never connects costs the I/O thread nothing. */
+  get connection() {
+    if (this.id === -1) this.id = bridge.attach(this);
+    return this.id;
+  }
+
+  // --- What net.Socket calls ---
+
+  /** @returns {number} 0 or a negative error number. */
+  bind(address, port) {
+    const descriptor = bridge.bindSocket(address, port || 0);
+    if (descriptor < 0) return descriptor;
+    this.boundDescriptor = descriptor;
+    this.localAddress = address;
+    this.localPort = port || 0;
+    return 0;
+  }
+
+  bind6(address, port) {
+    return this.bind(address, port);
+  }
+
+  /**
+   * @param {object} request `oncomplete(status, handle, request, readable, writable)` is called once.
+   * @param {string} address Numeric address, or a path where there is no port.
+   * @param {number} [port]
+   */
+  connect(request, address, port) {
+    this.connectRequest = request;
+    if (port === undefined) bridge.sendConnectUnix(this.connection, address);
+    else bridge.sendConnect(this.connection, address, port, this.boundDescriptor);
+    this.boundDescriptor = -1;
+    this.active = true;
+    if (this.referenced) bridge.hold(1);
+    return 0;
+  }
+
+  connect6(request, address, port) {
+    return this.connect(request, address, port);
+  }
+
+  readStart() {
+    this.reading = true;
+    return 0;
+  }
+
+  readStop() {
+    this.reading = false;
+    return 0;
+  }
+
+  shutdown(request) {
+    this.shutdownRequest = request;
+    bridge.send(command.SHUTDOWN, this.connection);
+    return 0;
+  }
+
+  /** @param {() => void} [callback] */
+  close(callback) {
+    this.end(0, callback);
+  }
+
+  /** Closes by a TCP reset. */
+  reset(callback) {
+    this.end(command.RESET, callback);
+    return 0;
+  }
+
+  end(flags, callback) {
+    if (this.closed) return;
+    this.closed = true;
+    this.armed = false;
+    if (this.id !== -1) bridge.send(command.CLOSE, this.id, flags);
+    if (this.active && this.referenced) bridge.hold(-1);
+    this.active = false;
+    // As libuv: in the next phase of the event loop, and not before what was under way has been called off.
+    setImmediate(finishClose, this, callback);
+  }
+
+  ref() {
+    if (this.referenced) return;
+    this.referenced = true;
+    if (this.active) bridge.hold(1);
+  }
+
+  unref() {
+    if (!this.referenced) return;
+    this.referenced = false;
+    if (this.active) bridge.hold(-1);
+  }
+
+  hasRef() {
+    return this.referenced;
+  }
+
+  setNoDelay(enable) {
+    bridge.send(command.NO_DELAY, this.connection, enable ? command.ENABLE : 0);
+    return 0;
+  }
+
+  setKeepAlive(enable, delay, interval, count) {
+    const flags = enable ? command.ENABLE : 0;
+    bridge.sendNumbers(command.KEEP_ALIVE, this.connection, flags, delay | 0, interval | 0, count | 0);
+    return 0;
+  }
+
+  setTypeOfService(value) {
+    this.typeOfService = value;
+    bridge.sendNumbers(command.TYPE_OF_SERVICE, this.connection, 0, value);
+    return 0;
+  }
+
+  getTypeOfService() {
+    return this.typeOfService ?? 0;
+  }
+
+  getsockname(out) {
+    if (this.localAddress === '') return 0;
+    out.address = this.localAddress;
+    out.family = this.localAddress.includes(':') ? 'IPv6' : 'IPv4';
+    out.port = this.localPort;
+    return 0;
+  }
+
+  getpeername(out) {
+    if (this.peerAddress === undefined) return 0;
+    out.address = this.peerAddress;
+    out.family = this.peerAddress.includes(':') ? 'IPv6' : 'IPv4';
+    out.port = this.peerPort;
+    return 0;
+  }
+
+  getAsyncId() {
+    return this.resource.asyncId();
+  }
+
+  getProviderType() {
+    return 0;
+  }
+
+  /** A pooled connection serves another request: its events belong to that one's async context from now on. */
+  asyncReset() {
+    this.resource.emitDestroy();
+    this.resource = new bridge.AsyncResource('TCPWRAP');
+  }
+
+  /** Bytes not yet known to be the kernel's. */
+  get writeQueueSize() {
+    return this.bytesWritten - this.acknowledged;
+  }
+
+  // --- What NativeSocket calls ---
+
+  /**
+   * Arms the decoder for the response to a request that is about to be written.
+   * @param {number} flags `METHOD_*` and `LENIENT_*`.
+   * @param {number} maxHeaderSize
+   * @param {number} llhttp
+   */
+  request(flags, maxHeaderSize, llhttp) {
+    this.armed = true;
+    this.requestNumbers = [flags, maxHeaderSize, llhttp];
+    this.completesAtEnd = false;
+    // Whatever the peer did while the connection was idle, the I/O thread replaces it underneath.
+    this.retired = false;
+    this.resumeReading();
+    bridge.sendRequest(this.connection, flags, maxHeaderSize, llhttp);
+  }
+
+  /** A user has been given a view of the slab up to an offset. */
+  keepBody(offset) {
+    bridge.keepSlabBelow(offset);
+  }
+
+  /** Another handle tries the next address instead of this one. */
+  handOver(next) {
+    next.referenced = this.referenced;
+    if (this.armed) next.request(...this.requestNumbers);
+  }
+
+  /**
+   * Sends bytes. The callback runs at once while the kernel keeps up, as after a write that libuv could finish
+   * synchronously.
+   * @param {string|Uint8Array} data
+   * @param {string} encoding
+   * @param {((error?: Error|null) => void)|undefined} callback Undefined where more of the same write follows.
+   */
+  write(data, encoding, callback) {
+    const unknown = this.bytesWritten - this.lastRequested;
+    const ask = callback !== undefined && unknown + data.length > WRITE_WINDOW / 2;
+    this.bytesWritten += bridge.sendWrite(this.connection, data, encoding, ask);
+    if (ask) this.lastRequested = this.bytesWritten;
+    if (callback === undefined) return;
+    if (ask && this.bytesWritten - this.acknowledged > WRITE_WINDOW) {
+      this.pendingWrites.push(this.bytesWritten, callback);
+    } else {
+      callback();
+    }
+  }
+
+  pauseReading() {
+    if (this.paused || this.closed) return;
+    this.paused = true;
+    if (this.id !== -1) bridge.send(command.PAUSE, this.id);
+  }
+
+  resumeReading() {
+    if (!this.paused || this.closed) return;
+    this.paused = false;
+    bridge.send(command.RESUME, this.connection);
+    if (this.deferred !== null) {
+      // In a turn of its own, as a read that libuv would do only now.
+      setImmediate(runDeferred, this);
+    }
+  }
+
+  // --- What the bridge calls ---
+
+  /**
+   * Takes one event record; the layout is in src/bridge/records.rs.
+   * @param {number} opcode
+   * @param {number} flags
+   * @param {Buffer} slab
+   * @param {Int32Array} words The same memory.
+   * @param {number} start
+   * @param {number} end
+   */
+  onRecord(opcode, flags, slab, words, start, end) {
+    const { socket } = this;
+    if (opcode === event.CLOSED) return bridge.detach(this.id);
+    if (this.closed) return undefined;
+    switch (opcode) {
+      case event.READ:
+        this.bytesRead += words[start >> 2];
+        return socket._unrefTimer();
+      case event.HEAD:
+        return responseEvents.onHead(socket, flags, slab, words, start, end);
+      case event.DATA:
+        return responseEvents.onData(socket, slab, start, end);
+      case event.END:
+        this.armed = false;
+        return responseEvents.onEnd(socket, slab, start, end);
+      case event.INFORMATION:
+        return responseEvents.onInformation(socket, flags, slab, words, start, end);
+      case event.CONNECTED:
+        return this.onConnected(flags, words[start >> 2], words[(start >> 2) + 1], slab.latin1Slice(start + 8, end));
+      case event.CONNECT_FAILED:
+        return this.onConnectFailed(flags, words[start >> 2]);
+      case event.PARSE_ERROR:
+        return responseEvents.onParseError(socket, readParseError(slab, words, start, end));
+      case event.WRITTEN:
+        return this.onWritten(slab.readDoubleLE(start));
+      case event.WRITE_ERROR:
+        return this.onWriteError(systemError(words[start >> 2], 'write'));
+      case event.SHUTDOWN_DONE:
+        return this.onShutdown(words[start >> 2]);
+      case event.RELEASED:
+        return this.onReleased(words[start >> 2], slab.readDoubleLE(start + 8), Buffer.from(slab.subarray(start + 16, end)));
+      case event.EOF:
+      case event.READ_ERROR:
+        return this.onStreamEnd(opcode, flags, opcode === event.EOF ? 0 : words[start >> 2]);
+      case event.FAILED:
+        return this.onFailed();
+      default:
+        throw new Error(`unknown event ${opcode}`);
+    }
+  }
+
+  onConnected(flags, descriptor, port, address) {
+    this.fd = descriptor;
+    this.localPort = port;
+    this.localAddress = address;
+    if (flags & event.AGAIN) {
+      this.socket._sockname = null;
+      return;
+    }
+    const request = this.connectRequest;
+    if (request === null) return;
+    this.connectRequest = null;
+    this.peerAddress = request.port === undefined ? undefined : request.address;
+    this.peerPort = request.port;
+    request.oncomplete(0, this, request, true, true);
+  }
+
+  onConnectFailed(flags, errno) {
+    const request = this.connectRequest;
+    this.connectRequest = null;
+    if (request === null) {
+      this.socket.destroy(systemError(errno, 'connect'));
+    } else if ((flags & event.AT_ONCE) && request.oncomplete.name === 'afterConnect') {
+      // libuv reports these from connect() itself, and net.Socket then describes them with the local side.
+      const local = `${this.localAddress || (request.addressType === 6 ? '::' : '0.0.0.0')}:${this.localPort}`;
+      this.socket.destroy(connectError(errno, request.address, request.port, local));
+    } else {
+      request.oncomplete(-errno, this, request, false, false);
+    }
+  }
+
+  onWritten(total) {
+    this.acknowledged = total;
+    this.socket._unrefTimer();
+    const pending = this.pendingWrites;
+    let done = 0;
+    while (done < pending.length && pending[done] <= total) done += 2;
+    for (const callback of pending.splice(0, done)) {
+      if (typeof callback === 'function') callback(null);
+    }
+  }
+
+  onWriteError(error) {
+    const pending = this.pendingWrites.splice(0);
+    if (pending.length === 0) return this.socket.destroy(error);
+    for (const callback of pending) {
+      if (typeof callback === 'function') callback(error);
+    }
+    return undefined;
+  }
+
+  onShutdown(errno) {
+    const request = this.shutdownRequest;
+    this.shutdownRequest = null;
+    request?.oncomplete(-errno);
+  }
+
+  /** The descriptor is ours, for a socket of libuv: what follows is no longer HTTP. */
+  onReleased(descriptor, written, rest) {
+    if (written < this.bytesWritten) {
+      // More was written in the meantime. The I/O thread still has its own descriptor and sends it first.
+      bridge.closeDescriptor(descriptor);
+      this.releasedBytes = rest.length > 0 ? rest : this.releasedBytes;
+      bridge.send(command.RELEASE, this.connection);
+      return;
+    }
+    this.socket.becomeLibuv(descriptor);
+    responseEvents.onUpgrade(this.socket, this.releasedBytes ?? rest);
+  }
+
+  onStreamEnd(opcode, flags, errno) {
+    if (flags & event.IDLE) {
+      // With a request assigned in the meantime, the I/O thread replaces the connection underneath.
+      if (this.armed) return undefined;
+      this.retired = true;
+      if (flags & event.UNSOLICITED) return responseEvents.onUnsolicited(this.socket);
+    }
+    this.armed = false;
+    if (this.paused && !(flags & event.IDLE)) {
+      // libuv would not have read that far yet.
+      this.deferred = [opcode, flags, errno];
+      return undefined;
+    }
+    return this.endStream(opcode, flags, errno);
+  }
+
+  endStream(opcode, flags, errno) {
+    const { socket } = this;
+    if (opcode === event.READ_ERROR) return socket.destroy(systemError(errno, 'read'));
+    this.completesAtEnd = (flags & event.COMPLETES) !== 0;
+    socket.push(null);
+    return socket.read(0);
+  }
+
+  onFailed() {
+    if (this.closed) return;
+    const error = createError(Error, 'ERR_FERREQUEST_IO_THREAD', 'The I/O thread of ferrequest has failed');
+    this.socket.destroy(error);
+  }
+}
+
+/** Runs in the check phase after `end`. */
+function finishClose(handle, callback) {
+  const pending = handle.pendingWrites.splice(0);
+  const { shutdownRequest } = handle;
+  handle.shutdownRequest = null;
+  handle.resource.runInAsyncScope(() => {
+    for (const write of pending) {
+      if (typeof write === 'function') write(systemError(ECANCELED, 'write'));
+    }
+    shutdownRequest?.oncomplete(-ECANCELED);
+    callback?.();
+  });
+  handle.resource.emitDestroy();
+}
+
+/** Delivers the end of the stream that was kept back. */
+function runDeferred(handle) {
+  if (handle.closed || handle.paused || handle.deferred === null) return;
+  const [opcode, flags, errno] = handle.deferred;
+  handle.deferred = null;
+  handle.resource.runInAsyncScope(handle.endStream, handle, opcode, flags, errno);
+}
+
+/** @returns {Error} */
+function readParseError(slab, words, start, end) {
+  const word = start >> 2;
+  const code = start + 12;
+  const reason = code + words[word];
+  const packet = reason + words[word + 1];
+  return parseError(slab.latin1Slice(code, reason), slab.latin1Slice(reason, packet), words[word + 2],
+    Buffer.from(slab.subarray(packet, end)));
+}
+
+module.exports = { NativeHandle, codeOf };

@@ -1,0 +1,44 @@
+'use strict';
+
+/**
+ * What ferrequest uses of Node beyond its documentation, in one place. ARCHITECTURE.md lists each with its reason;
+ * `__test__/node-internals.test.js` proves on every supported Node that it is there and does what is expected.
+ */
+
+const http = require('node:http');
+const net = require('node:net');
+
+/**
+ * Finds the symbol with a description among the own properties of an object.
+ * @param {object} owner
+ * @param {string} description
+ * @returns {symbol|undefined}
+ */
+function symbolOf(owner, description) {
+  return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
+}
+
+const message = new http.OutgoingMessage();
+
+module.exports = {
+  /** Own property of an OutgoingMessage: its header fields, by lower-case name, as [name, value]. */
+  kOutHeaders: symbolOf(message, 'kOutHeaders'),
+  /** Own property of an OutgoingMessage: write() answered false and 'drain' is owed. */
+  kNeedDrain: symbolOf(message, 'kNeedDrain'),
+  /** Own property of an OutgoingMessage: the level at which write() answers false before there is a socket. */
+  kHighWaterMark: symbolOf(message, 'kHighWaterMark'),
+  /** Own property of an OutgoingMessage: the error that it was destroyed with. */
+  kErrored: symbolOf(message, 'errored'),
+  /** Own property of a Server, ServerResponse or ClientRequest: names that must not be repeated. */
+  kUniqueHeaders: symbolOf(new http.Server(), 'kUniqueHeaders'),
+  /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
+  kDetachAbortSignal: symbolOf(http.IncomingMessage.prototype, 'kDetachAbortSignal'),
+  /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */
+  kReinitializeHandle: symbolOf(net.Socket.prototype, 'kReinitializeHandle'),
+  /**
+   * Runs what is due in the nextTick and microtask queues, as Node does between two timers. Absent in
+   * environments that replace `process`.
+   * @type {(() => void)|undefined}
+   */
+  runTicks: typeof process._tickCallback === 'function' ? process._tickCallback : undefined,
+};

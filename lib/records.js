@@ -1,0 +1,63 @@
+'use strict';
+
+/**
+ * The record layout that both queues share: the JavaScript half of src/bridge/records.rs, which explains it.
+ * `__test__/records.test.js` proves that the two agree.
+ */
+
+/** Bytes of a record header: opcode and flags, connection id, payload length. */
+const HEADER_SIZE = 12;
+
+/** From JavaScript to the I/O thread. */
+const command = Object.freeze({
+  CONNECT_TCP: 1,
+  CONNECT_UNIX: 2,
+  REQUEST: 3,
+  WRITE: 4,
+  SHUTDOWN: 5,
+  PAUSE: 6,
+  RESUME: 7,
+  NO_DELAY: 8,
+  KEEP_ALIVE: 9,
+  CLOSE: 10,
+  RELEASE: 11,
+  TYPE_OF_SERVICE: 12,
+  METHOD_HEAD: 1,
+  METHOD_CONNECT: 2,
+  LENIENT_SHIFT: 2,
+  LENIENT_ALL: 1,
+  LENIENT_HEADER_VALUE: 2,
+  ACKNOWLEDGE: 1,
+  ENABLE: 1,
+  RESET: 1,
+});
+
+/** From the I/O thread, or from the decoder, to JavaScript. */
+const event = Object.freeze({
+  CONNECTED: 1,
+  CONNECT_FAILED: 2,
+  READ: 3,
+  INFORMATION: 4,
+  HEAD: 5,
+  DATA: 6,
+  END: 7,
+  PARSE_ERROR: 8,
+  EOF: 9,
+  READ_ERROR: 10,
+  WRITE_ERROR: 11,
+  WRITTEN: 12,
+  SHUTDOWN_DONE: 13,
+  RELEASED: 14,
+  CLOSED: 15,
+  FAILED: 16,
+  KEEP_ALIVE: 1,
+  UPGRADE: 2,
+  AGAIN: 1,
+  AT_ONCE: 1,
+  REFERENCE: 1,
+  COMPLETES: 1,
+  IDLE: 2,
+  UNSOLICITED: 4,
+});
+
+module.exports = { HEADER_SIZE, command, event };

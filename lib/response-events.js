@@ -1,0 +1,339 @@
+'use strict';
+
+/**
+ * Decoder events -> the response and the request's events.
+ *
+ * Both transports call these functions: NativeHandle with what the I/O thread sent, StreamTransport with what the
+ * decoder says of a chunk. The order of every event, and what destroys what, is that of Node's own client.
+ */
+
+const diagnostics = require('node:diagnostics_channel');
+
+const { addFields, createResponse } = require('./client-response');
+const { connectionReset } = require('./errors');
+const counts = require('./counts');
+const { kDetachAbortSignal, kNeedDrain } = require('./node-internals');
+const { event } = require('./records');
+
+const channels = {
+  error: diagnostics.channel('http.client.request.error'),
+  finish: diagnostics.channel('http.client.response.finish'),
+};
+
+/** Own property of a response: what comes after it on the wire is not its own. */
+const kSkip = Symbol('skip');
+
+/** Bodies of at least this size are views of the slab; smaller ones are copied out of it. */
+const VIEW_FROM = 16 * 1024;
+
+/**
+ * Starts an exchange: from now on the events of this socket are those of this request.
+ * @param {import('./client-request').ClientRequest} req
+ * @param {import('node:net').Socket} socket
+ */
+function attach(req, socket) {
+  socket._httpMessage = req;
+  socket.on('end', onSocketEnd);
+  socket.on('close', onSocketClose);
+  socket.on('drain', onSocketDrain);
+}
+
+/** Ends it, for a socket that goes on to live without this request. */
+function detach(socket) {
+  socket.removeListener('close', onSocketClose);
+  socket.removeListener('error', onSocketError);
+  stopReading(socket);
+}
+
+/** After the last byte of the response: what the peer does from now on is not about this request. */
+function stopReading(socket) {
+  socket.removeListener('end', onSocketEnd);
+  socket.removeListener('drain', onSocketDrain);
+  const transport = socket.parser;
+  if (transport) transport.close();
+}
+
+/**
+ * Emits an error on a request, and tells who watches.
+ * @param {import('./client-request').ClientRequest} req
+ * @param {Error} error
+ */
+function emitError(req, error) {
+  if (channels.error.hasSubscribers) channels.error.publish({ request: req, error });
+  req.emit('error', error);
+}
+
+// --- From the decoder ---
+
+/** 1xx, which is not the response. */
+function onInformation(socket, flags, slab, words, start, end) {
+  const req = socket._httpMessage;
+  if (!req || isDoubleResponse(req, socket)) return;
+  const res = createResponse(req, socket, flags, slab, words, start, end);
+  if (res.statusCode === 100) req.emit('continue');
+  req.emit('information', {
+    statusCode: res.statusCode,
+    statusMessage: res.statusMessage,
+    httpVersion: res.httpVersion,
+    httpVersionMajor: res.httpVersionMajor,
+    httpVersionMinor: res.httpVersionMinor,
+    headers: res.headers,
+    rawHeaders: res.rawHeaders,
+  });
+}
+
+/** The final response. */
+function onHead(socket, flags, slab, words, start, end) {
+  const req = socket._httpMessage;
+  if (!req || isDoubleResponse(req, socket)) return;
+  const res = createResponse(req, socket, flags, slab, words, start, end);
+  req.res = res;
+  counts.responses++;
+  if (flags & event.UPGRADE) return;
+  if (!(flags & event.KEEP_ALIVE) && !req.upgradeOrConnect) req.shouldKeepAlive = false;
+  res.req = req;
+  if (channels.finish.hasSubscribers) channels.finish.publish({ request: req, response: res });
+
+  // Before the user's own, so that the socket is dealt with first.
+  res.on('end', onResponseEnd);
+  req.on('finish', onRequestFinish);
+  socket.on('timeout', onResponseTimeout);
+  // With nobody to read the body, it must not hold the connection.
+  if (req.aborted || !req.emit('response', res)) res._dump();
+  if (res.statusCode === 304 && req.method !== 'HEAD') res.complete = true;
+}
+
+/**
+ * A peer that answers twice cannot be trusted with a third message.
+ * @returns {boolean} Whether there is a response already.
+ */
+function isDoubleResponse(req, socket) {
+  if (req.res === null) return false;
+  req.res[kSkip] = true;
+  socket.destroy();
+  return true;
+}
+
+/** A piece of the body, in the slab. */
+function onData(socket, slab, start, end) {
+  const res = socket._httpMessage?.res;
+  if (!res || res._dumped || res[kSkip]) return;
+  let chunk;
+  if (end - start >= VIEW_FROM) {
+    chunk = slab.subarray(start, end);
+    socket._handle.keepBody(end);
+  } else {
+    chunk = Buffer.allocUnsafe(end - start);
+    slab.copy(chunk, 0, start, end);
+  }
+  pushBody(socket, res, chunk);
+}
+
+/** A piece of the body, as a buffer of its own. */
+function onBody(socket, chunk) {
+  const res = socket._httpMessage?.res;
+  if (res && !res._dumped && !res[kSkip]) pushBody(socket, res, chunk);
+}
+
+function pushBody(socket, res, chunk) {
+  if (!res.push(chunk)) socket.pause();
+}
+
+/** The message is complete. */
+function onEnd(socket, slab, start, end) {
+  const req = socket._httpMessage;
+  const res = req?.res;
+  if (!res || res[kSkip]) return;
+  res.complete = true;
+  if (start < end) addFields(res, req, slab.latin1Slice(start, end));
+  res.push(null);
+  // Nothing more is expected, but the socket has to notice its end.
+  if (!socket._paused && socket.readable) socket.resume();
+  stopReading(socket);
+}
+
+/** The decoder gave up. */
+function onParseError(socket, error) {
+  const req = socket._httpMessage;
+  if (!req) {
+    socket.destroy();
+    return;
+  }
+  stopReading(socket);
+  socket.destroy();
+  socket._hadError = true;
+  emitError(req, error);
+}
+
+/** The response's head says that what follows is another protocol. The socket is an ordinary one by now. */
+function onUpgrade(socket, head) {
+  const req = socket._httpMessage;
+  if (!req) {
+    socket.destroy();
+    return;
+  }
+  const { res } = req;
+  res.upgrade = true;
+  stopReading(socket);
+  if (req.timeoutCb) socket.removeListener('timeout', req.timeoutCb);
+  socket.removeListener('timeout', onResponseTimeout);
+  const name = req.method === 'CONNECT' ? 'connect' : 'upgrade';
+  if (req.listenerCount(name) === 0) {
+    socket.destroy();
+    return;
+  }
+  req.upgradeOrConnect = true;
+  socket.emit('agentRemove');
+  detach(socket);
+  socket._httpMessage = null;
+  socket.readableFlowing = null;
+  req.emit(name, res, socket, head);
+  req.destroyed = true;
+  req._closed = true;
+  req.emit('close');
+}
+
+/** Bytes that nobody asked for: the connection must not serve another request (response-queue poisoning). */
+function onUnsolicited(socket) {
+  const req = socket._httpMessage;
+  // A request that is still being written keeps the connection until then, and not longer.
+  if (req && !req._ended) return;
+  if (!req || req.res?.complete) socket.destroy();
+}
+
+// --- From the socket ---
+
+function onSocketEnd() {
+  const socket = this;
+  const req = socket._httpMessage;
+  if (!req.res && !socket._hadError) {
+    // On the request, because there is nothing else to emit it on.
+    socket._hadError = true;
+    emitError(req, connectionReset('socket hang up'));
+  }
+  if (socket.parser ? socket.parser.endsMessage() : socket._handle?.completesAtEnd) finishMessage(socket);
+  socket.parser?.close();
+  socket.destroy();
+}
+
+/** A close-delimited body ends with the stream. */
+function finishMessage(socket) {
+  const res = socket._httpMessage?.res;
+  if (!res || res[kSkip]) return;
+  res.complete = true;
+  res.push(null);
+}
+
+function onSocketClose() {
+  const socket = this;
+  const req = socket._httpMessage;
+  const { res } = req;
+  const transport = socket.parser;
+  req.destroyed = true;
+  if (res) {
+    if (!res.complete) res.destroy(connectionReset('aborted'));
+    closeRequest(req);
+    if (!res.aborted && res.readable) res.push(null);
+  } else {
+    if (!socket._hadError) {
+      socket._hadError = true;
+      emitError(req, connectionReset('socket hang up'));
+    }
+    closeRequest(req);
+  }
+  // Nobody will send it any more.
+  if (req.outputData) req.outputData.length = 0;
+  transport?.close();
+}
+
+function closeRequest(req) {
+  req._closed = true;
+  req.emit('close');
+}
+
+/** Also attached while a request waits for the next tick, so that no error of the socket is lost. */
+function onSocketError(error) {
+  const socket = this;
+  const req = socket._httpMessage;
+  if (req) {
+    // One error is enough: others of the same failure are not told.
+    socket._hadError = true;
+    emitError(req, error);
+  }
+  // Unlike Node's client, which here completes a body that ends with the connection: it was cut.
+  socket.parser?.close();
+  socket.removeListener('end', onSocketEnd);
+  socket.destroy();
+}
+
+function onSocketDrain() {
+  const req = this._httpMessage;
+  if (req && !req.finished && req[kNeedDrain]) {
+    req[kNeedDrain] = false;
+    req.emit('drain');
+  }
+}
+
+function onResponseTimeout() {
+  this._httpMessage?.res?.emit('timeout');
+}
+
+// --- From the response and the request ---
+
+function onResponseEnd() {
+  const { req } = this;
+  const { socket } = req;
+  if (kDetachAbortSignal) this[kDetachAbortSignal]();
+  if (socket) {
+    if (req.timeoutCb) socket.removeListener('timeout', req.timeoutCb);
+    socket.removeListener('timeout', onResponseTimeout);
+  }
+  req._ended = true;
+  if (!req.shouldKeepAlive) {
+    if (socket.writable) {
+      if (typeof socket.destroySoon === 'function') socket.destroySoon();
+      else socket.end();
+    }
+  } else if (req.writableFinished && !this.aborted) {
+    keepAlive(req);
+  }
+}
+
+/** The response was there before the request was out. */
+function onRequestFinish() {
+  if (this.shouldKeepAlive && this._ended && !this.destroyed) keepAlive(this);
+}
+
+/** Gives the socket back to its agent. */
+function keepAlive(req) {
+  const { socket } = req;
+  if (req.timeoutCb) {
+    socket.setTimeout(0, req.timeoutCb);
+    req.timeoutCb = null;
+  }
+  detach(socket);
+  // Deferred: listeners of 'end' that come after ours must still find the socket in use.
+  process.nextTick(free, req);
+  req.destroyed = true;
+  // The response must not destroy what is no longer its own.
+  if (req.res) req.res.socket = null;
+}
+
+function free(req) {
+  closeRequest(req);
+  req.socket?.emit('free');
+}
+
+module.exports = {
+  attach,
+  emitError,
+  onBody,
+  onData,
+  onEnd,
+  onHead,
+  onInformation,
+  onParseError,
+  onSocketError,
+  onUnsolicited,
+  onUpgrade,
+};

@@ -1,0 +1,125 @@
+'use strict';
+
+/**
+ * The Rust decoder fed from a JavaScript stream: a TLS socket, whatever createConnection returned, a socket of
+ * another agent. It gives the same records to the same functions as a NativeHandle.
+ */
+
+const { AsyncResource, StreamDecoder } = require('./bridge');
+const counts = require('./counts');
+const { parseError } = require('./errors');
+const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('./parser-settings');
+const { HEADER_SIZE, event } = require('./records');
+const responseEvents = require('./response-events');
+
+/** Records of most chunks fit into this; those of others get memory of their own. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+const scratchWords = new Int32Array(scratch.buffer);
+let scratchInUse = false;
+
+class StreamTransport {
+  /**
+   * @param {import('./client-request').ClientRequest} req
+   * @param {import('node:stream').Duplex} socket
+   */
+  constructor(req, socket) {
+    this.socket = socket;
+    this.outgoing = req;
+    this.decoder = new StreamDecoder(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
+    this.resource = new AsyncResource('HTTPCLIENTREQUEST');
+    this.closed = false;
+    counts.requests++;
+    socket.on('data', onSocketData);
+  }
+
+  /** What the socket still brings is not for this request. */
+  close() {
+    if (this.closed) return;
+    this.closed = true;
+    const { socket } = this;
+    socket.removeListener('data', onSocketData);
+    if (socket.parser === this) socket.parser = null;
+    if (this.outgoing.parser === this) this.outgoing.parser = null;
+    this.resource.emitDestroy();
+  }
+
+  /** @returns {boolean} Whether the end of the stream completes the message. */
+  endsMessage() {
+    return this.decoder.finish(scratch) !== 0;
+  }
+
+  /** @param {Buffer} chunk */
+  execute(chunk) {
+    const nested = scratchInUse;
+    // A listener that makes another socket emit 'data' comes back here before this chunk is done.
+    let records = nested ? Buffer.alloc(0) : scratch;
+    let length = this.decoder.execute(chunk, records);
+    if (length < 0) {
+      records = this.decoder.take();
+      length = -length;
+    }
+    scratchInUse = true;
+    try {
+      this.dispatch(chunk, records, length);
+    } finally {
+      scratchInUse = nested;
+    }
+  }
+
+  dispatch(chunk, records, length) {
+    const { socket } = this;
+    const words = records === scratch ? scratchWords : wordsOf(records);
+    let upgraded = -1;
+    for (let at = 0; at < length;) {
+      const word = at >> 2;
+      const opcode = words[word] & 0xff;
+      const flags = words[word] >>> 8;
+      const start = at + HEADER_SIZE;
+      const end = start + words[word + 2];
+      at = start + ((words[word + 2] + 3) & ~3);
+      switch (opcode) {
+        case event.INFORMATION:
+          responseEvents.onInformation(socket, flags, records, words, start, end);
+          break;
+        case event.HEAD:
+          responseEvents.onHead(socket, flags, records, words, start, end);
+          if (flags & event.UPGRADE) upgraded = words[word + 1];
+          break;
+        case event.DATA: {
+          const offset = words[start >> 2];
+          responseEvents.onBody(socket, chunk.subarray(offset, offset + words[(start >> 2) + 1]));
+          break;
+        }
+        case event.END:
+          responseEvents.onEnd(socket, records, start, end);
+          break;
+        case event.PARSE_ERROR:
+          responseEvents.onParseError(socket, readError(records, words, start, chunk));
+          break;
+        default:
+      }
+    }
+    if (upgraded !== -1) responseEvents.onUpgrade(socket, chunk.subarray(upgraded));
+  }
+}
+
+/** The memory of a buffer as words; it is aligned, because a buffer of its own starts at 0. */
+function wordsOf(buffer) {
+  if (buffer.byteOffset % 4 !== 0) buffer = Buffer.from(Uint8Array.prototype.slice.call(buffer));
+  return new Int32Array(buffer.buffer, buffer.byteOffset, buffer.length >> 2);
+}
+
+function readError(records, words, start, chunk) {
+  const word = start >> 2;
+  const code = start + 12;
+  const reason = code + words[word];
+  return parseError(records.latin1Slice(code, reason), records.latin1Slice(reason, reason + words[word + 1]),
+    words[word + 2], chunk);
+}
+
+function onSocketData(chunk) {
+  const transport = this.parser;
+  transport.resource.runInAsyncScope(transport.execute, transport, chunk);
+}
+
+module.exports = { StreamTransport };

@@ -1,0 +1,115 @@
+'use strict';
+
+/** Checks of options and arguments, with the errors that Node throws for them. */
+
+const { createError, invalidArgType, invalidArgValue, outOfRange } = require('./errors');
+
+/** The longest delay of a timer: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+const TIMEOUT_MAX = 2 ** 31 - 1;
+
+/** RFC 9110, section 5.6.2. */
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+
+/** What may not stand in a request target: RFC 9112, section 3.2, as loosely as Node reads it. */
+const NOT_IN_PATH = /[^\u0021-\u00ff]/;
+
+/**
+ * @param {unknown} value
+ * @param {string} name
+ * @param {string} type
+ */
+function validateType(value, name, type) {
+  if (typeof value !== type) throw invalidArgType(name, `of type ${type}`, value);
+}
+
+/** @returns {string|null|undefined} The host, if it may be one. */
+function validateHost(host, name) {
+  if (host !== null && host !== undefined && typeof host !== 'string') {
+    throw invalidArgType(`options.${name}`, 'of type string or one of undefined or null', host);
+  }
+  return host;
+}
+
+/** @param {unknown} value A number of bytes. */
+function validateSize(value, name) {
+  validateType(value, name, 'number');
+  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
+  if (value < 0 || value > Number.MAX_SAFE_INTEGER) {
+    throw outOfRange(name, `>= 0 && <= ${Number.MAX_SAFE_INTEGER}`, value);
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} name
+ * @param {string[]} allowed
+ */
+function validateOneOf(value, name, allowed) {
+  if (allowed.includes(value)) return;
+  const list = allowed.map((item) => `'${item}'`).join(', ');
+  throw invalidArgValue(name, value, `must be one of: ${list}`);
+}
+
+/** @returns {string} The method in upper case. */
+function validateMethod(method) {
+  if (method === null || method === undefined || method === '') return 'GET';
+  validateType(method, 'options.method', 'string');
+  if (!TOKEN.test(method)) {
+    throw createError(TypeError, 'ERR_INVALID_HTTP_TOKEN', `Method must be a valid HTTP token ["${method}"]`);
+  }
+  return method.toUpperCase();
+}
+
+/** @param {unknown} path */
+function validatePath(path) {
+  if (NOT_IN_PATH.test(String(path))) {
+    throw createError(TypeError, 'ERR_UNESCAPED_CHARACTERS', 'Request path contains unescaped characters');
+  }
+}
+
+/**
+ * @param {unknown} milliseconds
+ * @param {string} name
+ * @returns {number} The delay that a timer can have.
+ */
+function timerDuration(milliseconds, name) {
+  validateType(milliseconds, name, 'number');
+  if (milliseconds < 0 || !Number.isFinite(milliseconds)) {
+    throw outOfRange(name, 'a non-negative finite number', milliseconds);
+  }
+  if (milliseconds > TIMEOUT_MAX) {
+    process.emitWarning(
+      `${milliseconds} does not fit into a 32-bit signed integer.\nTimer duration was truncated to ${TIMEOUT_MAX}.`,
+      'TimeoutOverflowWarning');
+    return TIMEOUT_MAX;
+  }
+  return milliseconds;
+}
+
+/**
+ * Makes the bytes of a body that was given as an array of integers.
+ * @param {unknown[]} integers Each 0 to 255.
+ * @returns {Buffer}
+ */
+function bytesOf(integers) {
+  const bytes = Buffer.allocUnsafe(integers.length);
+  for (let i = 0; i < integers.length; i++) {
+    const value = integers[i];
+    if (typeof value !== 'number') throw invalidArgType(`chunk[${i}]`, 'of type number', value);
+    if (!Number.isInteger(value)) throw outOfRange(`chunk[${i}]`, 'an integer', value);
+    if (value < 0 || value > 255) throw outOfRange(`chunk[${i}]`, '>= 0 && <= 255', value);
+    bytes[i] = value;
+  }
+  return bytes;
+}
+
+module.exports = {
+  bytesOf,
+  timerDuration,
+  validateHost,
+  validateMethod,
+  validateOneOf,
+  validatePath,
+  validateSize,
+  validateType,
+};

@@ -1,0 +1,253 @@
+//! What `lib/bridge.js` calls. Converts and hands on; decides nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use napi::Env;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use super::completions::{Completions, Drained};
+use super::io_thread::IoThread;
+use super::mailbox::Message;
+use super::notifier::Notifier;
+use super::records::{command, event};
+use crate::codec::Decoder;
+use crate::connection::events::{self, Body};
+
+/// What must go when the environment goes, and the flag that it has gone.
+struct Link {
+    thread: Option<Arc<IoThread>>,
+    completions: Arc<Completions>,
+    notifier: Arc<Notifier>,
+}
+
+impl Link {
+    /// Ends everything. The I/O thread is joined (if this was its last owner) before the threadsafe
+    /// function is given back, so that no call can race the environment's end.
+    fn sever(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.completions.close();
+        thread.mailbox().send(Message::Detach(self.completions.clone()));
+        drop(thread);
+        self.notifier.close();
+    }
+}
+
+/// The JavaScript side's end of the two queues.
+#[napi]
+pub struct Bridge {
+    link: std::rc::Rc<std::cell::RefCell<Link>>,
+    completions: Arc<Completions>,
+    notifier: Arc<Notifier>,
+    batches: AtomicU64,
+    held: AtomicBool,
+}
+
+#[napi]
+impl Bridge {
+    /// Starts the I/O thread, if this JavaScript thread has none, and a queue on it. `on_events` is
+    /// called without arguments when there is something to drain.
+    #[napi(constructor)]
+    pub fn new(env: Env, on_events: Function<(), ()>) -> Result<Self> {
+        let notifier = Arc::new(Notifier::new(&env, &on_events)?);
+        let waker = notifier.clone();
+        let completions = Arc::new(Completions::new(move || waker.wake()));
+        let thread = IoThread::current().map_err(|error| Error::from_reason(error.to_string()))?;
+        thread.attach(&completions);
+        let link = Link { thread: Some(thread), completions: completions.clone(), notifier: notifier.clone() };
+        let link = std::rc::Rc::new(std::cell::RefCell::new(link));
+        // Cleanup hooks run in the reverse order of their registration: this one, registered after
+        // the threadsafe function's own, runs before Node takes that function away.
+        let at_exit = link.clone();
+        env.add_env_cleanup_hook(at_exit, |link| link.borrow_mut().sever())?;
+        Ok(Self { link, completions, notifier, batches: AtomicU64::new(0), held: AtomicBool::new(false) })
+    }
+
+    /// Hands the first `length` bytes of the staging buffer to the I/O thread.
+    #[napi]
+    pub fn doorbell(&self, staging: &[u8], length: u32) {
+        let batch = staging.get(..length as usize).unwrap_or(staging).to_vec();
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.send(Message::Batch(self.completions.clone(), batch));
+    }
+
+    /// Sends the bytes on a connection, around the staging buffer.
+    #[napi]
+    pub fn write(&self, connection: u32, bytes: &[u8], acknowledge: bool) {
+        let bytes = bytes.to_vec();
+        self.send(Message::Write { completions: self.completions.clone(), connection, bytes, acknowledge });
+    }
+
+    /// Copies event records to `slab` from `offset` on. Gives the number of bytes copied; 0 when
+    /// there is nothing; a negative number when the next page needs that much room.
+    #[napi]
+    pub fn drain(&self, mut slab: BufferSlice, offset: u32) -> i64 {
+        let outcome = self.completions.drain(slab.get_mut(offset as usize..).unwrap_or_default());
+        match outcome {
+            Drained::Copied(n) => {
+                if self.completions.note_drained() {
+                    self.send(Message::Drained(self.completions.clone()));
+                }
+                n as i64
+            }
+            Drained::NeedsRoom(n) => -(n as i64),
+            Drained::Empty => 0,
+        }
+    }
+
+    /// Asks for another call of the listener, after a drain that stopped early.
+    #[napi]
+    pub fn wake(&self) {
+        self.completions.wake_again();
+    }
+
+    /// Keeps the event loop alive, or lets it end.
+    #[napi]
+    pub fn hold(&self, env: Env, hold: bool) -> Result<()> {
+        if self.held.swap(hold, Ordering::Relaxed) == hold {
+            return Ok(());
+        }
+        if hold { self.notifier.hold(&env) } else { self.notifier.let_go(&env) }
+    }
+
+    /// Counters of the I/O thread since start.
+    #[napi]
+    pub fn counters(&self) -> Counters {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+        let counters = &self.completions.counters;
+        Counters {
+            connections_opened: get(&counters.connections_opened),
+            stale_replaced: get(&counters.stale_replaced),
+            bytes_in: get(&counters.bytes_in),
+            bytes_out: get(&counters.bytes_out),
+            doorbells: get(&self.batches),
+        }
+    }
+
+    fn send(&self, message: Message) {
+        if let Some(thread) = &self.link.borrow().thread {
+            thread.mailbox().send(message);
+        }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.link.borrow_mut().sever();
+    }
+}
+
+/// Counted since start.
+#[napi(object)]
+pub struct Counters {
+    /// Connections that were established.
+    pub connections_opened: f64,
+    /// Dead connections replaced underneath a request.
+    pub stale_replaced: f64,
+    /// Bytes read from the kernel.
+    pub bytes_in: f64,
+    /// Bytes written to the kernel.
+    pub bytes_out: f64,
+    /// Batches handed to the I/O thread.
+    pub doorbells: f64,
+}
+
+/// The decoder for sockets that JavaScript reads from.
+#[napi]
+pub struct StreamDecoder {
+    decoder: Decoder,
+    records: Vec<u8>,
+}
+
+#[napi]
+impl StreamDecoder {
+    /// A decoder armed for one response; the numbers are those of the `REQUEST` command.
+    #[napi(constructor)]
+    pub fn new(flags: u32, max_header_size: u32, llhttp: u32) -> Self {
+        let (options, method) = events::decoder_settings(flags, max_header_size, llhttp);
+        let mut decoder = Decoder::new(options);
+        decoder.reset(options, method);
+        Self { decoder, records: Vec::new() }
+    }
+
+    /// Decodes a chunk and copies the event records to `out`. Gives their length, negative when
+    /// `out` is too small: then `take` gives them.
+    #[napi]
+    pub fn execute(&mut self, chunk: &[u8], mut out: BufferSlice) -> i64 {
+        self.records.clear();
+        let mut parsed = 0;
+        loop {
+            match self.decoder.decode(chunk.get(parsed..).unwrap_or_default()) {
+                Err(error) => {
+                    // The packet stays in JavaScript.
+                    events::encode_error(&mut self.records, 0, &error, parsed, &[]);
+                    break;
+                }
+                Ok((_, None)) => break,
+                Ok((n, Some(found))) => {
+                    parsed += n;
+                    // There is one connection, so its place in the header says how far the chunk has
+                    // been consumed: what lies behind an upgrade's head is not HTTP.
+                    let consumed = u32::try_from(parsed).unwrap_or(u32::MAX);
+                    events::encode(&mut self.records, consumed, &found, Body::ReferenceInto(chunk));
+                    if matches!(found, crate::codec::Event::Head(head) if head.upgrade) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.copy(&mut out)
+    }
+
+    /// The end of the stream, as `execute`.
+    #[napi]
+    pub fn finish(&mut self, mut out: BufferSlice) -> i64 {
+        self.records.clear();
+        if let Ok(Some(event)) = self.decoder.finish() {
+            events::encode(&mut self.records, 0, &event, Body::Inline);
+        }
+        self.copy(&mut out)
+    }
+
+    /// The records that did not fit.
+    #[napi]
+    pub fn take(&mut self) -> Buffer {
+        std::mem::take(&mut self.records).into()
+    }
+
+    fn copy(&self, out: &mut [u8]) -> i64 {
+        let length = self.records.len();
+        match out.get_mut(..length) {
+            Some(room) => {
+                room.copy_from_slice(&self.records);
+                length as i64
+            }
+            None => -(length as i64),
+        }
+    }
+}
+
+/// Makes a socket bound to a local address. Gives its descriptor, or the negative error number.
+#[napi]
+pub fn bind_socket(host: String, port: u32) -> i32 {
+    match crate::connection::bind(&host, port as u16) {
+        Ok(descriptor) => descriptor,
+        Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
+    }
+}
+
+/// Closes a descriptor that a `RELEASED` event gave and that nobody uses.
+#[napi]
+pub fn close_descriptor(descriptor: i32) {
+    crate::connection::close_descriptor(descriptor);
+}
+
+/// The numbers of the record layout, for the test that compares them with `lib/records.js`.
+#[napi]
+pub fn record_layout() -> Vec<(String, u32)> {
+    let named = |prefix: &'static str, table: &'static [(&'static str, u32)]| {
+        table.iter().map(move |(name, value)| (format!("{prefix}.{name}"), *value))
+    };
+    named("command", command::TABLE).chain(named("event", event::TABLE)).collect()
+}

@@ -1,0 +1,83 @@
+//! From JavaScript to the I/O thread: batches of commands and a bell.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::completions::Completions;
+
+/// What the JavaScript thread says to the I/O thread.
+pub enum Message {
+    /// Commands, with the queue on which their connections answer.
+    Batch(Arc<Completions>, Vec<u8>),
+    /// Bytes for one connection, too many to be copied once more through a batch.
+    Write {
+        /// The queue of the connection.
+        completions: Arc<Completions>,
+        /// Its id.
+        connection: u32,
+        /// What to send.
+        bytes: Vec<u8>,
+        /// Whether to answer with `WRITTEN`.
+        acknowledge: bool,
+    },
+    /// A throttled queue has been emptied.
+    Drained(Arc<Completions>),
+    /// The queue's environment is gone: drop its connections without another word.
+    Detach(Arc<Completions>),
+}
+
+#[derive(Default)]
+struct Inbox {
+    messages: Vec<Message>,
+    closed: bool,
+}
+
+/// The queue of one I/O thread. Any number of JavaScript-side handles may share it.
+#[derive(Default)]
+pub struct Mailbox {
+    inbox: Mutex<Inbox>,
+    bell: Notify,
+}
+
+impl Mailbox {
+    /// Hands a message over. The bell is rung only for the first of a series: while the I/O thread
+    /// has not answered it, it will find the others too.
+    pub fn send(&self, message: Message) {
+        let mut inbox = self.lock();
+        inbox.messages.push(message);
+        let first = inbox.messages.len() == 1;
+        drop(inbox);
+        if first {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Tells the I/O thread to end.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.bell.notify_one();
+    }
+
+    /// Waits for messages and moves them into `into`. Gives `false` once closed.
+    pub async fn receive(&self, into: &mut Vec<Message>) -> bool {
+        loop {
+            {
+                let mut inbox = self.lock();
+                if inbox.closed {
+                    return false;
+                }
+                if !inbox.messages.is_empty() {
+                    std::mem::swap(&mut inbox.messages, into);
+                    return true;
+                }
+            }
+            self.bell.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        // The critical sections cannot panic half-way, so a poisoned lock guards sound data.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,125 @@
+//! One threadsafe function: the way by which the I/O thread wakes the JavaScript thread.
+//!
+//! Wraps Node-API directly because the rules of `DESIGN` need all of it at once: a call that carries
+//! no data and allocates nothing, `ref`/`unref` from the JavaScript thread, and an exception in a
+//! listener that reaches `uncaughtException` with its own stack instead of a warning.
+
+use std::ffi::c_void;
+use std::ptr;
+
+use napi::bindgen_prelude::*;
+use napi::{JsValue, check_status, sys};
+
+/// A weak threadsafe function without arguments.
+///
+/// `wake` may be called from any thread. `hold`, `let_go` and `close` belong to the JavaScript thread
+/// of the environment that made it.
+pub struct Notifier {
+    function: sys::napi_threadsafe_function,
+}
+
+// SAFETY: Node-API lets any thread call a threadsafe function; the methods that are bound to the
+// JavaScript thread take the `Env` of a running call, which exists only there.
+unsafe impl Send for Notifier {}
+// SAFETY: as above; the handle is never changed after creation.
+unsafe impl Sync for Notifier {}
+
+impl Notifier {
+    /// Makes a threadsafe function that calls `callback()` and does not hold the process.
+    ///
+    /// # Errors
+    /// Whatever Node-API answers when the environment is already ending.
+    pub fn new(env: &Env, callback: &Function<(), ()>) -> Result<Self> {
+        let name = env.create_string("ferrequest")?;
+        let mut function = ptr::null_mut();
+        // SAFETY: `env`, `callback` and `name` are live handles of the running call; the queue is
+        // bounded to one entry because at most one call is ever pending.
+        check_status!(unsafe {
+            sys::napi_create_threadsafe_function(
+                env.raw(),
+                callback.raw(),
+                ptr::null_mut(),
+                name.raw(),
+                0,
+                1,
+                ptr::null_mut(),
+                None,
+                ptr::null_mut(),
+                Some(call_javascript),
+                &mut function,
+            )
+        })?;
+        let notifier = Self { function };
+        notifier.let_go(env)?;
+        Ok(notifier)
+    }
+
+    /// Asks for one call of the callback.
+    pub fn wake(&self) {
+        // SAFETY: the handle is valid until `close`, and the I/O thread, the only other caller, is
+        // joined before that.
+        // The status is of no use: the one failure is an environment that is ending, and then there
+        // is nobody left to tell.
+        unsafe {
+            sys::napi_call_threadsafe_function(
+                self.function,
+                ptr::null_mut(),
+                sys::ThreadsafeFunctionCallMode::nonblocking,
+            );
+        }
+    }
+
+    /// Keeps the event loop alive until `let_go`.
+    ///
+    /// # Errors
+    /// Whatever Node-API answers when the environment is ending.
+    pub fn hold(&self, env: &Env) -> Result<()> {
+        // SAFETY: `env` is the environment of the running call and the handle is open.
+        check_status!(unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.function) })
+    }
+
+    /// Lets the event loop end although this function exists.
+    ///
+    /// # Errors
+    /// Whatever Node-API answers when the environment is ending.
+    pub fn let_go(&self, env: &Env) -> Result<()> {
+        // SAFETY: as in `hold`.
+        check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.function) })
+    }
+
+    /// Gives the function back to Node. No thread may use it afterwards.
+    pub fn close(&self) {
+        // SAFETY: called once, on the JavaScript thread, after the I/O thread has been joined.
+        unsafe {
+            sys::napi_release_threadsafe_function(self.function, sys::ThreadsafeFunctionReleaseMode::abort);
+        }
+    }
+}
+
+/// Runs on the JavaScript thread for each `wake`.
+unsafe extern "C" fn call_javascript(
+    env: sys::napi_env,
+    callback: sys::napi_value,
+    _context: *mut c_void,
+    _data: *mut c_void,
+) {
+    // Node calls with null while the environment ends: nothing may be run any more.
+    if env.is_null() || callback.is_null() {
+        return;
+    }
+    let mut receiver = ptr::null_mut();
+    // SAFETY: `env` and `callback` are the live handles that Node hands to this call, which runs in
+    // a handle scope of its own.
+    unsafe {
+        sys::napi_get_undefined(env, &mut receiver);
+        let status =
+            sys::napi_call_function(env, receiver, callback, 0, ptr::null(), ptr::null_mut());
+        if status == sys::Status::napi_pending_exception {
+            let mut error = ptr::null_mut();
+            if sys::napi_get_and_clear_last_exception(env, &mut error) == sys::Status::napi_ok {
+                // A listener threw: to `uncaughtException`, as from any event of Node's own.
+                sys::napi_fatal_exception(env, error);
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The record layout that both queues share.
+//!
+//! A record is a header of three little-endian `u32` words, then its payload, padded with zeros to
+//! four bytes so that every header is aligned for the `Int32Array` through which JavaScript reads it:
+//!
+//! | word | meaning |
+//! |---|---|
+//! | 0 | opcode in bits 0..8, flags in bits 8..32 |
+//! | 1 | connection id, chosen by JavaScript |
+//! | 2 | payload length in bytes, without the padding |
+//!
+//! `lib/records.js` declares the same numbers; `__test__/records.test.js` proves that they agree.
+
+/// Bytes of a record header.
+pub const HEADER_SIZE: usize = 12;
+
+/// Declares named numbers and a table of them for the test that compares both sides.
+macro_rules! numbers {
+    ($(#[$outer:meta])* $table:ident { $($(#[$doc:meta])* $name:ident = $value:expr,)* }) => {
+        $($(#[$doc])* pub const $name: u32 = $value;)*
+        $(#[$outer])*
+        pub const $table: &[(&str, u32)] = &[$((stringify!($name), $name),)*];
+    };
+}
+
+/// Opcodes from JavaScript to the I/O thread.
+pub mod command {
+    numbers! {
+        /// Every command and command flag with its number.
+        TABLE {
+            /// Connect by TCP. Payload: port `u32`, bound descriptor `i32` or -1, address as text.
+            CONNECT_TCP = 1,
+            /// Connect to a Unix domain socket. Payload: the path.
+            CONNECT_UNIX = 2,
+            /// Arm the decoder for the response to a new request.
+            /// Payload: maximal header size `u32`; the llhttp release to agree with, `u32` of
+            /// major << 16 | minor << 8 | patch. Flags: `METHOD_*` and `LENIENT_*`.
+            REQUEST = 3,
+            /// Send the payload.
+            WRITE = 4,
+            /// Half-close after everything written before.
+            SHUTDOWN = 5,
+            /// Stop reading.
+            PAUSE = 6,
+            /// Read again.
+            RESUME = 7,
+            /// `TCP_NODELAY`, flag `ENABLE` or none.
+            NO_DELAY = 8,
+            /// `SO_KEEPALIVE`, flag `ENABLE` or none. Payload: delay, interval in seconds and
+            /// count, each `u32`, 0 for the system's own.
+            KEEP_ALIVE = 9,
+            /// Close; with flag `RESET`, by a TCP reset.
+            CLOSE = 10,
+            /// Give the descriptor to JavaScript once everything written before is out.
+            RELEASE = 11,
+            /// `IP_TOS` or `IPV6_TCLASS`. Payload: the value, `u32`.
+            TYPE_OF_SERVICE = 12,
+            /// The request is a HEAD request: its response has no body.
+            METHOD_HEAD = 1,
+            /// The request is a CONNECT request: its response ends HTTP on this connection.
+            METHOD_CONNECT = 2,
+            /// `LENIENT_*` lie above this bit.
+            LENIENT_SHIFT = 2,
+            /// Lenient in everything, as `insecureHTTPParser`.
+            LENIENT_ALL = 1,
+            /// Lenient in header values only, as `httpValidation: 'relaxed'`.
+            LENIENT_HEADER_VALUE = 2,
+            /// On `WRITE`: answer with `WRITTEN` once the kernel has it all.
+            ACKNOWLEDGE = 1,
+            /// On `NO_DELAY` and `KEEP_ALIVE`: switch on.
+            ENABLE = 1,
+            /// On `CLOSE`: send a reset.
+            RESET = 1,
+        }
+    }
+}
+
+/// Opcodes from the I/O thread to JavaScript.
+pub mod event {
+    numbers! {
+        /// Every event and event flag with its number.
+        TABLE {
+            /// The connection stands. Payload: descriptor `i32`, local port `u32`, local address
+            /// as text. Flag `AGAIN`: it was replaced underneath, because the old one was stale.
+            CONNECTED = 1,
+            /// Connecting failed. Payload: errno `i32`. Flag `AT_ONCE`: the kernel refused before
+            /// it sent anything.
+            CONNECT_FAILED = 2,
+            /// The next events of this connection come from one read of the kernel's buffer.
+            /// Payload: bytes read, `u32`.
+            READ = 3,
+            /// An informational response. Payload as `HEAD`.
+            INFORMATION = 4,
+            /// The final response's head. Payload: status `u16`, major `u8`, minor `u8`, length of
+            /// the reason phrase `u32`, the reason phrase, the fields.
+            HEAD = 5,
+            /// A piece of the body. Payload: its bytes; with flag `REFERENCE`: offset and length,
+            /// both `u32`, in the chunk given to the decoder.
+            DATA = 6,
+            /// The message is complete. Payload: trailer fields.
+            END = 7,
+            /// The decoder gave up. Payload: length of the code `u32`, of the reason `u32`,
+            /// bytes parsed of the packet `u32`, the code, the reason, the packet.
+            PARSE_ERROR = 8,
+            /// The peer ended its stream. Flag `COMPLETES`: that ended the message's body.
+            /// Flag `IDLE`: no request was armed.
+            EOF = 9,
+            /// Reading failed. Payload: errno `i32`. Flag `IDLE` as above.
+            READ_ERROR = 10,
+            /// Writing failed. Payload: errno `i32`.
+            WRITE_ERROR = 11,
+            /// The kernel has taken this many bytes since connecting. Payload: `f64`.
+            WRITTEN = 12,
+            /// The half-close is done. Payload: errno `i32` or 0.
+            SHUTDOWN_DONE = 13,
+            /// The descriptor is JavaScript's. Payload: descriptor `i32`, padding `u32`, bytes
+            /// written `f64`, the bytes already read.
+            RELEASED = 14,
+            /// Nothing more comes for this id: it may be used again.
+            CLOSED = 15,
+            /// The I/O thread has failed; every connection on it is lost.
+            FAILED = 16,
+            /// On `INFORMATION` and `HEAD`: the connection may serve another request.
+            KEEP_ALIVE = 1,
+            /// On `HEAD`: what follows is another protocol.
+            UPGRADE = 2,
+            /// On `CONNECTED`: a stale connection was replaced.
+            AGAIN = 1,
+            /// On `CONNECT_FAILED`: no packet was sent.
+            AT_ONCE = 1,
+            /// On `DATA`: the payload says where, not what.
+            REFERENCE = 1,
+            /// On `EOF`: a close-delimited body is complete.
+            COMPLETES = 1,
+            /// On `EOF` and `READ_ERROR`: between two requests.
+            IDLE = 2,
+            /// On `EOF` with `IDLE`: not the end, but bytes that nobody asked for.
+            UNSOLICITED = 4,
+        }
+    }
+}
+
+/// Appends a header and returns; the caller appends exactly `length` bytes and calls [`pad`].
+pub fn begin(out: &mut Vec<u8>, opcode: u32, flags: u32, connection: u32, length: usize) {
+    // A payload is bounded by the largest read or header block, far below 4 GiB; saturating
+    // rather than wrapping keeps a broken bound from forging a record.
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    out.extend_from_slice(&(opcode | flags << 8).to_le_bytes());
+    out.extend_from_slice(&connection.to_le_bytes());
+    out.extend_from_slice(&length.to_le_bytes());
+}
+
+/// Pads to the next header's alignment.
+pub fn pad(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+/// Appends a whole record.
+pub fn push(out: &mut Vec<u8>, opcode: u32, flags: u32, connection: u32, payload: &[&[u8]]) {
+    let length = payload.iter().map(|part| part.len()).sum();
+    begin(out, opcode, flags, connection, length);
+    for part in payload {
+        out.extend_from_slice(part);
+    }
+    pad(out);
+}
+
+/// One record, as read from a batch.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub struct Record<'a> {
+    /// What to do or what happened.
+    pub opcode: u32,
+    /// Modifiers of the opcode.
+    pub flags: u32,
+    /// The connection meant.
+    pub connection: u32,
+    /// Its bytes, without padding.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The little-endian `u32` at `offset` of the payload, 0 where it is too short.
+    pub fn u32_at(&self, offset: usize) -> u32 {
+        self.payload.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_le_bytes(*word))
+    }
+
+    /// The payload behind its first `offset` bytes.
+    pub fn rest(&self, offset: usize) -> &'a [u8] {
+        self.payload.get(offset..).unwrap_or_default()
+    }
+}
+
+/// Reads the records of a batch; stops at the first that is cut short.
+pub fn iter(batch: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    let mut rest = batch;
+    std::iter::from_fn(move || {
+        let (header, after) = rest.split_first_chunk::<HEADER_SIZE>()?;
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *header;
+        let word = u32::from_le_bytes([a, b, c, d]);
+        let length = usize::try_from(u32::from_le_bytes([i, j, k, l])).ok()?;
+        let payload = after.get(..length)?;
+        rest = after.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(Record {
+            opcode: word & 0xff,
+            flags: word >> 8,
+            connection: u32::from_le_bytes([e, f, g, h]),
+            payload,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_gives_back_the_records_that_were_pushed() {
+        let mut batch = Vec::new();
+        push(&mut batch, 4, 1, 7, &[b"hello"]);
+        push(&mut batch, 5, 0, 8, &[]);
+        push(&mut batch, 1, 0xff_ffff, u32::MAX, &[&80u32.to_le_bytes(), b"::1"]);
+        let records: Vec<_> = iter(&batch).collect();
+        assert_eq!(records.len(), 3);
+        assert_eq!(records[0], Record { opcode: 4, flags: 1, connection: 7, payload: b"hello" });
+        assert_eq!(records[1].payload, b"");
+        assert_eq!(records[2].flags, 0xff_ffff);
+        assert_eq!(records[2].u32_at(0), 80);
+        assert_eq!(records[2].rest(4), b"::1");
+    }
+
+    #[test]
+    fn every_record_starts_aligned() {
+        for length in 0..9 {
+            let mut batch = Vec::new();
+            push(&mut batch, 4, 0, 1, &[&vec![1; length]]);
+            assert_eq!(batch.len() % 4, 0);
+        }
+    }
+
+    #[test]
+    fn a_cut_batch_ends_at_the_last_whole_record() {
+        let mut batch = Vec::new();
+        push(&mut batch, 4, 0, 1, &[b"abcdefgh"]);
+        push(&mut batch, 4, 0, 2, &[b"abcdefgh"]);
+        for cut in 0..batch.len() {
+            let whole = if cut >= 20 { 1 } else { 0 };
+            assert_eq!(iter(&batch[..cut]).count(), whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_batch_is_not_read() {
+        let mut batch = Vec::new();
+        begin(&mut batch, 4, 0, 1, usize::MAX);
+        assert_eq!(iter(&batch).count(), 0);
+    }
+
+    #[test]
+    fn a_missing_word_reads_as_zero() {
+        assert_eq!(Record { opcode: 1, flags: 0, connection: 0, payload: b"abc" }.u32_at(0), 0);
+        assert_eq!(Record { opcode: 1, flags: 0, connection: 0, payload: b"abc" }.rest(9), b"");
+    }
+}

@@ -1,0 +1,163 @@
+//! From a numeric address or a path to a stream.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::task::{Context, Poll};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::stream::Stream;
+
+/// Where a connection goes; kept, because a stale one is replaced by another to the same place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A TCP endpoint.
+    Tcp(SocketAddr),
+    /// The path of a Unix domain socket; a leading NUL means Linux's abstract names.
+    Unix(Vec<u8>),
+}
+
+/// Why connecting failed.
+#[derive(Debug)]
+pub struct ConnectError {
+    /// The system's error number.
+    pub errno: i32,
+    /// The kernel refused before sending anything; libuv reports such errors at once.
+    pub at_once: bool,
+}
+
+/// Parses a numeric address, with an IPv6 zone by name or number (RFC 4007, section 11).
+pub fn parse_address(host: &str, port: u16) -> Option<SocketAddr> {
+    let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
+    match address.parse().ok()? {
+        IpAddr::V4(address) => Some((address, port).into()),
+        IpAddr::V6(address) => Some(SocketAddrV6::new(address, port, 0, zone.map_or(0, scope_id)).into()),
+    }
+}
+
+fn scope_id(zone: &str) -> u32 {
+    zone.parse().unwrap_or_else(|_| {
+        std::ffi::CString::new(zone).map_or(0, |name| {
+            // SAFETY: `name` is a NUL-terminated string that outlives the call.
+            unsafe { libc::if_nametoindex(name.as_ptr()) }
+        })
+    })
+}
+
+/// The address without its port, as Node prints it.
+pub fn host_text(address: &SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(address) if address.scope_id() != 0 => {
+            format!("{}%{}", address.ip(), zone_name(address.scope_id()))
+        }
+        _ => address.ip().to_string(),
+    }
+}
+
+fn zone_name(scope: u32) -> String {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the IF_NAMESIZE bytes that the call may write.
+    let found = unsafe { libc::if_indextoname(scope, name.as_mut_ptr().cast()) };
+    if found.is_null() {
+        return scope.to_string();
+    }
+    std::ffi::CStr::from_bytes_until_nul(&name).map_or_else(|_| scope.to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Makes a socket bound to a local address, for `localAddress` and `localPort`. It runs on the
+/// JavaScript thread, because Node reports a failed bind before it connects.
+///
+/// # Errors
+/// What `bind` says.
+pub fn bind(host: &str, port: u16) -> io::Result<RawFd> {
+    let address = parse_address(host, port).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    // As libuv does: a port in TIME_WAIT may be bound again.
+    socket.set_reuse_address(true)?;
+    if matches!(address, SocketAddr::V6(SocketAddrV6 { .. })) && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket.into_raw_fd())
+}
+
+/// Closes a descriptor that was given to JavaScript and not used there.
+pub fn close_descriptor(descriptor: RawFd) {
+    if descriptor >= 0 {
+        // SAFETY: `after_writes` made the descriptor and gave up its ownership; JavaScript hands it
+        // back at most once, instead of using it.
+        drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    }
+}
+
+/// A connect on its way.
+pub struct Connecting {
+    stream: Stream,
+}
+
+impl Connecting {
+    /// Starts connecting; `bound` is a descriptor from [`bind`].
+    pub fn start(target: &Target, bound: Option<RawFd>) -> Result<Self, ConnectError> {
+        // SAFETY: the descriptor was made by `bind` for this connection and handed over once.
+        let bound = bound.map(|descriptor| Socket::from(unsafe { OwnedFd::from_raw_fd(descriptor) }));
+        let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
+        let at_once = |error| ConnectError { errno: errno(error), at_once: true };
+        let later = |error| ConnectError { errno: errno(error), at_once: false };
+        match target {
+            Target::Tcp(address) => {
+                let socket = match bound {
+                    Some(socket) => socket,
+                    None => Socket::new(Domain::for_address(*address), Type::STREAM, None).map_err(at_once)?,
+                };
+                start_connect(&socket, &(*address).into()).map_err(|error| {
+                    // libuv reports a refused connection as if it came from the network.
+                    if errno_is(&error, libc::ECONNREFUSED) { later(error) } else { at_once(error) }
+                })?;
+                TcpStream::from_std(socket.into()).map(|stream| Self { stream: Stream::Tcp(stream) }).map_err(later)
+            }
+            Target::Unix(path) => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(later)?;
+                let address = unix_address(path).map_err(later)?;
+                start_connect(&socket, &address).map_err(later)?;
+                UnixStream::from_std(socket.into()).map(|stream| Self { stream: Stream::Unix(stream) }).map_err(later)
+            }
+        }
+    }
+
+    /// Waits for the outcome.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        let error = match self.stream.poll_write_ready(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(error)) => Some(error),
+            Poll::Ready(Ok(())) => self.stream.take_error().unwrap_or_else(Some),
+        };
+        Poll::Ready(error.map_or(Ok(()), |error| {
+            Err(ConnectError { errno: error.raw_os_error().unwrap_or(libc::EIO), at_once: false })
+        }))
+    }
+
+    /// The connected stream.
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+}
+
+fn unix_address(path: &[u8]) -> io::Result<SockAddr> {
+    use std::os::unix::ffi::OsStrExt;
+    SockAddr::unix(std::ffi::OsStr::from_bytes(path))
+}
+
+fn start_connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    match socket.connect(address) {
+        Err(error) if !errno_is(&error, libc::EINPROGRESS) && !errno_is(&error, libc::EINTR) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn errno_is(error: &io::Error, errno: i32) -> bool {
+    error.raw_os_error() == Some(errno)
+}

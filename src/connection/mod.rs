@@ -1,0 +1,28 @@
+//! Connections on the I/O thread: sockets, their tasks, and the commands that drive them.
+//!
+//! ```text
+//! commands ──> registry ──> connection ──write──> stream ──> kernel
+//!                               │  ▲                           │
+//!                               │  └────────── read ───────────┘
+//!                               ▼
+//!                   codec::Decoder ──> reader ──> outlet ──> completions
+//! ```
+//!
+//! Everything here runs on one thread, in one tokio runtime, so connections share state by `Rc`.
+
+mod connect;
+mod task;
+mod outlet;
+mod reader;
+mod registry;
+mod socket_options;
+mod stream;
+mod write_queue;
+
+pub use connect::{bind, close_descriptor};
+pub use outlet::{Outlet, flush_all};
+pub use registry::Registry;
+pub mod events;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Where connections put their events: a page of the I/O thread's own, published in bulk.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::bridge::completions::Completions;
+
+/// A page is published as soon as it holds this much, so that JavaScript works while more is read.
+const PUBLISH_AT: usize = 32 * 1024;
+
+thread_local! {
+    /// Outlets with something to publish. A plain list: one for each loaded module, mostly one.
+    static DIRTY: RefCell<Vec<Rc<Outlet>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The I/O thread's end of one completion queue.
+pub struct Outlet {
+    completions: Arc<Completions>,
+    page: RefCell<Vec<u8>>,
+    dirty: Cell<bool>,
+    /// Connections that read on once JavaScript has emptied the queue.
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl Outlet {
+    /// The end of `completions` on this thread.
+    pub fn new(completions: Arc<Completions>) -> Rc<Self> {
+        Rc::new(Self { completions, page: RefCell::default(), dirty: Cell::new(false), waiting: RefCell::default() })
+    }
+
+    /// Lets `fill` append whole records to the page.
+    pub fn append<T>(self: &Rc<Self>, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let mut page = self.page.borrow_mut();
+        let result = fill(&mut page);
+        if page.len() >= PUBLISH_AT {
+            self.completions.publish(&mut page);
+        } else if !page.is_empty() && !self.dirty.replace(true) {
+            DIRTY.with_borrow_mut(|dirty| dirty.push(self.clone()));
+        }
+        result
+    }
+
+    /// Makes a connection wait for JavaScript. Gives `false` when everything has been taken already.
+    pub fn throttle(&self, waker: &Waker) -> bool {
+        self.completions.publish(&mut self.page.borrow_mut());
+        let wait = self.completions.throttle();
+        if wait {
+            self.waiting.borrow_mut().push(waker.clone());
+        }
+        wait
+    }
+
+    /// Lets the waiting connections read on.
+    pub fn drained(&self) {
+        for waker in self.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// The queue behind it.
+    pub fn completions(&self) -> &Arc<Completions> {
+        &self.completions
+    }
+}
+
+/// Publishes every page. Called when the thread has nothing left to do and is about to sleep.
+pub fn flush_all() {
+    let dirty = DIRTY.with_borrow_mut(std::mem::take);
+    for outlet in dirty {
+        outlet.dirty.set(false);
+        outlet.completions.publish(&mut outlet.page.borrow_mut());
+    }
+}

@@ -1,0 +1,176 @@
+//! From the kernel's bytes to event records.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+
+use super::events::{self, Body};
+use super::outlet::Outlet;
+use super::stream::Stream;
+use crate::bridge::completions::Counters;
+use crate::bridge::records::{self, event};
+use crate::codec::{Decoder, Event};
+
+/// Bytes asked of the kernel at once.
+pub const READ_SIZE: usize = 64 * 1024;
+
+thread_local! {
+    /// Every read lands here and is decoded before the next one, so one buffer serves all connections.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
+}
+
+/// What one read brought.
+pub enum Progress {
+    /// Bytes, all of them decoded and passed on.
+    Read(usize),
+    /// Bytes that end in another protocol: what follows the head.
+    Upgraded(Vec<u8>),
+    /// Bytes that are not HTTP; the error has been passed on.
+    Broken,
+    /// Bytes on a connection that waits for no response.
+    Unsolicited,
+    /// The peer ended its stream.
+    Ended,
+}
+
+/// Whether the message that the decoder is in has come to its end.
+pub struct Armed<'a> {
+    /// A response is awaited or under way.
+    pub armed: &'a mut bool,
+    /// The decoder of this connection.
+    pub decoder: &'a mut Decoder,
+}
+
+/// Reads once and passes on what was read.
+pub fn poll_read(
+    stream: &mut Stream,
+    context: &mut Context<'_>,
+    id: u32,
+    outlet: &Rc<Outlet>,
+    state: Armed<'_>,
+) -> Poll<io::Result<Progress>> {
+    if *state.armed && state.decoder.plain_body_ahead() >= READ_SIZE as u64 {
+        return poll_read_body(stream, context, id, outlet, state);
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut buffer = ReadBuf::new(scratch);
+        match stream.poll_read(context, &mut buffer) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => {}
+        }
+        let packet = buffer.filled();
+        Poll::Ready(Ok(if packet.is_empty() {
+            Progress::Ended
+        } else {
+            Counters::add(&outlet.completions().counters.bytes_in, packet.len());
+            if *state.armed { decode(packet, id, outlet, state) } else { Progress::Unsolicited }
+        }))
+    })
+}
+
+/// The bytes ahead are plain body: reads them straight into the page, behind a header that is
+/// completed afterwards.
+fn poll_read_body(
+    stream: &mut Stream,
+    context: &mut Context<'_>,
+    id: u32,
+    outlet: &Rc<Outlet>,
+    state: Armed<'_>,
+) -> Poll<io::Result<Progress>> {
+    outlet.append(|page| {
+        let start = page.len();
+        records::push(page, event::READ, 0, id, &[&[0; 4]]);
+        records::begin(page, event::DATA, 0, id, 0);
+        let body = page.len();
+        page.reserve(READ_SIZE + 4);
+        let outcome = {
+            let room = page.spare_capacity_mut();
+            let limit = room.len().min(READ_SIZE);
+            let mut buffer = ReadBuf::uninit(room.get_mut(..limit).unwrap_or_default());
+            stream.poll_read(context, &mut buffer).map_ok(|()| buffer.filled().len())
+        };
+        match outcome {
+            Poll::Ready(Ok(n)) if n > 0 => {
+                // SAFETY: `ReadBuf` counts as filled only bytes that the kernel has written, and they
+                // lie directly behind the `body` bytes that the page already has.
+                unsafe { page.set_len(body + n) };
+                let length = (n as u32).to_le_bytes();
+                set_word(page, start + records::HEADER_SIZE, length);
+                set_word(page, body - 4, length);
+                records::pad(page);
+                state.decoder.skip_body(n as u64);
+                Counters::add(&outlet.completions().counters.bytes_in, n);
+                if state.decoder.plain_body_ahead() == 0 {
+                    decode_into(page, &[], id, state);
+                }
+                Poll::Ready(Ok(Progress::Read(n)))
+            }
+            other => {
+                page.truncate(start);
+                other.map_ok(|_| Progress::Ended)
+            }
+        }
+    })
+}
+
+fn set_word(page: &mut [u8], at: usize, word: [u8; 4]) {
+    if let Some(place) = page.get_mut(at..at + 4) {
+        place.copy_from_slice(&word);
+    }
+}
+
+/// Decodes one packet.
+fn decode(packet: &[u8], id: u32, outlet: &Rc<Outlet>, state: Armed<'_>) -> Progress {
+    outlet.append(|page| {
+        records::push(page, event::READ, 0, id, &[&(packet.len() as u32).to_le_bytes()]);
+        decode_into(page, packet, id, state)
+    })
+}
+
+/// Appends the events of a packet; an empty one asks for what the bytes before it completed.
+fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> Progress {
+    let Armed { armed, decoder } = state;
+    let mut parsed = 0;
+    loop {
+        match decoder.decode(packet.get(parsed..).unwrap_or_default()) {
+            Err(error) => {
+                events::encode_error(page, id, &error, parsed, packet);
+                return Progress::Broken;
+            }
+            Ok((_, None)) => return Progress::Read(packet.len()),
+            Ok((n, Some(found))) => {
+                events::encode(page, id, &found, Body::Inline);
+                parsed += n;
+                match found {
+                    Event::Head(head) if head.upgrade => {
+                        return Progress::Upgraded(packet.get(parsed..).unwrap_or_default().to_vec());
+                    }
+                    Event::Head(_) => *armed = true,
+                    // What follows in the same packet is still decoded, as Node does: a second
+                    // response or garbage there is the peer's fault and must be told.
+                    Event::End(_) => *armed = false,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// Passes on the end of the stream.
+pub fn end(id: u32, outlet: &Rc<Outlet>, state: Armed<'_>) {
+    outlet.append(|page| {
+        if !*state.armed {
+            records::push(page, event::EOF, event::IDLE, id, &[]);
+            return;
+        }
+        *state.armed = false;
+        // An error here means that the message is cut; JavaScript sees that from its state, as Node's
+        // client, which also ignores what its parser says at the end of the stream.
+        let completes = matches!(state.decoder.finish(), Ok(Some(Event::End(_))));
+        records::push(page, event::EOF, if completes { event::COMPLETES } else { 0 }, id, &[]);
+    });
+}

@@ -1,0 +1,108 @@
+//! One interface over the two kinds of stream sockets.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connected (or connecting) stream socket.
+pub enum Stream {
+    /// TCP over IPv4 or IPv6.
+    Tcp(TcpStream),
+    /// A Unix domain socket.
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Reads once, as `AsyncRead::poll_read`: after a short read it does not ask the kernel again
+    /// before the next readiness event.
+    pub fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+
+    /// Writes without waiting; `WouldBlock` when the kernel's buffer is full.
+    pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match (self, slices) {
+            // `send` is a little cheaper than `sendmsg`, and one slice is the usual case.
+            (Self::Tcp(stream), [one]) => stream.try_write(one),
+            (Self::Unix(stream), [one]) => stream.try_write(one),
+            (Self::Tcp(stream), _) => stream.try_write_vectored(slices),
+            (Self::Unix(stream), _) => stream.try_write_vectored(slices),
+        }
+    }
+
+    /// Waits until writing may succeed.
+    pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(context),
+            Self::Unix(stream) => stream.poll_write_ready(context),
+        }
+    }
+
+    /// The error that a connect in progress ended with, if any.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        match self {
+            Self::Tcp(stream) => stream.take_error(),
+            Self::Unix(stream) => stream.take_error(),
+        }
+    }
+
+    /// Whether the peer has closed or sent bytes that nobody read yet, asked of the kernel now.
+    pub fn has_unread_input(&self) -> bool {
+        let mut probe = [std::mem::MaybeUninit::uninit(); 1];
+        match SockRef::from(self).peek(&mut probe) {
+            // 0 is the peer's FIN, more is its data: either way it is not an idle connection.
+            Ok(_) => true,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// A second descriptor of the same connection.
+    pub fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.as_fd().try_clone_to_owned()
+    }
+
+    /// Ends the writing side (FIN).
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        SockRef::from(self).shutdown(std::net::Shutdown::Write)
+    }
+
+    /// Makes the coming close send a reset.
+    pub fn reset_on_close(&self) {
+        if matches!(self, Self::Tcp(_)) {
+            // Without it the close is an ordinary one; there is no better way to tell the peer.
+            let _ = SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+
+    /// Local port and address; both empty for a Unix domain socket or a broken one.
+    pub fn local_address(&self) -> (u16, String) {
+        match self {
+            Self::Tcp(stream) => stream
+                .local_addr()
+                .map_or((0, String::new()), |address| (address.port(), super::connect::host_text(&address))),
+            Self::Unix(_) => (0, String::new()),
+        }
+    }
+
+    /// The descriptor's number.
+    pub fn descriptor(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}

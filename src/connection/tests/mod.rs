@@ -1,0 +1,1 @@
+//! Connections against real sockets.
