@@ -14,8 +14,9 @@ const { addAbortSignal, finished } = require('node:stream');
 
 const agents = require('./global-agent');
 const { connectionReset, createError } = require('./errors');
-const { kHighWaterMark, kOutHeaders, kUniqueHeaders } = require('./node-internals');
+const { kAuthority, kHighWaterMark, kOutHeaders, kUniqueHeaders } = require('./node-internals');
 const { NativeSocket } = require('./native-socket');
+const performanceEntries = require('./performance-entries');
 const options_ = require('./request-options');
 const responseEvents = require('./response-events');
 const { StreamTransport } = require('./stream-transport');
@@ -23,9 +24,10 @@ const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('./parser-settings');
 const { bytesOf, timerDuration, validatePath } = require('./validators');
 
 const { OutgoingMessage } = http;
-/** Node's own, whatever has been put into http.ClientRequest's place since. */
-const NodeClientRequest = http.ClientRequest;
 const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
+
+/** Whether `path` of this Node's requests is checked whenever it is set. */
+const hasPathAccessor = Object.hasOwn(http.ClientRequest.prototype, 'path');
 
 const createdChannel = diagnostics.channel('http.client.request.created');
 
@@ -83,7 +85,9 @@ function ClientRequest(input, options, callback) {
     this._last = !this.shouldKeepAlive;
   }
 
-  setHeaders(this, options, host && options_.authorityOf(host, port, defaultPort));
+  const authority = options_.authorityOf(host, port, defaultPort);
+  if (kAuthority) this[kAuthority] = authority;
+  setHeaders(this, options, authority);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
   if (agent) {
@@ -96,8 +100,6 @@ function ClientRequest(input, options, callback) {
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
 Object.setPrototypeOf(ClientRequest, OutgoingMessage);
 
-/** Whether `path` of this Node's requests is checked whenever it is set. */
-const hasPathAccessor = Object.hasOwn(NodeClientRequest.prototype, 'path');
 if (hasPathAccessor) {
   Object.defineProperty(ClientRequest.prototype, 'path', {
     __proto__: null,
@@ -169,8 +171,7 @@ function connectWithoutAgent(req, options) {
 }
 
 ClientRequest.prototype._finish = function _finish() {
-  // Node's own tells diagnostics_channel, perf_hooks and trace events that the request is out.
-  NodeClientRequest.prototype._finish.call(this);
+  performanceEntries.start(this);
 };
 
 ClientRequest.prototype._implicitHeader = function _implicitHeader() {
@@ -269,6 +270,7 @@ function finishRefused(req, socket, error) {
 function assignSocket(req, socket) {
   req.socket = socket;
   if (socket instanceof NativeSocket && socket.isNative) {
+    socket.parser = null;
     socket._handle.request(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
   } else {
     socket.parser = req.parser = new StreamTransport(req, socket);

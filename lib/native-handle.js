@@ -127,8 +127,10 @@ class NativeHandle {
   end(flags, callback) {
     if (this.closed) return;
     this.closed = true;
-    this.armed = false;
     if (this.id !== -1) bridge.send(command.CLOSE, this.id, flags);
+    // The peer of a request that is called off hears of it before anything else happens, as from libuv.
+    if (this.armed) bridge.ringDoorbell();
+    this.armed = false;
     if (this.active && this.referenced) bridge.hold(-1);
     this.active = false;
     // As libuv: in the next phase of the event loop, and not before what was under way has been called off.
@@ -313,7 +315,8 @@ class NativeHandle {
       case event.SHUTDOWN_DONE:
         return this.onShutdown(words[start >> 2]);
       case event.RELEASED:
-        return this.onReleased(words[start >> 2], slab.readDoubleLE(start + 8), Buffer.from(slab.subarray(start + 16, end)));
+        return this.onReleased(words[start >> 2], slab.readDoubleLE(start + 8),
+          Buffer.from(slab.subarray(start + 16, end)));
       case event.EOF:
       case event.READ_ERROR:
         return this.onStreamEnd(opcode, flags, opcode === event.EOF ? 0 : words[start >> 2]);

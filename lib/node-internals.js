@@ -19,8 +19,14 @@ function symbolOf(owner, description) {
 }
 
 const message = new http.OutgoingMessage();
+const request = new http.ClientRequest({ agent: { addRequest() {}, defaultPort: 80, protocol: 'http:' } });
 
 module.exports = {
+  symbolOf,
+  /** Own property of a ClientRequest since Node 24: host and port, for the URL of its perf_hooks entry. */
+  kAuthority: symbolOf(request, 'kAuthority'),
+  /** Own property of a ClientRequest since Node 24: `path` is a whole URL, for a proxy. */
+  kProxyRewrittenToAbsolute: symbolOf(request, 'kProxyRewrittenToAbsolute'),
   /** Own property of an OutgoingMessage: its header fields, by lower-case name, as [name, value]. */
   kOutHeaders: symbolOf(message, 'kOutHeaders'),
   /** Own property of an OutgoingMessage: write() answered false and 'drain' is owed. */

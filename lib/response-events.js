@@ -13,6 +13,7 @@ const { addFields, createResponse } = require('./client-response');
 const { connectionReset } = require('./errors');
 const counts = require('./counts');
 const { kDetachAbortSignal, kNeedDrain } = require('./node-internals');
+const performanceEntries = require('./performance-entries');
 const { event } = require('./records');
 
 const channels = {
@@ -92,6 +93,7 @@ function onHead(socket, flags, slab, words, start, end) {
   if (flags & event.UPGRADE) return;
   if (!(flags & event.KEEP_ALIVE) && !req.upgradeOrConnect) req.shouldKeepAlive = false;
   res.req = req;
+  performanceEntries.stop(req, res);
   if (channels.finish.hasSubscribers) channels.finish.publish({ request: req, response: res });
 
   // Before the user's own, so that the socket is dealt with first.
