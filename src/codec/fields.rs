@@ -59,6 +59,17 @@ impl FieldBlock {
         self.pairs += 1;
     }
 
+    /// A whole field at once.
+    #[inline]
+    pub(super) fn push_field(&mut self, name: &[u8], value: &[u8]) {
+        self.bytes.reserve(name.len() + value.len() + 2);
+        self.push(name);
+        self.end_name();
+        self.push(value);
+        self.end_value();
+    }
+
+    #[inline]
     fn end_part(&mut self) {
         self.bytes.push(b'\n');
         self.part = self.bytes.len();

@@ -42,6 +42,16 @@ impl HeaderBudget {
         }
         Ok(())
     }
+
+    /// Charges `count` bytes unless that would reach the limit; returns whether it did.
+    #[inline]
+    pub(super) const fn charge_if_within(&mut self, count: usize) -> bool {
+        let used = self.used.saturating_add(count as u64);
+        if used < self.limit {
+            self.used = used;
+        }
+        used < self.limit
+    }
 }
 
 /// Counts the extension bytes of one chunk.

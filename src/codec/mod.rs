@@ -20,6 +20,8 @@ mod limits;
 mod rules;
 mod scan;
 mod status_line;
+#[cfg(test)]
+mod tests;
 
 pub use decoder::{Decoder, RequestMethod};
 pub use dialect::Dialect;

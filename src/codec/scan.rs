@@ -107,32 +107,42 @@ impl ByteSet {
     #[inline]
     pub(super) fn run_length(&self, bytes: &[u8]) -> usize {
         if self.holds_all_text {
-            return self.long_run_length(bytes);
+            self.run_length_by_words(bytes)
+        } else {
+            self.run_length_by_bytes(bytes)
         }
-        bytes
+    }
+
+    #[inline]
+    fn run_length_by_bytes(&self, bytes: &[u8]) -> usize {
+        let (fours, _) = bytes.as_chunks::<4>();
+        let whole = fours
             .iter()
-            .position(|&byte| !self.contains(byte))
-            .unwrap_or(bytes.len())
+            .take_while(|four| four.iter().all(|&byte| self.contains(byte)))
+            .count()
+            * 4;
+        let rest = bytes.get(whole..).unwrap_or_default();
+        whole + rest.iter().take_while(|&&byte| self.contains(byte)).count()
     }
 
     /// For the sets that hold all text: steps over eight bytes at a time while none of them is a control.
-    fn long_run_length(&self, bytes: &[u8]) -> usize {
-        let mut length = 0;
-        loop {
-            let rest = bytes.get(length..).unwrap_or_default();
-            let Some(eight) = rest.first_chunk::<8>() else {
-                let tail = rest.iter().position(|&byte| !self.contains(byte));
-                return length + tail.unwrap_or(rest.len());
-            };
+    #[inline]
+    fn run_length_by_words(&self, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        while let Some((eight, after)) = rest.split_first_chunk::<8>() {
             let text = leading_text(u64::from_le_bytes(*eight));
-            length += text;
-            if let Some(&control) = eight.get(text) {
-                if !self.contains(control) {
-                    return length;
+            match eight.get(text) {
+                None => rest = after,
+                Some(&control) => {
+                    rest = rest.get(text..).unwrap_or_default();
+                    if !self.contains(control) {
+                        return bytes.len() - rest.len();
+                    }
+                    rest = rest.get(1..).unwrap_or_default();
                 }
-                length += 1;
             }
         }
+        bytes.len() - rest.len() + self.run_length_by_bytes(rest)
     }
 }
 

@@ -1,0 +1,94 @@
+//! Tests of the codec. What is expected comes from Node's own parser where it can (`table`), from the same bytes in
+//! other pieces (`check_decoder`), or from a second, independent parser (`agreement`).
+
+mod agreement;
+mod api;
+mod errors;
+mod fixture;
+mod json;
+mod linear;
+mod mutations;
+mod scanning;
+mod table;
+mod transcript;
+pub(super) mod work;
+
+use super::{self as codec, Decoder, DecoderOptions, Dialect, Leniency, RequestMethod};
+use transcript::{Transcript, Verdict};
+
+/// Node's default limit.
+const MAX_HEADER_SIZE: usize = 16_384;
+
+/// Inputs longer than this are not cut at every byte but at some.
+const EVERY_CUT_UP_TO: usize = 2_000;
+
+fn options(lenient: Leniency) -> DecoderOptions {
+    DecoderOptions {
+        lenient,
+        max_header_size: MAX_HEADER_SIZE,
+        dialect: Dialect::default(),
+    }
+}
+
+fn decode(
+    bytes: &[u8],
+    cuts: &[usize],
+    options: DecoderOptions,
+    method: RequestMethod,
+) -> Transcript {
+    transcript::decode(&mut Decoder::new(options), bytes, cuts, options, method)
+}
+
+/// The outcome of `bytes` as one packet, after it has been proved that it is the same in any two packets and byte by
+/// byte, with a decoder that has been used before, and that bytes after it change nothing in it.
+fn check_decoder(bytes: &[u8], options: DecoderOptions, method: RequestMethod) -> Transcript {
+    let whole = decode(bytes, &[], options, method);
+    let mut decoder = Decoder::new(options);
+    let step = if bytes.len() > EVERY_CUT_UP_TO {
+        bytes.len() / 31
+    } else {
+        1
+    };
+    for cut in (1..bytes.len()).step_by(step) {
+        let split = transcript::decode(&mut decoder, bytes, &[cut], options, method);
+        assert_same(&whole, &split, bytes, &[cut]);
+    }
+    let every: Vec<usize> = (1..bytes.len()).collect();
+    let split = transcript::decode(&mut decoder, bytes, &every, options, method);
+    assert_same(&whole, &split, bytes, &every);
+    check_trailing_data(&whole, bytes, options, method);
+    whole
+}
+
+fn assert_same(whole: &Transcript, split: &Transcript, bytes: &[u8], cuts: &[usize]) {
+    if let Err(why) = transcript::same(whole, split) {
+        panic!(
+            "{why}\n{:?}\ncut at {cuts:?}\nwhole {whole:#?}\nsplit {split:#?}",
+            bytes.escape_ascii().to_string()
+        );
+    }
+}
+
+/// What follows a complete outcome in the same packet comes after it, or is not looked at.
+fn check_trailing_data(
+    whole: &Transcript,
+    bytes: &[u8],
+    options: DecoderOptions,
+    method: RequestMethod,
+) {
+    let longer = [bytes, b"HTTP/1.1 299 Trailing\r\nContent-Length: 0\r\n\r\n"].concat();
+    let longer = decode(&longer, &[], options, method);
+    let unchanged = match whole.verdict() {
+        Verdict::Complete => longer.lines.starts_with(&whole.lines),
+        Verdict::Upgraded | Verdict::Failed => longer.lines == whole.lines,
+        // It goes on where `bytes` ended; the lines that may have become longer are the last two.
+        Verdict::Open => longer
+            .lines
+            .starts_with(&whole.lines[..whole.lines.len().saturating_sub(2)]),
+    };
+    assert!(
+        unchanged,
+        "{:?}\n{whole:#?}\nwith more bytes {longer:#?}",
+        bytes.escape_ascii().to_string()
+    );
+}
