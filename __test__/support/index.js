@@ -4,6 +4,7 @@
 module.exports = {
   http: require('./http'),
   ...require('./agents'),
+  certificate: require('./certificate'),
   ...require('./child'),
   ...require('./cleanup'),
   ...require('./conditions'),

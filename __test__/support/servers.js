@@ -31,8 +31,6 @@ function serveRaw(onConnection, listen) {
   let count = 0;
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     socket.setNoDelay(true);
-    // A client may reset the connection in many of these tests; that is its right.
-    socket.on('error', () => {});
     onConnection(socket, count++);
   });
   return listening(server, listen);
@@ -48,6 +46,7 @@ function serveRaw(onConnection, listen) {
 async function serveAnswer(answer, { end = false } = {}) {
   const heads = [];
   const peer = await serveRaw((socket) => {
+    socket.on('end', () => socket.end());
     onRequestHead(socket, async (head) => {
       heads.push(head);
       const bytes = typeof answer === 'function' ? answer(head, heads.length - 1) : answer;
@@ -157,6 +156,8 @@ async function listening(server, listen = { port: 0, host: '127.0.0.1' }) {
   server.on('connection', (socket) => {
     sockets.add(socket);
     accepted.push(socket);
+    // A client may reset its connection in many of these tests; that is its right.
+    socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
   });
   const close = () => new Promise((resolve) => {
