@@ -176,6 +176,8 @@ function sendWrite(id, data, encoding, acknowledge) {
     data = Buffer.from(data, encoding);
   }
   const { length } = data;
+  // Also that of a buffer that was detached since it was written: there are no bytes any more.
+  if (length === 0) return 0;
   if (length <= STAGED_WRITE_LIMIT) {
     staging.set(data, stage(command.WRITE, flags, id, length));
   } else {
@@ -291,16 +293,21 @@ function dispatchGroup() {
  * @param {number} id
  */
 function dispatchRecords(handle, id) {
-  do {
-    const word = cursor >> 2;
-    const start = cursor + HEADER_SIZE;
-    const length = slabWords[word + 2];
-    // Moved on first: should a listener throw, the next record is the next one.
-    cursor = start + ((length + 3) & ~3);
-    counts.records++;
-    handle.onRecord(slabWords[word] & 0xff, slabWords[word] >>> 8, slab, slabWords, start, start + length);
-  } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && (slabWords[cursor >> 2] & 0xff) !== event.READ &&
-           handles[id] === handle);
+  handle.dispatching = true;
+  try {
+    do {
+      const word = cursor >> 2;
+      const start = cursor + HEADER_SIZE;
+      const length = slabWords[word + 2];
+      // Moved on first: should a listener throw, the next record is the next one.
+      cursor = start + ((length + 3) & ~3);
+      counts.records++;
+      handle.onRecord(slabWords[word] & 0xff, slabWords[word] >>> 8, slab, slabWords, start, start + length);
+    } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && (slabWords[cursor >> 2] & 0xff) !== event.READ &&
+             handles[id] === handle);
+  } finally {
+    handle.dispatching = false;
+  }
 }
 
 /** Where the record after the one at `offset` starts. */

@@ -280,6 +280,11 @@ function assignSocket(req, socket) {
   req.emit('socket', socket);
 }
 
+/** The I/O thread has given the socket's descriptor to libuv: the decoder is fed from the stream from now on. */
+ClientRequest.prototype.adoptStream = function adoptStream(socket) {
+  if (this.socket === socket && !this.res) socket.parser = this.parser = new StreamTransport(this, socket);
+};
+
 function emitRequestTimeout() {
   this._httpMessage?.emit('timeout');
 }

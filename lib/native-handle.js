@@ -49,8 +49,19 @@ class NativeHandle {
     /** The connection cannot carry another request: the peer has closed it or sent bytes out of turn. */
     this.retired = false;
     this.paused = false;
-    /** The end of the stream, kept back while the reader is paused. */
-    this.deferred = null;
+    /**
+     * What was read before the I/O thread knew of a pause: libuv would not have read it yet, so it waits here.
+     * @type {{ opcode: number, flags: number, bytes: Buffer }[]}
+     */
+    this.backlog = [];
+    /** The records of the current read go to the backlog. */
+    this.withholding = false;
+    /** Set while records of one read are dispatched. */
+    this.dispatching = false;
+    /** Closed, and what comes from now on comes from later reads: nobody wants it. */
+    this.silenced = false;
+    /** The descriptor is asked for, so that libuv can have it. */
+    this.releasing = false;
     /** The stream's end completes a close-delimited body. */
     this.completesAtEnd = false;
     this.boundDescriptor = -1;
@@ -127,6 +138,8 @@ class NativeHandle {
   end(flags, callback) {
     if (this.closed) return;
     this.closed = true;
+    // As with a parser of libuv's bytes, what has been read already is decoded to its end.
+    this.silenced = !this.dispatching;
     if (this.id !== -1) bridge.send(command.CLOSE, this.id, flags);
     // The peer of a request that is called off hears of it before anything else happens, as from libuv.
     if (this.armed) bridge.ringDoorbell();
@@ -258,6 +271,14 @@ class NativeHandle {
     }
   }
 
+  /**
+   * @param {number} more Bytes about to be written.
+   * @returns {boolean} Whether so much is under way that a write's callback would have to wait.
+   */
+  isBehind(more) {
+    return this.bytesWritten - this.acknowledged + more > WRITE_WINDOW;
+  }
+
   pauseReading() {
     if (this.paused || this.closed) return;
     this.paused = true;
@@ -268,10 +289,15 @@ class NativeHandle {
     if (!this.paused || this.closed) return;
     this.paused = false;
     bridge.send(command.RESUME, this.connection);
-    if (this.deferred !== null) {
-      // In a turn of its own, as a read that libuv would do only now.
-      setImmediate(runDeferred, this);
-    }
+    // In a turn of its own, as a read that libuv would do only now.
+    if (this.backlog.length > 0) setImmediate(runBacklog, this);
+  }
+
+  /** Asks for the descriptor, so that the socket can go on as one of libuv; comes as a RELEASED record. */
+  release() {
+    if (this.releasing || this.closed) return;
+    this.releasing = true;
+    bridge.send(command.RELEASE, this.connection);
   }
 
   // --- What the bridge calls ---
@@ -286,9 +312,21 @@ class NativeHandle {
    * @param {number} end
    */
   onRecord(opcode, flags, slab, words, start, end) {
-    const { socket } = this;
     if (opcode === event.CLOSED) return bridge.detach(this.id);
-    if (this.closed) return undefined;
+    if (opcode === event.READ) {
+      this.withholding = this.paused || this.backlog.length > 0;
+      if (this.closed) this.silenced = true;
+    }
+    if (this.silenced) return undefined;
+    if (this.withholding && isOfStream(opcode)) {
+      this.backlog.push({ opcode, flags, bytes: copyOf(slab, start, end) });
+      return undefined;
+    }
+    return this.dispatch(opcode, flags, slab, words, start, end);
+  }
+
+  dispatch(opcode, flags, slab, words, start, end) {
+    const { socket } = this;
     switch (opcode) {
       case event.READ:
         this.bytesRead += words[start >> 2];
@@ -392,8 +430,10 @@ class NativeHandle {
       bridge.send(command.RELEASE, this.connection);
       return;
     }
+    const head = this.releasedBytes ?? rest;
     this.socket.becomeLibuv(descriptor);
-    responseEvents.onUpgrade(this.socket, this.releasedBytes ?? rest);
+    if (this.releasing) this.socket.goOn(head);
+    else responseEvents.onUpgrade(this.socket, head);
   }
 
   onStreamEnd(opcode, flags, errno) {
@@ -404,15 +444,6 @@ class NativeHandle {
       if (flags & event.UNSOLICITED) return responseEvents.onUnsolicited(this.socket);
     }
     this.armed = false;
-    if (this.paused && !(flags & event.IDLE)) {
-      // libuv would not have read that far yet.
-      this.deferred = [opcode, flags, errno];
-      return undefined;
-    }
-    return this.endStream(opcode, flags, errno);
-  }
-
-  endStream(opcode, flags, errno) {
     const { socket } = this;
     if (opcode === event.READ_ERROR) return socket.destroy(systemError(errno, 'read'));
     this.completesAtEnd = (flags & event.COMPLETES) !== 0;
@@ -442,12 +473,40 @@ function finishClose(handle, callback) {
   handle.resource.emitDestroy();
 }
 
-/** Delivers the end of the stream that was kept back. */
-function runDeferred(handle) {
-  if (handle.closed || handle.paused || handle.deferred === null) return;
-  const [opcode, flags, errno] = handle.deferred;
-  handle.deferred = null;
-  handle.resource.runInAsyncScope(handle.endStream, handle, opcode, flags, errno);
+/** Whether a record tells of what was read, in its order. */
+function isOfStream(opcode) {
+  return (opcode >= event.READ && opcode <= event.READ_ERROR) || opcode === event.RELEASED;
+}
+
+/** A copy with memory of its own, so that it is aligned. */
+function copyOf(slab, start, end) {
+  const bytes = Buffer.allocUnsafeSlow(end - start);
+  slab.copy(bytes, 0, start, end);
+  return bytes;
+}
+
+/** Delivers what was kept back, one read at a time, until the reader pauses again. */
+function runBacklog(handle) {
+  if (handle.paused || handle.silenced || handle.backlog.length === 0) return;
+  try {
+    handle.resource.runInAsyncScope(dispatchBacklog, null, handle);
+  } finally {
+    if (handle.backlog.length > 0) setImmediate(runBacklog, handle);
+  }
+}
+
+function dispatchBacklog(handle) {
+  const { backlog } = handle;
+  handle.dispatching = true;
+  try {
+    do {
+      const { opcode, flags, bytes } = backlog.shift();
+      const words = new Int32Array(bytes.buffer, 0, bytes.length >> 2);
+      handle.dispatch(opcode, flags, bytes, words, 0, bytes.length);
+    } while (backlog.length > 0 && backlog[0].opcode !== event.READ && !handle.silenced);
+  } finally {
+    handle.dispatching = false;
+  }
 }
 
 /** @returns {Error} */

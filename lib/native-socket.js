@@ -8,6 +8,7 @@
  * `child.send()` and everything else can use.
  */
 
+const { OutgoingMessage } = require('node:http');
 const net = require('node:net');
 
 const { kReinitializeHandle } = require('./node-internals');
@@ -58,14 +59,39 @@ class NativeSocket extends net.Socket {
     if (unreferenced) handle.unref();
   }
 
+  /**
+   * Goes on after `becomeLibuv` for somebody who wants the bytes themselves.
+   * @param {Buffer} head What has been read and not decoded.
+   */
+  goOn(head) {
+    const req = this._httpMessage;
+    if (req instanceof OutgoingMessage && req.adoptStream) req.adoptStream(this);
+    if (head.length > 0) this.push(head);
+    // Starts libuv's reading.
+    this.read(0);
+  }
+
+  /**
+   * Somebody listens to the bytes, which the I/O thread does not give: libuv has to read them. Too late once the
+   * response has begun; then the listener hears of what follows it.
+   */
+  on(name, listener) {
+    if ((name === 'data' || name === 'readable') && this.isNative) this._handle.release();
+    return super.on(name, listener);
+  }
+
+  addListener(name, listener) {
+    return this.on(name, listener);
+  }
+
   pause() {
-    if (!this.isNative) return super.pause();
+    if (!this.isNative || this._handle.releasing) return super.pause();
     this._handle.pauseReading();
     return this;
   }
 
   resume() {
-    if (!this.isNative) return super.resume();
+    if (!this.isNative || this._handle.releasing) return super.resume();
     this._handle.resumeReading();
     return this;
   }
@@ -75,6 +101,30 @@ class NativeSocket extends net.Socket {
     if (this.connecting) this.once('connect', () => this._reset());
     else this._reset();
     return this;
+  }
+
+  /**
+   * Writes. Where nothing waits before it, a chunk goes to the staging buffer at once: the buffer is what a cork is
+   * for, and the caller may change or transfer its bytes when this returns.
+   */
+  write(chunk, encoding, callback) {
+    if (!canWriteDirectly(this, chunk)) return super.write(chunk, encoding, callback);
+    if (this._handle.isBehind(chunk.length)) {
+      // The Writable waits for the kernel, but need not wait for the end of the tick to hand the bytes over.
+      const { corked } = this._writableState;
+      this._writableState.corked = 0;
+      const below = super.write(chunk, encoding, callback);
+      this._writableState.corked = corked;
+      return below;
+    }
+    if (typeof encoding === 'function') {
+      callback = encoding;
+      encoding = undefined;
+    }
+    this._unrefTimer();
+    this._handle.write(chunk, encoding || 'utf8', noop);
+    if (typeof callback === 'function') process.nextTick(callback, null);
+    return true;
   }
 
   /** Net's writing end. Bytes go to the staging buffer instead of a libuv request. */
@@ -104,6 +154,20 @@ class NativeSocket extends net.Socket {
     }
     super._onTimeout();
   }
+}
+
+function noop() {}
+
+/**
+ * @param {NativeSocket} socket
+ * @param {unknown} chunk
+ * @returns {boolean} Whether the Writable has nothing to say about a chunk.
+ */
+function canWriteDirectly(socket, chunk) {
+  const { _httpMessage: req, _writableState: state } = socket;
+  return socket.isNative && !socket.connecting && socket.writable && state.length === 0 && !state.errored &&
+    (typeof chunk === 'string' || chunk instanceof Uint8Array) &&
+    (req === null || req === undefined || req.writableCorked === 0);
 }
 
 /** Adds a constant to a counter of a handle. */

@@ -147,7 +147,8 @@ impl Connecting {
 
 fn unix_address(path: &[u8]) -> io::Result<SockAddr> {
     use std::os::unix::ffi::OsStrExt;
-    SockAddr::unix(std::ffi::OsStr::from_bytes(path))
+    // The one reason is a path that is too long for the kernel, which would have said EINVAL.
+    SockAddr::unix(std::ffi::OsStr::from_bytes(path)).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
 fn start_connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {

@@ -195,9 +195,13 @@ impl Connection {
         }
     }
 
-    /// Gives the descriptor away once everything queued is out.
+    /// Gives the descriptor away once everything queued is out. Not in the middle of a response: what
+    /// the decoder knows of it cannot be given.
     pub fn release(&self) {
         let mut state = self.state.borrow_mut();
+        if state.armed && !state.decoder.is_idle() {
+            return;
+        }
         state.release.get_or_insert_default();
         drop(state);
         self.flush();

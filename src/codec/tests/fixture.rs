@@ -1,6 +1,7 @@
 //! The case table `__test__/fixtures/responses.json`: responses, and what Node's parser makes of them.
 //!
-//! `node fuzz/oracle.js record` wrote the outcomes; `node fuzz/oracle.js check` proves them on any Node.
+//! `node fuzz/oracle.js record` wrote the outcomes; `node fuzz/oracle.js check` proves them on any Node. Included by
+//! `fuzz/differential.rs` too, for the responses.
 
 use super::codec::{Leniency, RequestMethod};
 use super::json::Json;

@@ -7,6 +7,7 @@ mod errors;
 mod fixture;
 mod json;
 mod linear;
+mod mutate;
 mod mutations;
 mod scanning;
 mod table;
