@@ -118,7 +118,8 @@ async function findMissing(options, server) {
  * @returns {Promise<import('./lib/summary').WorkloadSummary>}
  */
 async function measureWorkload(workload, clients, options, server) {
-  const measured = clients.map((client) => ({ client, samples: /** @type {any[]} */ ([]), errors: /** @type {string[]} */ ([]) }));
+  /** @type {Pick<import('./lib/summary').Row, 'client' | 'samples' | 'errors'>[]} */
+  const measured = clients.map((client) => ({ client, samples: [], errors: [] }));
   for (let round = 0; round < options.rounds; round++) {
     // Each round runs the other way round, so that nobody always comes after the same neighbour.
     const order = round % 2 === 0 ? measured : [...measured].reverse();
@@ -161,7 +162,8 @@ function conclude({ startedAt, endedAt, summaries }) {
   console.log(`\n${seconds} s`);
   const noisiest = Math.max(...rows.map(({ medians }) => medians.others).filter(Number.isFinite), 0);
   if (noisiest > QUIET_LIMIT) {
-    console.log(`The machine was not quiet: other processes took up to ${Math.round(noisiest * 100)} % of a processor.`);
+    const percent = Math.round(noisiest * 100);
+    console.log(`The machine was not quiet: other processes took up to ${percent} % of a processor.`);
   }
   const failed = rows.reduce((sum, { errors }) => sum + errors.length, 0);
   if (failed > 0) {

@@ -19,6 +19,7 @@
  * @property {string} metric a key of the summary's ratios
  * @property {number} [atLeast]
  * @property {number} [atMost]
+ * @property {string} [of] the client that is to reach it, if that is not ferrequest itself
  * @property {string} [over] the client that the ratio is to, if that is not the row's baseline
  *
  * @typedef {object} Workload
@@ -28,7 +29,7 @@
  * @property {number} connections
  * @property {RequestSpec} request
  * @property {string[]} clients ids from `clients/index.js`, the baseline first
- * @property {Goal[]} goals what ferrequest is to reach
+ * @property {Goal[]} goals
  * @property {boolean} [tls]
  * @property {boolean} [newConnections] each request on a connection of its own
  * @property {number} [busyShare] share of the time that other work holds the JavaScript thread
@@ -121,7 +122,6 @@ const workloads = [
     },
     clients: CORE_AND_WRK,
     goals: rateAndCpu(4, 0.3),
-    quick: true,
     chart: 'GET, 18 header fields',
   },
   {
@@ -224,7 +224,7 @@ const workloads = [
     connections: 50,
     request: GET_SMALL,
     clients: ['axios', 'axios-ferrequest', 'got', 'got-ferrequest'],
-    goals: [{ metric: 'rate', atLeast: 1.5 }],
+    goals: [{ metric: 'rate', atLeast: 1.5, of: 'axios-ferrequest' }],
   },
   {
     id: 'https-50',

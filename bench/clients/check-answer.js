@@ -12,9 +12,8 @@ function checkAnswer(request, status, length) {
   if (status === 200 && length === request.expect.length) {
     return null;
   }
-  return new Error(
-    `${request.method} ${request.path}: status ${status} with ${length} bytes instead of 200 with ${request.expect.length}`,
-  );
+  const { method, path, expect } = request;
+  return new Error(`${method} ${path}: status ${status} with ${length} bytes instead of 200 with ${expect.length}`);
 }
 
 /**

@@ -59,7 +59,8 @@ function repeated({ piece, count }) {
  */
 async function readAnswer(request, response) {
   let length = 0;
-  const wrongHeader = request.expect.header ? checkHeader(request, response.headers.get(request.expect.header[0])) : null;
+  const { header } = request.expect;
+  const wrongHeader = header ? checkHeader(request, response.headers.get(header[0])) : null;
   const reader = /** @type {ReadableStream} */ (response.body).getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     length += part.value.length;

@@ -73,7 +73,8 @@ function headersFor({ headers, body }) {
  */
 function readAnswer(request, res, done) {
   let length = 0;
-  const wrongHeader = request.expect.header ? checkHeader(request, res.headers[request.expect.header[0]]) : null;
+  const { header } = request.expect;
+  const wrongHeader = header ? checkHeader(request, res.headers[header[0]]) : null;
   res.on('data', (chunk) => {
     length += chunk.length;
   });
@@ -86,8 +87,6 @@ function readAnswer(request, res, done) {
  */
 function bodySender(body) {
   switch (body?.kind) {
-    case undefined:
-      return (req) => req.end();
     case 'whole':
       return (req) => req.end(body.piece);
     case 'chunked':
@@ -99,6 +98,8 @@ function bodySender(body) {
       };
     case 'stream':
       return (req) => writeWithBackpressure(req, body);
+    default:
+      return (req) => req.end();
   }
 }
 

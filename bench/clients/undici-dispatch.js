@@ -5,24 +5,6 @@ const { util } = require('undici');
 const { checkAnswer, checkHeader } = require('./check-answer');
 const { openPool, requestOptions } = require('./undici-pool');
 
-/**
- * undici's lowest level: the caller gives the parser's callbacks itself.
- *
- * @param {import('.').Target} target
- * @returns {import('.').Session}
- */
-function open(target) {
-  const pool = openPool(target);
-  const nextOptions = requestOptions(target);
-  const { request } = target;
-
-  function send(done) {
-    pool.dispatch(nextOptions(), new AnswerHandler(request, done));
-  }
-
-  return { send, close: () => pool.destroy() };
-}
-
 /** Reads one answer. */
 class AnswerHandler {
   /**
@@ -61,6 +43,24 @@ class AnswerHandler {
   onError(error) {
     this.done(error);
   }
+}
+
+/**
+ * undici's lowest level: the caller gives the parser's callbacks itself.
+ *
+ * @param {import('.').Target} target
+ * @returns {import('.').Session}
+ */
+function open(target) {
+  const pool = openPool(target);
+  const nextOptions = requestOptions(target);
+  const { request } = target;
+
+  function send(done) {
+    pool.dispatch(nextOptions(), new AnswerHandler(request, done));
+  }
+
+  return { send, close: () => pool.destroy() };
 }
 
 module.exports = { open };

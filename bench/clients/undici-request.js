@@ -26,7 +26,8 @@ function open(target) {
  */
 function readAnswer(request, { statusCode, headers, body }, done) {
   let length = 0;
-  const wrongHeader = request.expect.header ? checkHeader(request, headers[request.expect.header[0]]) : null;
+  const { header } = request.expect;
+  const wrongHeader = header ? checkHeader(request, headers[header[0]]) : null;
   body.on('data', (chunk) => {
     length += chunk.length;
   });

@@ -15,9 +15,10 @@ const PATIENCE_MS = 60_000;
  *
  * @param {import('./worker').Settings} settings
  * @param {string} nodeBinary
+ * @param {(pid: number) => void} [onMeasuring] called when a profiled run comes to its measured window
  * @returns {Promise<{ sample?: any, error?: string }>}
  */
-function measureInProcess(settings, nodeBinary) {
+function measureInProcess(settings, nodeBinary, onMeasuring = () => {}) {
   return new Promise((resolve) => {
     const child = fork(WORKER, [JSON.stringify(settings)], {
       execPath: nodeBinary,
@@ -32,7 +33,11 @@ function measureInProcess(settings, nodeBinary) {
       complaints += text;
     });
     child.on('message', (message) => {
-      reply = message;
+      if (message.measuring) {
+        onMeasuring(/** @type {number} */ (child.pid));
+      } else {
+        reply = message;
+      }
     });
     child.on('close', (code, signal) => {
       clearTimeout(patience);

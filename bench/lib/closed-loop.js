@@ -1,6 +1,41 @@
 'use strict';
 
+const { setTimeout: delay } = require('node:timers/promises');
+
 const { LatencyHistogram } = require('./latency-histogram');
+
+/** One request after the other. */
+class Lane {
+  /** @param {ClosedLoop} loop */
+  constructor(loop) {
+    this.loop = loop;
+    this.startedAt = 0;
+    this.onDone = this.onDone.bind(this);
+  }
+
+  next() {
+    this.loop.inProgress++;
+    this.startedAt = performance.now();
+    this.loop.send(this.onDone);
+  }
+
+  /** @param {Error | null} [error] */
+  onDone(error) {
+    const { loop } = this;
+    loop.inProgress--;
+    if (error) {
+      loop.running = false;
+      loop.rejectDrained(error);
+      return;
+    }
+    loop.count(performance.now() - this.startedAt);
+    if (loop.running) {
+      this.next();
+    } else if (loop.inProgress === 0) {
+      loop.resolveDrained();
+    }
+  }
+}
 
 /**
  * Keeps a fixed number of requests in progress: each lane sends its next request when its last one is answered.
@@ -34,7 +69,7 @@ class ClosedLoop {
    * @returns {Promise<void>} fulfilled after that time of requests
    */
   afterTime(milliseconds) {
-    return this.orFailure(new Promise((resolve) => setTimeout(resolve, milliseconds)));
+    return this.orFailure(delay(milliseconds));
   }
 
   /**
@@ -74,39 +109,6 @@ class ClosedLoop {
     this.completed++;
     if (this.completed === this.awaited.count) {
       this.awaited.reached();
-    }
-  }
-}
-
-/** One request after the other. */
-class Lane {
-  /** @param {ClosedLoop} loop */
-  constructor(loop) {
-    this.loop = loop;
-    this.startedAt = 0;
-    this.onDone = this.onDone.bind(this);
-  }
-
-  next() {
-    this.loop.inProgress++;
-    this.startedAt = performance.now();
-    this.loop.send(this.onDone);
-  }
-
-  /** @param {Error | null} [error] */
-  onDone(error) {
-    const { loop } = this;
-    loop.inProgress--;
-    if (error) {
-      loop.running = false;
-      loop.rejectDrained(error);
-      return;
-    }
-    loop.count(performance.now() - this.startedAt);
-    if (loop.running) {
-      this.next();
-    } else if (loop.inProgress === 0) {
-      loop.resolveDrained();
     }
   }
 }

@@ -1,5 +1,7 @@
 'use strict';
 
+const { setImmediate: turn, setTimeout: delay } = require('node:timers/promises');
+
 const { MeasurementWindow } = require('./measurement-window');
 
 const KIB = 1024;
@@ -62,7 +64,7 @@ function sendTogether(session, count) {
 /** @returns {Promise<number>} bytes, once two turns of the loop and two collections have let go of what they can */
 async function settledRss() {
   for (let pass = 0; pass < 2; pass++) {
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     /** @type {() => void} */ (globalThis.gc)();
   }
   return process.memoryUsage.rss();
@@ -74,7 +76,7 @@ async function settledRss() {
  */
 async function usageWhileIdle({ server, timing }) {
   const window = new MeasurementWindow(server.pid);
-  await new Promise((resolve) => setTimeout(resolve, timing.measureMs));
+  await delay(timing.measureMs);
   return window.close();
 }
 

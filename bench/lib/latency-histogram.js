@@ -22,11 +22,11 @@ class LatencyHistogram {
   /** @param {number} milliseconds */
   record(milliseconds) {
     this.count++;
-    const microseconds = (milliseconds * 1000) | 0;
+    const microseconds = Math.floor(milliseconds * 1000);
     if (microseconds < FINE_LIMIT) {
       this.fine[microseconds]++;
     } else {
-      this.coarse[Math.min(milliseconds | 0, COARSE_LIMIT - 1)]++;
+      this.coarse[Math.min(Math.floor(milliseconds), COARSE_LIMIT - 1)]++;
     }
   }
 

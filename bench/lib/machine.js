@@ -1,6 +1,6 @@
 'use strict';
 
-const { execFileSync, spawnSync } = require('node:child_process');
+const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -27,7 +27,7 @@ function describeMachine(nodeBinary, clients) {
     cores: cpus.length,
     memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
     system: `${os.type()} ${os.release()} ${os.arch()}`,
-    node: execFileSync(nodeBinary, ['--version'], { encoding: 'utf8' }).trim(),
+    node: firstLine(nodeBinary, '--version'),
     packages: versionsOf(clients, nodeBinary),
   };
 }
@@ -45,16 +45,25 @@ function versionsOf(clients, nodeBinary) {
       versions[client.package] = packageVersion(client.package);
     }
     if (client.id === 'fetch') {
-      versions['fetch (undici in Node)'] = execFileSync(nodeBinary, ['-p', 'process.versions.undici'], { encoding: 'utf8' }).trim();
+      versions['fetch (undici in Node)'] = firstLine(nodeBinary, '-p', 'process.versions.undici');
     }
     if (client.ours) {
       versions.ferrequest = require('../../package.json').version;
     }
     if (client.id === 'wrk') {
-      versions.wrk = spawnSync('wrk', ['-v'], { encoding: 'utf8' }).stdout.split('\n')[0].split(' ').slice(1, 3).join(' ');
+      versions.wrk = firstLine('wrk', '-v').split(' ')[1];
     }
   }
   return versions;
+}
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ * @returns {string} of what it prints, whatever it ends with: `wrk -v` ends as if it had failed
+ */
+function firstLine(program, ...args) {
+  return spawnSync(program, args, { encoding: 'utf8' }).stdout.split('\n', 1)[0];
 }
 
 /**

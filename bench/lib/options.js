@@ -7,7 +7,7 @@ const { workloads } = require('../workloads');
 
 const USAGE = `Usage: node bench/run.js [options]
 
-  --quick             a rough answer in under a minute: fewer workloads, 3 short rounds
+  --quick             a rough answer in under a minute: fewer workloads, 2 short rounds
   --rounds N          rounds of each workload (default 7)
   --workload REGEX    only workloads whose id or title matches
   --client LIST       only these clients, separated by commas (the baseline is always there)
@@ -18,8 +18,9 @@ const USAGE = `Usage: node bench/run.js [options]
   --list              show the workloads and clients, and measure nothing
   --help`;
 
-const FULL = { rounds: 7, timing: { warmUpMs: 600, measureMs: 1000, transfers: 3 } };
-const QUICK = { rounds: 3, timing: { warmUpMs: 250, measureMs: 300, transfers: 1 } };
+// V8 takes about a second until it has compiled what it will compile; a shorter warm-up measures that instead.
+const FULL = { rounds: 7, timing: { warmUpMs: 1200, measureMs: 900, warmUpTransfers: 2, transfers: 3 } };
+const QUICK = { rounds: 2, timing: { warmUpMs: 800, measureMs: 400, warmUpTransfers: 1, transfers: 1 } };
 
 // Those that a rough answer can do without.
 const NOT_QUICK = new Set(['fetch', 'wrk']);
@@ -30,7 +31,8 @@ const NOT_QUICK = new Set(['fetch', 'wrk']);
  * @typedef {object} Timing
  * @property {number} warmUpMs
  * @property {number} measureMs
- * @property {number} transfers how many bodies are measured, after one to warm up, where bodies are what counts
+ * @property {number} warmUpTransfers how many bodies, where bodies are what counts
+ * @property {number} transfers
  *
  * @typedef {object} Options
  * @property {number} rounds

@@ -7,6 +7,8 @@ const os = require('node:os');
 const path = require('node:path');
 const readline = require('node:readline');
 
+const { ROOT } = require('../clients');
+
 const MANIFEST = path.join(__dirname, '..', 'server', 'Cargo.toml');
 
 // An address, so that no client has to look a name up.
@@ -46,11 +48,17 @@ async function startServer() {
 
 /** @returns {string} the path of the executable, as cargo tells it */
 function buildServer() {
-  const messages = execFileSync(
-    'cargo',
-    ['build', '--release', '--locked', '--manifest-path', MANIFEST, '--message-format', 'json-render-diagnostics'],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 64 * 1024 * 1024 },
-  );
+  const args = ['build', '--release', '--locked', '--manifest-path', MANIFEST];
+  args.push('--message-format', 'json-render-diagnostics');
+  if (!process.env.CARGO_TARGET_DIR) {
+    // With everything else that is built, where no tool takes it for a part of the sources.
+    args.push('--target-dir', path.join(ROOT, 'target', 'bench-server'));
+  }
+  const messages = execFileSync('cargo', args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 64 * 1024 * 1024,
+  });
   for (const line of messages.split('\n')) {
     const message = line.startsWith('{') ? JSON.parse(line) : {};
     if (message.reason === 'compiler-artifact' && message.executable) {

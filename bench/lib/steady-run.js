@@ -22,10 +22,16 @@ const { MeasurementWindow } = require('./measurement-window');
  * @property {number} [server] share of one processor that the server used
  * @property {number} [others] share of one processor that processes used which take no part
  *
+ * Who wants to look at the window itself.
+ *
+ * @typedef {object} Observer
+ * @property {(loop: ClosedLoop) => Promise<void>} [onStart]
+ * @property {(answers: number) => Promise<void>} [onEnd]
+ *
  * @param {import('../clients').Session} session
  * @param {import('../workloads').Workload} workload
  * @param {import('./worker').Settings} settings
- * @param {{ onStart?: () => Promise<void>, onEnd?: (answers: number) => Promise<void> }} [observer] of the window's ends
+ * @param {Observer} [observer]
  * @returns {Promise<Sample>}
  */
 async function steadyRun(session, workload, settings, observer = {}) {
@@ -33,8 +39,8 @@ async function steadyRun(session, workload, settings, observer = {}) {
   const loop = new ClosedLoop(session.send, workload.connections);
   const busy = workload.busyShare ? new BusyWork(workload.busyShare) : { spentMs: 0, stop() {} };
 
-  await (byCount ? loop.afterAnswers(1) : loop.afterTime(settings.timing.warmUpMs));
-  await observer.onStart?.();
+  await (byCount ? loop.afterAnswers(settings.timing.warmUpTransfers) : loop.afterTime(settings.timing.warmUpMs));
+  await observer.onStart?.(loop);
   loop.latencies.reset();
   const before = loop.completed;
   const heldBefore = busy.spentMs;

@@ -3,9 +3,22 @@
 const { clientById } = require('../clients');
 const { median, spread } = require('./statistics');
 
-/** The metrics that are compared with the baseline, and what a reader calls them. */
+/** The metrics that are compared with the baseline. */
 const COMPARED = ['rate', 'cpu', 'js', 'p50', 'p99', 'rss', 'rssGrowth'];
 const SHOWN = [...COMPARED, 'jsCpu', 'switches', 'idleCpu', 'server', 'others'];
+
+/**
+ * What a goal calls them.
+ *
+ * @type {Record<string, string>}
+ */
+const METRIC_NAMES = {
+  rate: 'rate',
+  cpu: 'CPU',
+  js: 'time on the JavaScript thread',
+  p99: 'p99',
+  rssGrowth: 'RSS growth',
+};
 
 /**
  * One client's part of a workload.
@@ -45,9 +58,9 @@ function summarise(workload, measured) {
       ratios: Object.fromEntries(COMPARED.map((metric) => [metric, ratio(samples, samplesOf.get(baseline), metric)])),
     };
   });
-  const goals = rows
-    .filter(({ client }) => client.ours)
-    .flatMap((row) => workload.goals.map((goal) => judge(goal, row, samplesOf)));
+  const goals = workload.goals.flatMap((goal) =>
+    rows.filter(({ client }) => client.id === (goal.of ?? 'ferrequest')).map((row) => judge(goal, row, samplesOf)),
+  );
   return { workload, rows, goals };
 }
 
@@ -92,14 +105,5 @@ function judge(goal, row, samplesOf) {
     met: value === null ? null : value >= (goal.atLeast ?? 0) && value <= (goal.atMost ?? Infinity),
   };
 }
-
-/** @type {Record<string, string>} */
-const METRIC_NAMES = {
-  rate: 'rate',
-  cpu: 'CPU',
-  js: 'time on the JavaScript thread',
-  p99: 'p99',
-  rssGrowth: 'RSS growth',
-};
 
 module.exports = { summarise };

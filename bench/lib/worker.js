@@ -23,7 +23,8 @@ const { steadyRun } = require('./steady-run');
 async function main(settings) {
   const driver = require(path.join(__dirname, '..', 'clients', /** @type {string} */ (settings.client.file)));
   const workload = workloadById(settings.workload ?? 'get-1');
-  const open = (overrides) => driver.open({ ...targetOf(workload, settings.server), ...overrides }, settings.client.module);
+  const target = targetOf(workload, settings.server);
+  const open = (overrides) => driver.open({ ...target, ...overrides }, settings.client.module);
   if (!settings.workload) {
     await open({});
     return {};

@@ -28,8 +28,8 @@ async function measureWrk(workload, { server, timing }) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ferrequest-wrk-'));
   const requestFile = path.join(directory, 'request');
   fs.writeFileSync(requestFile, requestBytes(workload));
-  // wrk takes whole seconds only.
-  const seconds = Math.max(1, Math.round((timing.warmUpMs + timing.measureMs) / 1000));
+  // It takes whole seconds only.
+  const seconds = Math.max(1, Math.round(timing.measureMs / 1000));
   const protocol = workload.tls ? 'https' : 'http';
   const port = workload.tls ? server.https : server.http;
   const url = `${protocol}://${server.host}:${port}${workload.request.path}`;

@@ -8,6 +8,7 @@ const { CpuProfiler } = require('./cpu-profiler');
  * What each thread did in the measured window.
  *
  * @typedef {object} ThreadUse
+ * @property {string} id
  * @property {string} name
  * @property {boolean} main whether it is the JavaScript thread
  * @property {number} cpuUs
@@ -20,7 +21,11 @@ const { CpuProfiler } = require('./cpu-profiler');
  * @property {import('node:inspector').Profiler.Profile | null} profile only where the profiler was asked for
  * @property {ThreadUse[]} threads
  * @property {number} answers in the window
+ * @property {number[]} marks answers so far at each mark that a watcher made with MARK_SIGNAL
  */
+
+/** Sent by whoever watches from outside, at the beginning and the end of its watch. */
+const MARK_SIGNAL = 'SIGUSR2';
 
 /**
  * A steady run that also takes the times of every thread, and, if the settings ask for it, a CPU profile of the
@@ -35,9 +40,10 @@ async function profiledRun(session, workload, settings) {
   const profiler = settings.profile === 'functions' ? new CpuProfiler() : null;
   let before = threads();
   /** @type {ProfiledSample} */
-  const result = { sample: {}, profile: null, threads: [], answers: 0 };
+  const result = { sample: {}, profile: null, threads: [], answers: 0, marks: [] };
 
-  async function onStart() {
+  async function onStart(loop) {
+    process.on(MARK_SIGNAL, () => result.marks.push(loop.completed));
     await profiler?.start();
     process.send?.({ measuring: true });
     before = threads();
@@ -64,6 +70,7 @@ function usedSince(before) {
       const start = earlier.get(thread.id);
       const since = (key) => thread[key] - (start?.[key] ?? 0);
       return {
+        id: thread.id,
         name: thread.name,
         main: thread.id === String(process.pid),
         cpuUs: since('cpuUs'),
@@ -75,4 +82,4 @@ function usedSince(before) {
     .sort((a, b) => b.cpuUs - a.cpuUs);
 }
 
-module.exports = { profiledRun };
+module.exports = { profiledRun, MARK_SIGNAL };

@@ -19,9 +19,10 @@ const SERIES = [
   { id: 'fetch', label: 'fetch', color: '#9ca3af' },
 ];
 
+// A ratio past a panel's limit is drawn as far as that, and cut off: one slow client must not flatten the others.
 const PANELS = [
-  { metric: 'rate', title: 'Requests (or MiB) a second', hint: 'longer is better' },
-  { metric: 'cpu', title: 'CPU a request (or MiB), all threads', hint: 'shorter is better' },
+  { metric: 'rate', title: 'Requests (or MiB) a second', hint: 'longer is better', limit: Infinity },
+  { metric: 'cpu', title: 'CPU a request (or MiB), all threads', hint: 'shorter is better', limit: 1.6 },
 ];
 
 /**
@@ -33,17 +34,35 @@ const PANELS = [
 function toChart(summaries) {
   const groups = summaries.filter(({ workload }) => workload.chart).map(toGroup).filter(({ rows }) => rows.length > 0);
   const series = SERIES.filter(({ id }) => groups.some(({ rows }) => rows.some(({ client }) => client.id === id)));
+  const scales = PANELS.map((panel) => scaleFor(groups, panel));
   let y = TOP;
   const body = [];
-  const scales = PANELS.map(({ metric }) => scaleFor(groups, metric));
-  for (const { label, rows } of groups) {
-    const height = rows.length * (BAR + BAR_GAP);
-    body.push(text(LABEL_WIDTH - 12, y + height / 2 + 3, label, 'end'));
-    PANELS.forEach(({ metric }, panel) => body.push(...bars(rows, metric, panelLeft(panel), y, scales[panel])));
-    y += height + GROUP_GAP;
+  for (const group of groups) {
+    body.push(...drawGroup(group, y, scales));
+    y += heightOf(group) + GROUP_GAP;
   }
   const lines = PANELS.map((_, panel) => referenceLine(panelLeft(panel) + scales[panel], y - GROUP_GAP));
-  return document(y + 8, [...heading(series), ...body, ...lines]);
+  return document(y + 8, [...heading(series), ...lines, ...body]);
+}
+
+/**
+ * @param {ReturnType<typeof toGroup>} group
+ * @param {number} top
+ * @param {number[]} scales one a panel
+ * @returns {string[]}
+ */
+function drawGroup(group, top, scales) {
+  const label = text(LABEL_WIDTH - 12, top + heightOf(group) / 2 + 3, group.label, 'end');
+  const drawn = PANELS.flatMap((panel, index) => bars(group.rows, panel, panelLeft(index), top, scales[index]));
+  return [label, ...drawn];
+}
+
+/**
+ * @param {ReturnType<typeof toGroup>} group
+ * @returns {number}
+ */
+function heightOf({ rows }) {
+  return rows.length * (BAR + BAR_GAP);
 }
 
 /**
@@ -62,12 +81,12 @@ function toGroup({ workload, rows }) {
 
 /**
  * @param {ReturnType<typeof toGroup>[]} groups
- * @param {string} metric
+ * @param {typeof PANELS[number]} panel
  * @returns {number} pixels for a ratio of 1
  */
-function scaleFor(groups, metric) {
+function scaleFor(groups, { metric, limit }) {
   const largest = Math.max(1, ...groups.flatMap(({ rows }) => rows.map(({ ratios }) => ratios[metric].median)));
-  return PANEL_WIDTH / largest;
+  return PANEL_WIDTH / Math.min(largest, limit);
 }
 
 /**
@@ -79,16 +98,24 @@ function panelLeft(panel) {
 }
 
 /**
+ * @param {ReturnType<typeof toGroup>['rows']} rows
+ * @param {typeof PANELS[number]} panel
+ * @param {number} left
+ * @param {number} top
+ * @param {number} scale
  * @returns {string[]}
  */
-function bars(rows, metric, left, top, scale) {
+function bars(rows, { metric, limit }, left, top, scale) {
   return rows.flatMap(({ ratios, color }, index) => {
     const y = top + index * (BAR + BAR_GAP);
     const value = ratios[metric].median;
-    const width = Math.max(1, value * scale);
+    const width = Math.max(1, Math.min(value, limit) * scale);
+    const end = left + width;
+    const cut = value > limit ? [`<path d="M${end - 14} ${y - 1}l-5 ${BAR + 2}m5 0l5 -${BAR + 2}" class="cut"/>`] : [];
     return [
       `<rect x="${left}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="1" fill="${color}"/>`,
-      text(left + width + 4, y + BAR - 1, number(value, 2), 'start', 'value'),
+      ...cut,
+      text(end + 4, y + BAR - 1, number(value, 2), 'start', 'value'),
     ];
   });
 }
@@ -112,7 +139,10 @@ function heading(series) {
     return [`<rect x="${x}" y="14" width="12" height="12" rx="2" fill="${color}"/>`, text(x + 18, 24, label)];
   });
   const x = LABEL_WIDTH + series.length * 130;
-  const baseline = [`<line x1="${x + 6}" y1="12" x2="${x + 6}" y2="28" class="reference"/>`, text(x + 18, 24, 'node:http = 1')];
+  const baseline = [
+    `<line x1="${x + 6}" y1="12" x2="${x + 6}" y2="28" class="reference"/>`,
+    text(x + 18, 24, 'node:http = 1'),
+  ];
   const titles = PANELS.flatMap(({ title, hint }, panel) => [
     text(panelLeft(panel), 56, title, 'start', 'title'),
     text(panelLeft(panel), 72, hint, 'start', 'value'),
@@ -139,7 +169,9 @@ function document(height, content) {
 <style>
 text { font-family: system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f2937; }
 .label { font-size: 12px; } .title { font-size: 13px; font-weight: 600; } .value { font-size: 10px; fill: #4b5563; }
-.reference { stroke: #111827; stroke-width: 1.5; stroke-dasharray: 3 2; }
+.value { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; }
+.reference { stroke: #6b7280; stroke-width: 1; stroke-dasharray: 3 2; }
+.cut { stroke: #ffffff; stroke-width: 2; }
 </style>
 <rect width="100%" height="100%" fill="#ffffff"/>
 ${content.join('\n')}

@@ -43,7 +43,7 @@ function conditions({ command, startedAt, endedAt, rounds, timing, machine, miss
     `- Machine: ${machine.cpu}, ${machine.cores} processors, ${machine.memory}, ${machine.system}`,
     `- Node ${machine.node}; ${packages}`,
     `- ${rounds} interleaved rounds; each client in a process of its own, ${timing.warmUpMs} ms of warm-up and ` +
-      `${timing.measureMs} ms measured, or 1 transfer and ${timing.transfers}`,
+      `${timing.measureMs} ms measured, or ${timing.warmUpTransfers} transfers and ${timing.transfers}`,
   ];
   for (const { client, reason } of missing) {
     lines.push(`- Not measured: ${client.label} (${reason.split('\n', 1)[0]})`);
@@ -61,7 +61,7 @@ function goalTable(summaries) {
       .filter(({ met }) => met !== null)
       .map(({ text, value, met }) => [workload.title, text, number(value ?? NaN, 2), met ? 'yes' : '**no**']),
   );
-  return rows.length === 0 ? '' : `## Goals\n\n${table(['workload', 'goal', 'measured', 'reached'], rows)}`;
+  return rows.length === 0 ? '' : `## Goals\n\n${table(['workload', 'goal', 'measured', 'reached'], rows, 2)}`;
 }
 
 /**
@@ -71,7 +71,9 @@ function goalTable(summaries) {
 function workloadSection({ workload, rows }) {
   const columns = columnsFor(workload);
   const body = rows.map((row) => columns.map(({ cell }) => cell(row)));
-  const failures = rows.flatMap(({ client, errors }) => errors.map((error) => `- Failed: ${client.label}: ${error.split('\n', 1)[0]}`));
+  const failures = rows.flatMap(({ client, errors }) =>
+    errors.map((error) => `- Failed: ${client.label}: ${error.split('\n', 1)[0]}`),
+  );
   const parts = [`## ${workload.title}`, table(columns.map(({ title }) => title), body), failures.join('\n')];
   return parts.filter(Boolean).join('\n\n');
 }
@@ -79,11 +81,12 @@ function workloadSection({ workload, rows }) {
 /**
  * @param {string[]} head
  * @param {string[][]} rows
+ * @param {number} [textColumns] how many columns, from the left, hold text and not numbers
  * @returns {string}
  */
-function table(head, rows) {
+function table(head, rows, textColumns = 1) {
   const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  const rule = `|${head.map((_, column) => (column === 0 ? '---' : '---:')).join('|')}|`;
+  const rule = `|${head.map((_, column) => (column < textColumns ? '---' : '---:')).join('|')}|`;
   return [line(head), rule, ...rows.map(line)].join('\n');
 }
 
