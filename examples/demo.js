@@ -47,7 +47,7 @@ async function main(report) {
 
   const { requests, connectionsOpened, connectionsReused } = http.stats();
   report.line();
-  report.line(`${requests} requests, ${connectionsOpened} connections opened, one reused ${connectionsReused} times`);
+  report.line(`${requests} requests; ${connectionsOpened} connections opened, ${connectionsReused} reused`);
   report.line(report.paint(trueOnes === steps.length ? 32 : 31, `${trueOnes} of ${steps.length} came true`));
   if (trueOnes === steps.length) process.exitCode = 0;
 
