@@ -1,10 +1,12 @@
 //! The state machine of a connection's responses. Every transition between the parts of a message is in this file.
 //!
 //! ```text
-//!   Idle -> StatusLine -> Header -+-> Length | UntilClose -----------------+-> Complete -> Idle | Closed
-//!    ^                            |-> Chunk <-> ChunkData, Chunk -> Trailer -+
-//!    |                            |-> Complete (no body)
-//!    +----- (interim response) ---+-> Switched (another protocol)              any state -> Failed
+//! Idle ── StatusLine ── Header ─┬─ Length ──────────────────────┬─ Complete ─┬─ Idle
+//!                               ├─ UntilClose ──────────────────┤            └─ Closed
+//!                               ├─ Chunk ⇄ ChunkData            │
+//!                               │    └─ Trailer ────────────────┤
+//!                               ├─ (no body, interim response) ─┘
+//!                               └─ Switched                        and from anywhere: Failed
 //! ```
 
 use super::chunked::ChunkFrame;

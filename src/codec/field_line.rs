@@ -12,6 +12,7 @@ use super::framing::Message;
 use super::limits::HeaderBudget;
 use super::rules::Rules;
 use super::scan::{self, is_blank};
+use super::usual_line;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -72,7 +73,7 @@ impl FieldLines {
     ) -> Result<Step, DecodeError> {
         while let Some(byte) = cursor.peek() {
             self.state = match self.state {
-                State::LineStart if usual_line(cursor, context) => State::LineStart,
+                State::LineStart if usual_line::take(cursor, context) => State::LineStart,
                 State::LineStart => match line_start(byte, cursor, context.rules)? {
                     Some(state) => state,
                     None => return Ok(Step::Done),
@@ -394,60 +395,6 @@ impl FieldLines {
         }
         self.line_start = context.block.part_length();
         self.value_line_start(cursor, context)
-    }
-}
-
-/// Takes a line as nearly all lines are: whole in the input, with a value, not folded, not about the length of the
-/// body, and within the budget. Any other line is left to the states, which know what to say about it.
-#[inline]
-fn usual_line(cursor: &mut Cursor<'_>, context: &mut Context<'_>) -> bool {
-    let Some(line) = UsualLine::find(cursor.rest(), context.rules) else {
-        return false;
-    };
-    let role = FieldRole::of(line.name);
-    if matches!(role, FieldRole::ContentLength | FieldRole::TransferEncoding) {
-        return false;
-    }
-    if !context
-        .budget
-        .charge_if_within(line.name.len() + line.value.len())
-    {
-        return false;
-    }
-    if role != FieldRole::Plain {
-        let flags = &mut context.message.flags;
-        role.read_line(line.value, flags, context.rules)
-            .conclude(flags);
-    }
-    context.block.push_field(line.name, line.value);
-    cursor.take(line.length);
-    true
-}
-
-/// A whole field line that the next line does not continue.
-struct UsualLine<'a> {
-    name: &'a [u8],
-    /// With the blanks at its end, which count in the budget.
-    value: &'a [u8],
-    /// With the line end.
-    length: usize,
-}
-
-impl<'a> UsualLine<'a> {
-    #[inline]
-    fn find(bytes: &'a [u8], rules: &Rules) -> Option<Self> {
-        let (name, rest) = bytes.split_at_checked(scan::TOKEN.run_length(bytes))?;
-        let rest = rest.strip_prefix(b":")?;
-        let rest = rest.strip_prefix(b" ").unwrap_or(rest);
-        let (value, rest) = rest.split_at_checked(rules.field_value.run_length(rest))?;
-        let rest = rest.strip_prefix(b"\r\n")?;
-        let usual = !name.is_empty() && !is_blank(*value.first()?) && !is_blank(*rest.first()?);
-        let length = bytes.len() - rest.len();
-        usual.then_some(Self {
-            name,
-            value,
-            length,
-        })
     }
 }
 

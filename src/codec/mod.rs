@@ -3,6 +3,30 @@
 //! [`Decoder`] is a push parser. The caller hands in whatever the network delivered; the decoder consumes it and
 //! reports [`Event`]s. It decides as llhttp decides inside Node's client, byte for byte: what is accepted, what is an
 //! error, with which code and after how many bytes, and where a body ends. It keeps nothing but the head under way.
+//!
+//! ```
+//! use ferrequest::codec::{Decoder, DecoderOptions, Dialect, Event, Leniency, RequestMethod};
+//!
+//! let options =
+//!     DecoderOptions { lenient: Leniency::None, max_header_size: 16_384, dialect: Dialect::default() };
+//! let mut decoder = Decoder::new(options);
+//! decoder.reset(options, RequestMethod::Other);
+//!
+//! let mut packet: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nSum: 1\r\n\r\n";
+//! let mut seen = Vec::new();
+//! while let (consumed, Some(event)) = decoder.decode(packet)? {
+//!     packet = &packet[consumed..];
+//!     seen.push(match event {
+//!         Event::Information(head) => format!("interim {}", head.status),
+//!         Event::Head(head) => format!("{} with {} field", head.status, head.fields.len()),
+//!         Event::Data(data) => format!("{} bytes", data.len()),
+//!         Event::End(trailers) => format!("end with {} trailer", trailers.len()),
+//!     });
+//! }
+//! assert_eq!(seen, ["200 with 1 field", "5 bytes", "end with 1 trailer"]);
+//! assert!(decoder.is_idle());
+//! # Ok::<(), ferrequest::codec::DecodeError>(())
+//! ```
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +46,7 @@ mod scan;
 mod status_line;
 #[cfg(test)]
 mod tests;
+mod usual_line;
 
 pub use decoder::{Decoder, RequestMethod};
 pub use dialect::Dialect;

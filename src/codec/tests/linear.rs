@@ -9,8 +9,9 @@ const MEBIBYTE: usize = 1 << 20;
 /// Enough for anything quadratic to show by orders of magnitude.
 const MANY: usize = 1 << 17;
 
-/// Every byte is consumed once, and a framing field's value is read once more when its line is complete.
-const LOOKS_PER_BYTE: usize = 2;
+/// Every byte is consumed once. Before that, a line may be looked at to see whether it is a usual one, and after it,
+/// the line of a framing field is read for what it says.
+const LOOKS_PER_BYTE: usize = 3;
 
 fn work_of(bytes: &[u8], piece: usize, lenient: Leniency) -> usize {
     let options = DecoderOptions {
