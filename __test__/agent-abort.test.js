@@ -43,7 +43,7 @@ describe('a request that waits for a connection', () => {
     await Promise.all([first, next]);
     await untilPoolIsEmpty(agent);
     expect(seen.filter((event) => event !== 'req finish')).toEqual(events);
-    expect(peer.accepted).toHaveLength(1);
+    expect(peer.accepted.length).toBe(1);
   });
 
   it('is stopped by its signal with an AbortError', async () => {
@@ -97,7 +97,7 @@ describe('a request that waits for a connection', () => {
     expect(results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)).toEqual(
       Array(20).fill(expect.objectContaining(hangUp)));
     await untilIdle(agent);
-    expect(peer.accepted).toHaveLength(1);
+    expect(peer.accepted.length).toBe(1);
   });
 });
 
@@ -170,7 +170,7 @@ describe('a pool whose server fails', () => {
     const results = await Promise.allSettled(Array.from({ length: 10 }, () => exchange({ ...peer.address, agent })));
     expect(results.map(({ reason, value }) => reason?.code ?? value.res.statusCode)).toEqual(
       Array(5).fill(['ECONNRESET', 200]).flat());
-    expect(peer.accepted).toHaveLength(10);
+    expect(peer.accepted.length).toBe(10);
     await untilPoolIsEmpty(agent);
   });
 });

@@ -85,7 +85,7 @@ describe('reuseSocket(socket, req)', () => {
       expect((await exchange({ ...peer.address, agent })).req.reusedSocket).toBe(false);
       await untilIdle(agent);
     }
-    expect(peer.accepted).toHaveLength(1);
+    expect(peer.accepted.length).toBe(1);
   });
 });
 
@@ -117,7 +117,7 @@ describe('which agent a request uses', () => {
       expect(body.toString()).toBe('keep-alive');
       await untilIdle(http.globalAgent);
     }
-    expect(peer.accepted).toHaveLength(1);
+    expect(peer.accepted.length).toBe(1);
   });
 
   it('is one of its own with the defaults for agent: false, which closes the connection', async () => {
