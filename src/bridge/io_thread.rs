@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use super::completions::Completions;
 use super::mailbox::Mailbox;
 use super::records::{self, event};
-use crate::connection::{Registry, flush_all};
+use crate::connection::{Registry, flush_all, note_poll};
 
 /// Id of a `FAILED` event that means all connections.
 const EVERY_CONNECTION: u32 = u32::MAX;
@@ -91,6 +91,7 @@ fn run(mailbox: &Mailbox, report: &std::sync::mpsc::SyncSender<io::Result<()>>) 
     let runtime = Builder::new_current_thread()
         .enable_io()
         .on_thread_park(flush_all)
+        .on_thread_unpark(note_poll)
         .build_local(LocalOptions::default());
     let runtime = match runtime {
         Ok(runtime) => runtime,

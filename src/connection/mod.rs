@@ -20,7 +20,7 @@ mod stream;
 mod write_queue;
 
 pub use connect::{bind, close_descriptor};
-pub use outlet::{Outlet, flush_all};
+pub use outlet::{Outlet, flush_all, note_poll};
 pub use registry::Registry;
 pub mod events;
 

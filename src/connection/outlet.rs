@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use crate::bridge::completions::Completions;
 
@@ -63,6 +64,20 @@ impl Outlet {
     pub fn completions(&self) -> &Arc<Completions> {
         &self.completions
     }
+}
+
+thread_local! {
+    static LAST_POLL: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Notes that the runtime has just asked the kernel for what is new on all sockets.
+pub fn note_poll() {
+    LAST_POLL.set(Some(Instant::now()));
+}
+
+/// How long ago that was.
+pub fn time_since_poll() -> Duration {
+    LAST_POLL.get().map_or(Duration::MAX, |last| last.elapsed())
 }
 
 /// Publishes every page. Called when the thread has nothing left to do and is about to sleep.

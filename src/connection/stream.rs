@@ -46,6 +46,14 @@ impl Stream {
         }
     }
 
+    /// Waits until there is something to read: bytes, the peer's FIN, an error.
+    pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(context),
+            Self::Unix(stream) => stream.poll_read_ready(context),
+        }
+    }
+
     /// The error that a connect in progress ended with, if any.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         match self {

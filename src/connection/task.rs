@@ -17,11 +17,11 @@ use std::io;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::connect::{ConnectError, Connecting, Target};
 use super::events;
-use super::outlet::Outlet;
+use super::outlet::{Outlet, time_since_poll};
 use super::reader::{self, Armed, Progress};
 use super::socket_options::SocketOptions;
 use super::stream::Stream;
@@ -34,8 +34,8 @@ use crate::codec::{Decoder, DecoderOptions, Dialect, Leniency};
 const UNREAD_LIMIT: usize = 256 * 1024;
 /// Reads in a row before other connections get their turn.
 const READS_A_TURN: usize = 4;
-/// A connection that was idle for longer is looked at once more before a request is sent on it.
-/// Below that, the readiness that the runtime has just collected is as fresh as a look would be.
+/// The runtime's last look at all sockets is good enough for a request that is sent within this time;
+/// after that, the connection itself is looked at once more.
 const FRESH: Duration = Duration::from_micros(500);
 
 enum Phase {
@@ -68,7 +68,6 @@ struct State {
     replaced: bool,
     paused: bool,
     read_ended: bool,
-    last_active: Instant,
     shutdown: bool,
     /// Asked to give the descriptor away, and what was read beyond the head.
     release: Option<Vec<u8>>,
@@ -111,7 +110,6 @@ impl Connection {
                 replaced: false,
                 paused: false,
                 read_ended: false,
-                last_active: Instant::now(),
                 shutdown: false,
                 release: None,
                 epoch: 0,
@@ -266,12 +264,7 @@ impl Connection {
 
     fn progress(&self, state: &mut State, progress: Progress) {
         match progress {
-            Progress::Read(n) => {
-                state.unread += n;
-                if !state.armed {
-                    state.last_active = Instant::now();
-                }
-            }
+            Progress::Read(n) => state.unread += n,
             Progress::Upgraded(rest) => {
                 state.read_ended = true;
                 state.armed = false;
@@ -435,7 +428,12 @@ impl State {
     /// Whether an idle connection has died, as far as the kernel knows at this moment.
     fn is_stale(&self) -> bool {
         let Phase::Open(stream) = &self.phase else { return false };
-        self.read_ended || (self.last_active.elapsed() > FRESH && stream.has_unread_input())
+        let Some(waker) = &self.waker else { return false };
+        // An event that the task has not seen yet costs nothing to find out; only then, or when the
+        // runtime's look is old, is the kernel asked.
+        let mut context = Context::from_waker(waker);
+        let noticed = stream.poll_read_ready(&mut context).is_ready();
+        self.read_ended || ((noticed || time_since_poll() > FRESH) && stream.has_unread_input())
     }
 
     fn note_queued(&mut self, length: usize, acknowledge: bool) {
