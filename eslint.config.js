@@ -6,7 +6,7 @@ const globals = require('globals');
 
 module.exports = [
   {
-    ignores: ['**/target/', 'fuzz/artifacts/', 'fuzz/corpus/', 'coverage/', '.nodes/', '**/*.d.ts', '**/*.d.mts', '**/*.d.cts'],
+    ignores: ['**/target/', 'fuzz/artifacts/', 'fuzz/corpus/', 'coverage/', '.nodes/', '**/*.d.ts', '**/*.d.mts'],
   },
   js.configs.recommended,
   {
