@@ -176,11 +176,12 @@ async function profileAll(options, server, scratch) {
  */
 function conditions({ node, clients }, perf) {
   const machine = describeMachine(node, clients);
-  const packages = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`).join(', ');
+  const versions = [`Node ${machine.node}`, ...Object.entries(machine.packages).map((entry) => entry.join(' '))];
   return [
     `- Command: \`${['node', 'bench/profile.js', ...process.argv.slice(2)].join(' ')}\``,
     `- Date: ${new Date().toISOString().slice(0, 10)}`,
-    `- Machine: ${machine.cpu}, ${machine.cores} processors, ${machine.system}; Node ${machine.node}; ${packages}`,
+    `- Machine: ${machine.cpu}, ${machine.cores} processors, ${machine.system}`,
+    `- ${versions.join(', ')}`,
     ...(perf === null ? [] : [`- No native profile: ${perf}`]),
   ].join('\n');
 }

@@ -87,6 +87,7 @@ function otherCheckout(directory) {
     id: 'ferrequest-other',
     label: `ferrequest in ${path.basename(directory)}`,
     file: 'http-api',
+    baseline: 'ferrequest',
     module: path.resolve(directory),
     ours: true,
   };

@@ -1,5 +1,7 @@
 'use strict';
 
+const { threadCpu } = require('./proc');
+
 const TICK_MS = 10;
 
 // After a long wait for its turn it does not hold the thread for longer than this at once.
@@ -15,11 +17,14 @@ class BusyWork {
     this.share = share;
     this.startedAt = performance.now();
     this.spentMs = 0;
+    // Less than that where the thread had to wait for a processor.
+    this.spentCpuUs = 0;
     this.timer = setInterval(() => this.work(), TICK_MS);
   }
 
   /** @private */
   work() {
+    const cpuBefore = threadCpu('/proc/self');
     const startedAt = performance.now();
     const owed = (startedAt - this.startedAt) * this.share - this.spentMs;
     const until = startedAt + Math.min(owed, LONGEST_HOLD_MS);
@@ -28,6 +33,7 @@ class BusyWork {
       now = performance.now();
     }
     this.spentMs += now - startedAt;
+    this.spentCpuUs += threadCpu('/proc/self') - cpuBefore;
   }
 
   stop() {

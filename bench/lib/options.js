@@ -19,7 +19,7 @@ const USAGE = `Usage: node bench/run.js [options]
   --help`;
 
 // V8 takes about a second until it has compiled what it will compile; a shorter warm-up measures that instead.
-const FULL = { rounds: 7, timing: { warmUpMs: 1200, measureMs: 900, warmUpTransfers: 2, transfers: 3 } };
+const FULL = { rounds: 7, timing: { warmUpMs: 1000, measureMs: 800, warmUpTransfers: 2, transfers: 3 } };
 const QUICK = { rounds: 2, timing: { warmUpMs: 800, measureMs: 400, warmUpTransfers: 1, transfers: 1 } };
 
 // Those that a rough answer can do without.

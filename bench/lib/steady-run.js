@@ -37,24 +37,26 @@ const { MeasurementWindow } = require('./measurement-window');
 async function steadyRun(session, workload, settings, observer = {}) {
   const byCount = workload.transferBytes !== undefined;
   const loop = new ClosedLoop(session.send, workload.connections);
-  const busy = workload.busyShare ? new BusyWork(workload.busyShare) : { spentMs: 0, stop() {} };
+  const busy = workload.busyShare ? new BusyWork(workload.busyShare) : null;
 
   await (byCount ? loop.afterAnswers(settings.timing.warmUpTransfers) : loop.afterTime(settings.timing.warmUpMs));
   await observer.onStart?.(loop);
   loop.latencies.reset();
   const before = loop.completed;
-  const heldBefore = busy.spentMs;
+  const heldBefore = heldSoFar(busy);
   const window = new MeasurementWindow(settings.server.pid);
   await (byCount ? loop.afterAnswers(settings.timing.transfers) : loop.afterTime(settings.timing.measureMs));
   const usage = window.close();
   const answers = loop.completed - before;
   const ended = observer.onEnd?.(answers);
   const rss = process.memoryUsage.rss() / MIB;
-  const sample = perUnit(usage, answers * unitsPerAnswer(workload), (busy.spentMs - heldBefore) * 1000);
+  const held = heldSoFar(busy);
+  const ofOthers = { wallUs: held.wallUs - heldBefore.wallUs, cpuUs: held.cpuUs - heldBefore.cpuUs };
+  const sample = perUnit(usage, answers * unitsPerAnswer(workload), ofOthers);
   const latencies = { p50: loop.latencies.percentile(0.5), p99: loop.latencies.percentile(0.99) };
 
   await ended;
-  busy.stop();
+  busy?.stop();
   await loop.drain();
   return { ...sample, ...latencies, rss };
 }
@@ -68,17 +70,25 @@ function unitsPerAnswer({ transferBytes }) {
 }
 
 /**
+ * @param {BusyWork | null} busy
+ * @returns {{ wallUs: number, cpuUs: number }} what work that is not the client's took of the JavaScript thread
+ */
+function heldSoFar(busy) {
+  return busy ? { wallUs: busy.spentMs * 1000, cpuUs: busy.spentCpuUs } : { wallUs: 0, cpuUs: 0 };
+}
+
+/**
  * @param {import('./measurement-window').Usage} usage
  * @param {number} units
- * @param {number} heldUs by other work on the JavaScript thread, which is not the client's
+ * @param {{ wallUs: number, cpuUs: number }} held by other work, which is not the client's
  * @returns {Sample}
  */
-function perUnit(usage, units, heldUs) {
+function perUnit(usage, units, held) {
   return {
     rate: units / (usage.wallUs / 1e6),
-    cpu: (usage.cpuUs - heldUs) / units,
-    js: (usage.jsUs - heldUs) / units,
-    jsCpu: (usage.jsCpuUs - heldUs) / units,
+    cpu: (usage.cpuUs - held.cpuUs) / units,
+    js: (usage.jsUs - held.wallUs) / units,
+    jsCpu: (usage.jsCpuUs - held.cpuUs) / units,
     switches: usage.switches / units,
     server: usage.serverCpuUs / usage.wallUs,
     others: usage.othersCpuUs / usage.wallUs,

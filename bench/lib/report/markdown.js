@@ -35,13 +35,13 @@ function toMarkdown(run) {
  * @returns {string}
  */
 function conditions({ command, startedAt, endedAt, rounds, timing, machine, missing }) {
-  const packages = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`).join(', ');
+  const versions = [`Node ${machine.node}`, ...Object.entries(machine.packages).map((entry) => entry.join(' '))];
   const minutes = Math.round((endedAt.getTime() - startedAt.getTime()) / 60_000);
   const lines = [
     `- Command: \`${command}\``,
     `- Date: ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC, ${minutes} minutes`,
     `- Machine: ${machine.cpu}, ${machine.cores} processors, ${machine.memory}, ${machine.system}`,
-    `- Node ${machine.node}; ${packages}`,
+    `- ${versions.join(', ')}`,
     `- ${rounds} interleaved rounds; each client in a process of its own, ${timing.warmUpMs} ms of warm-up and ` +
       `${timing.measureMs} ms measured, or ${timing.warmUpTransfers} transfers and ${timing.transfers}`,
   ];
