@@ -295,8 +295,7 @@ impl Decoder {
             } else {
                 // 101 without an upgrade is a final response (Node does not count it as informational).
                 self.interim = matches!(message.status, 100 | 102..=199);
-                message.flags.no_body =
-                    self.interim || self.method == RequestMethod::Head || message.status == 304;
+                message.flags.no_body = self.interim || self.method == RequestMethod::Head;
             }
         }
         self.answered |= !self.interim;
@@ -323,7 +322,6 @@ impl Decoder {
     }
 
     fn end_chunk_line(&mut self) {
-        self.budget.restart();
         if self.message.content_length > 0 {
             self.phase = Phase::ChunkData;
         } else {

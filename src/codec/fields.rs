@@ -52,7 +52,8 @@ impl FieldBlock {
     /// The value is complete: drops the blanks at its end (RFC 9110 section 5.5).
     #[inline]
     pub(super) fn end_value(&mut self) {
-        while self.part_length() > 0 && self.bytes.last().is_some_and(|&last| is_blank(last)) {
+        // The LF after the name stops this at the latest.
+        while self.bytes.last().is_some_and(|&last| is_blank(last)) {
             self.bytes.pop();
         }
         self.end_part();

@@ -20,7 +20,7 @@ pub(super) struct Flags {
     pub(super) transfer_encoding: bool,
     /// `chunked` is the last transfer coding.
     pub(super) chunked: bool,
-    /// The client knows that no body comes: HEAD, 304, interim.
+    /// The client knows that no body comes: the request was HEAD, or the response is interim.
     pub(super) no_body: bool,
 }
 

@@ -120,3 +120,55 @@ fn nul_in_a_relaxed_value_is_an_error_at_once() {
         ))
     );
 }
+
+/// How many bytes of an endless repetition are taken, one by one, before the error.
+fn bytes_until_error(start: &[u8], endless: u8) -> (ErrorKind, usize) {
+    let mut decoder = Decoder::new(options(Leniency::None));
+    let mut rest = start;
+    while let (consumed, Some(_)) = decoder.decode(rest).unwrap() {
+        rest = &rest[consumed..];
+    }
+    for count in 1..=10 * MAX_HEADER_SIZE {
+        if let Err(error) = decoder.decode(&[endless]) {
+            return (error.kind, count);
+        }
+    }
+    panic!("no end to {}", start.escape_ascii());
+}
+
+#[test]
+fn nothing_that_is_kept_or_counted_can_go_on_for_ever() {
+    let heads: [(&[u8], u8, usize); 4] = [
+        (b"HTTP/1.1 200 ", b'r', MAX_HEADER_SIZE),
+        (b"HTTP/1.1 200 OK\r\n", b'n', MAX_HEADER_SIZE - 2),
+        (b"HTTP/1.1 200 OK\r\nName: ", b'v', MAX_HEADER_SIZE - 6),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: ",
+            b'0',
+            MAX_HEADER_SIZE - 16,
+        ),
+    ];
+    for (start, endless, count) in heads {
+        let expected = (ErrorKind::HeaderOverflow, count);
+        assert_eq!(
+            bytes_until_error(start, endless),
+            expected,
+            "{}",
+            start.escape_ascii()
+        );
+    }
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (line, free) in [("1;", 0), ("1;a=", 1), ("1;a=\"", 2), ("1;aa;bb=cc;", 6)] {
+        let expected = (ErrorKind::ChunkExtensionsOverflow, 16_385 - free);
+        assert_eq!(
+            bytes_until_error((chunked.to_owned() + line).as_bytes(), b'e'),
+            expected,
+            "{line}"
+        );
+    }
+    let trailer = (chunked.to_owned() + "0\r\nName: ").into_bytes();
+    assert_eq!(
+        bytes_until_error(&trailer, b'v'),
+        (ErrorKind::HeaderOverflow, MAX_HEADER_SIZE - 4)
+    );
+}
