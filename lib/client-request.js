@@ -193,6 +193,28 @@ ClientRequest.prototype.end = function end(chunk, encoding, callback) {
   return OutgoingMessage.prototype.end.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
 };
 
+/** How often the user has corked: OutgoingMessage corks the socket for its own reasons too. */
+const kCorks = Symbol('corks');
+
+ClientRequest.prototype.cork = function cork() {
+  this[kCorks] = (this[kCorks] ?? 0) + 1;
+  OutgoingMessage.prototype.cork.call(this);
+};
+
+/** Also called by end(), which undoes every cork. */
+ClientRequest.prototype.uncork = function uncork() {
+  if (this[kCorks]) this[kCorks] = this.finished ? 0 : this[kCorks] - 1;
+  OutgoingMessage.prototype.uncork.call(this);
+};
+
+Object.defineProperty(ClientRequest.prototype, 'isCorkedByUser', {
+  __proto__: null,
+  get() {
+    return Boolean(this[kCorks]);
+  },
+  configurable: true,
+});
+
 ClientRequest.prototype.abort = function abort() {
   if (this.aborted) return;
   this.aborted = true;

@@ -33,6 +33,7 @@ class NativeHandle {
     /** The last dispatch turn in which this connection had a read. */
     this.lastTurn = -1;
     this.active = false;
+    this.connected = false;
     this.referenced = true;
     this.closed = false;
     this.localAddress = '';
@@ -168,18 +169,24 @@ class NativeHandle {
 
   setNoDelay(enable) {
     bridge.send(command.NO_DELAY, this.connection, enable ? command.ENABLE : 0);
-    return 0;
+    return this.applyNow();
   }
 
   setKeepAlive(enable, delay, interval, count) {
     const flags = enable ? command.ENABLE : 0;
     bridge.sendNumbers(command.KEEP_ALIVE, this.connection, flags, delay | 0, interval | 0, count | 0);
-    return 0;
+    return this.applyNow();
   }
 
   setTypeOfService(value) {
     this.typeOfService = value;
     bridge.sendNumbers(command.TYPE_OF_SERVICE, this.connection, 0, value);
+    return this.applyNow();
+  }
+
+  /** What a user sets on a connected socket is there for whoever looks next, also if that blocks the event loop. */
+  applyNow() {
+    if (this.connected) bridge.ringDoorbell();
     return 0;
   }
 
@@ -379,6 +386,8 @@ class NativeHandle {
     this.peerAddress = request.port === undefined ? undefined : request.address;
     this.peerPort = request.port;
     request.oncomplete(0, this, request, true, true);
+    // Only now: what net sets on every new connection need not hurry.
+    this.connected = true;
   }
 
   onConnectFailed(flags, errno) {

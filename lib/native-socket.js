@@ -29,6 +29,13 @@ class NativeSocket extends net.Socket {
     return this._handle instanceof NativeHandle;
   }
 
+  connect(...arguments_) {
+    super.connect(...arguments_);
+    // Undoes what net does to a socket whose `write` is not its own, lest it be a used one that has ended.
+    this.write = NativeSocket.prototype.write;
+    return this;
+  }
+
   /** Net's way to another handle, between two attempts of Happy Eyeballs: ours gets one of its own kind. */
   [kReinitializeHandle](handle) {
     if (this.isNative && this.connecting) {
@@ -111,10 +118,10 @@ class NativeSocket extends net.Socket {
     if (!canWriteDirectly(this, chunk)) return super.write(chunk, encoding, callback);
     if (this._handle.isBehind(chunk.length)) {
       // The Writable waits for the kernel, but need not wait for the end of the tick to hand the bytes over.
-      const { corked } = this._writableState;
-      this._writableState.corked = 0;
+      const corks = this.writableCorked;
+      for (let i = 0; i < corks; i++) this.uncork();
       const below = super.write(chunk, encoding, callback);
-      this._writableState.corked = corked;
+      for (let i = 0; i < corks; i++) this.cork();
       return below;
     }
     if (typeof encoding === 'function') {
@@ -167,7 +174,7 @@ function canWriteDirectly(socket, chunk) {
   const { _httpMessage: req, _writableState: state } = socket;
   return socket.isNative && !socket.connecting && socket.writable && state.length === 0 && !state.errored &&
     (typeof chunk === 'string' || chunk instanceof Uint8Array) &&
-    (req === null || req === undefined || req.writableCorked === 0);
+    !req?.isCorkedByUser;
 }
 
 /** Adds a constant to a counter of a handle. */
