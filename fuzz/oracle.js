@@ -6,6 +6,7 @@
  *     node fuzz/oracle.js check                are the outcomes in __test__/fixtures/responses.json this Node's?
  *     node fuzz/oracle.js record --newest      writes them there, and forgets those of older releases
  *     node fuzz/oracle.js record               adds what this Node's older llhttp has otherwise
+ *     node fuzz/oracle.js seeds <folder>       writes the responses there, as inputs of the fuzz target `decode`
  *     node fuzz/oracle.js compare <file>       the same for the records that `cargo run --bin differential` wrote
  *
  * An outcome is a list of lines, the same that src/codec/tests/transcript.rs writes:
@@ -61,7 +62,8 @@ parser[HTTPParser.kOnHeaders | 0] = (headers) => {
   run.headers.push(...headers);
 };
 
-parser[HTTPParser.kOnHeadersComplete | 0] = (major, minor, headers, _method, _url, status, reason, upgrade, keepAlive) => {
+parser[HTTPParser.kOnHeadersComplete | 0] = (...head) => {
+  const [major, minor, headers, , , status, reason, upgrade, keepAlive] = head;
   flushBody();
   const answer = verdict(status, upgrade);
   run.upgrade = upgrade || answer === 2;
@@ -205,10 +207,24 @@ function record() {
     const { name, method, bytes } = item;
     const outcomes = caseOutcomes(item);
     if (process.argv[3] === '--newest') return { name, method, bytes, outcomes };
-    const { [key]: _before, ...rest } = item;
+    const rest = { ...item };
+    delete rest[key];
     const otherwise = Object.entries(outcomes).filter(([mode, lines]) => lines.join() !== item.outcomes[mode]?.join());
     return otherwise.length > 0 ? { ...rest, [key]: Object.fromEntries(otherwise) } : rest;
   }));
+  return true;
+}
+
+/** One input a case and mode; its first bytes choose the mode and the method, and cut it at every byte. */
+function seeds() {
+  const folder = process.argv[3];
+  fs.mkdirSync(folder, { recursive: true });
+  readFixture().forEach((item, index) => {
+    for (let mode = 0; mode < MODES.length; mode++) {
+      const choices = Buffer.from([mode + 3 * METHODS.indexOf(item.method), 0, 1, 1]);
+      fs.writeFileSync(path.join(folder, `${index}-${MODES[mode]}`), Buffer.concat([choices, caseBytes(item)]));
+    }
+  });
   return true;
 }
 
@@ -216,10 +232,14 @@ function record() {
 function* readRecords(file) {
   const input = fs.readFileSync(file);
   let at = 0;
-  const number = () => input.readUInt32LE((at += 4) - 4);
+  const number = () => {
+    at += 4;
+    return input.readUInt32LE(at - 4);
+  };
   const bytes = () => {
     const length = number();
-    return input.subarray(at, at += length);
+    at += length;
+    return input.subarray(at - length, at);
   };
   while (at < input.length) {
     const mode = MODES[number()];
@@ -252,6 +272,6 @@ function compare() {
 module.exports = { abbreviate, canAnswer, caseBytes, outcome, readFixture, recorded };
 
 if (require.main === module) {
-  const command = { check, record, compare }[process.argv[2]];
+  const command = { check, record, seeds, compare }[process.argv[2]];
   process.exitCode = command() ? 0 : 1;
 }
