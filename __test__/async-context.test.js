@@ -1,0 +1,155 @@
+'use strict';
+
+/** Every event of a request runs in the AsyncLocalStorage context in which the request was made. */
+
+const { AsyncLocalStorage, AsyncResource } = require('node:async_hooks');
+const { once } = require('node:events');
+const {
+  bytesOf, http, newAgent, onRequestHead, pseudoRandomBytes, responseTo, sendSegments, serve, serveRaw, until,
+} = require('./support');
+
+const storage = new AsyncLocalStorage();
+
+/** Notes the store in which each event comes. */
+function watch(emitter, names, stores, label = '') {
+  for (const name of names) emitter.on(name, () => stores.push([label + name, storage.getStore()]));
+}
+
+/** Expects every noted event to have come in that store. */
+function expectAll(stores, store, ...names) {
+  expect(stores).toEqual(stores.map(([name]) => [name, store]));
+  expect(stores.map(([name]) => name)).toEqual(expect.arrayContaining(names));
+}
+
+describe('the context of a request', () => {
+  it('is the one of its events, from the socket to the end', async () => {
+    const peer = await serveRaw((socket) => onRequestHead(socket, () => sendSegments(socket, [
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n', '3\r\ndef\r\n', '0\r\n\r\n',
+    ])));
+    const agent = newAgent({ keepAlive: true });
+    for (let i = 0; i < 5; i++) {
+      const stores = [];
+      const req = storage.run(i, () => {
+        const made = http.get({ ...peer.address, agent });
+        watch(made, ['socket', 'finish', 'continue', 'information', 'response', 'close'], stores);
+        made.on('response', (res) => watch(res, ['data', 'end', 'close'], stores, 'res '));
+        return made;
+      });
+      await until(() => req.closed && stores.some(([name]) => name === 'res close'));
+      expectAll(stores, i, 'socket', 'finish', 'continue', 'information', 'response', 'res data', 'res end', 'close');
+      expect(req.reusedSocket).toBe(i > 0);
+    }
+  });
+
+  it('is kept apart from those of others on the same connections', async () => {
+    const body = pseudoRandomBytes(100000);
+    const peer = await serve((req, res) => res.end(body));
+    const agent = newAgent({ keepAlive: true, maxSockets: 3 });
+    await Promise.all(Array.from({ length: 60 }, (unused, i) => storage.run({ i }, async () => {
+      const store = storage.getStore();
+      const req = http.get({ ...peer.address, agent });
+      const stores = [];
+      watch(req, ['socket', 'finish', 'response', 'close'], stores);
+      req.on('response', (res) => watch(res, ['data', 'end'], stores, 'res '));
+      await once(req, 'close');
+      expect(storage.getStore()).toBe(store);
+      for (const [, seen] of stores) expect(seen).toBe(store);
+      expect(stores.length).toBeGreaterThan(5);
+    })));
+    expect(peer.accepted.length).toBeLessThanOrEqual(3);
+  });
+
+  it("is the one of the callbacks of write(), end() and setTimeout(), and of 'drain'", async () => {
+    const peer = await serve((req) => setTimeout(() => req.resume(), 20));
+    const stores = [];
+    const note = (name) => () => stores.push([name, storage.getStore()]);
+    const req = storage.run('made here', () => {
+      const made = http.request({ ...peer.address, method: 'POST', agent: newAgent() });
+      made.setTimeout(80, note('timeout'));
+      made.on('drain', note('drain'));
+      made.write(Buffer.alloc(1 << 20), note('write'));
+      made.end(note('end'));
+      return made;
+    });
+    await once(req, 'timeout');
+    req.on('error', () => {});
+    req.destroy();
+    expectAll(stores, 'made here', 'write', 'end', 'timeout');
+  });
+
+  it("is the one of 'error' and 'abort'", async () => {
+    const peer = await serve((req) => req.resume());
+    for (const end of [
+      (req) => req.destroy(new Error('mine')), (req) => req.abort(), () => peer.accepted.at(-1).resetAndDestroy(),
+    ]) {
+      const stores = [];
+      const req = storage.run('made here', () => {
+        const made = http.get({ ...peer.address, agent: newAgent() });
+        watch(made, ['error', 'abort', 'close'], stores);
+        return made;
+      });
+      await until(() => req.writableFinished && peer.sockets.size > 0);
+      storage.run('made here', end, req);
+      await until(() => req.closed);
+      expectAll(stores, 'made here', 'error', 'close');
+    }
+  });
+
+  it("is the one of 'upgrade' and of what the socket then gives", async () => {
+    const peer = await serveRaw((socket) => onRequestHead(socket, () => {
+      socket.removeAllListeners('data');
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+      socket.pipe(socket);
+    }));
+    const stores = [];
+    const req = storage.run('made here', () => {
+      const made = http.get({ ...peer.address, headers: { Connection: 'Upgrade', Upgrade: 'x' } });
+      watch(made, ['upgrade', 'close'], stores);
+      made.on('upgrade', (res, socket) => {
+        watch(socket, ['data', 'end', 'close'], stores, 'socket ');
+        socket.write('x');
+        socket.once('data', () => socket.end());
+      });
+      return made;
+    });
+    await once(req, 'upgrade');
+    await until(() => stores.some(([name]) => name === 'socket close'));
+    expectAll(stores, 'made here', 'upgrade', 'close', 'socket data', 'socket end', 'socket close');
+  });
+
+  it('is the one in which a failing request has its error', async () => {
+    const stores = [];
+    const lookup = (host, options, callback) => process.nextTick(callback, new Error('not found'));
+    const req = storage.run('made here', () => {
+      const made = http.get({ host: 'name.test', lookup, agent: newAgent() });
+      watch(made, ['error', 'close'], stores);
+      return made;
+    });
+    await until(() => req.closed);
+    expectAll(stores, 'made here', 'error', 'close');
+  });
+
+  it('reaches promises: what is awaited goes on in it', async () => {
+    const peer = await serve((req, res) => res.end('body'));
+    const agent = newAgent({ keepAlive: true });
+    await Promise.all(Array.from({ length: 20 }, (unused, i) => storage.run(i, async () => {
+      const res = await responseTo(http.get({ ...peer.address, agent }));
+      expect(storage.getStore()).toBe(i);
+      await bytesOf(res);
+      expect(storage.getStore()).toBe(i);
+    })));
+  });
+
+  it('gives way to the one a listener is bound to', async () => {
+    const peer = await serve((req, res) => res.end());
+    const req = storage.run('made here', () => http.get(peer.address));
+    const seen = await storage.run('bound here', () => new Promise((resolve) => {
+      req.on('response', AsyncResource.bind((res) => {
+        res.resume();
+        resolve(storage.getStore());
+      }));
+    }));
+    expect(seen).toBe('bound here');
+  });
+});
