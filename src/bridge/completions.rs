@@ -103,7 +103,11 @@ impl Completions {
                         return Drained::Empty;
                     }
                     Some(length) if length > into.len() - copied => {
-                        return if copied > 0 { Drained::Copied(copied) } else { Drained::NeedsRoom(length) };
+                        return if copied > 0 {
+                            Drained::Copied(copied)
+                        } else {
+                            Drained::NeedsRoom(length)
+                        };
                     }
                     Some(_) => shared.pages.pop_front().unwrap_or_default(),
                 }
@@ -176,7 +180,10 @@ mod tests {
     fn queue() -> (Completions, Arc<AtomicUsize>) {
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = wakes.clone();
-        (Completions::new(move || drop(counter.fetch_add(1, Ordering::SeqCst))), wakes)
+        let wake = move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        };
+        (Completions::new(wake), wakes)
     }
 
     #[test]
@@ -189,7 +196,11 @@ mod tests {
         let mut room = [0; 1024];
         assert_eq!(queue.drain(&mut room), Drained::Copied(120));
         queue.publish(&mut vec![1; 12]);
-        assert_eq!(wakes.load(Ordering::SeqCst), 1, "the reader is still reading");
+        assert_eq!(
+            wakes.load(Ordering::SeqCst),
+            1,
+            "the reader is still reading"
+        );
         assert_eq!(queue.drain(&mut room), Drained::Copied(12));
         assert_eq!(queue.drain(&mut room), Drained::Empty);
         queue.publish(&mut vec![1; 12]);
@@ -228,7 +239,10 @@ mod tests {
     #[test]
     fn a_throttled_connection_is_reported_once() {
         let (queue, _) = queue();
-        assert!(!queue.throttle(), "nothing is queued, so there is nothing to wait for");
+        assert!(
+            !queue.throttle(),
+            "nothing is queued, so there is nothing to wait for"
+        );
         queue.publish(&mut vec![1; 12]);
         assert!(queue.throttle());
         assert!(queue.note_drained());

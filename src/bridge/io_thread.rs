@@ -63,15 +63,24 @@ impl IoThread {
         let runtime = (mailbox.clone(), queues.clone());
         // Errors of the runtime are reported here rather than on its own thread.
         let (report, outcome) = std::sync::mpsc::sync_channel(1);
-        let handle = std::thread::Builder::new().name("ferrequest-io".into()).spawn(move || {
-            let (mailbox, queues) = runtime;
-            let finished = std::panic::catch_unwind(AssertUnwindSafe(|| run(&mailbox, &report)));
-            if finished.is_err() {
-                fail_all(&queues);
-            }
-        })?;
-        outcome.recv().unwrap_or_else(|_| Err(io::Error::other("the I/O thread did not start")))?;
-        Ok(Self { mailbox, queues, handle: Some(handle) })
+        let handle = std::thread::Builder::new()
+            .name("ferrequest-io".into())
+            .spawn(move || {
+                let (mailbox, queues) = runtime;
+                let finished =
+                    std::panic::catch_unwind(AssertUnwindSafe(|| run(&mailbox, &report)));
+                if finished.is_err() {
+                    fail_all(&queues);
+                }
+            })?;
+        outcome
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the I/O thread did not start")))?;
+        Ok(Self {
+            mailbox,
+            queues,
+            handle: Some(handle),
+        })
     }
 }
 

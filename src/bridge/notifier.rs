@@ -91,7 +91,10 @@ impl Notifier {
     pub fn close(&self) {
         // SAFETY: called once, on the JavaScript thread, after the I/O thread has been joined.
         unsafe {
-            sys::napi_release_threadsafe_function(self.function, sys::ThreadsafeFunctionReleaseMode::abort);
+            sys::napi_release_threadsafe_function(
+                self.function,
+                sys::ThreadsafeFunctionReleaseMode::abort,
+            );
         }
     }
 }

@@ -181,7 +181,10 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// The little-endian `u32` at `offset` of the payload, 0 where it is too short.
     pub fn u32_at(&self, offset: usize) -> u32 {
-        self.payload.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_le_bytes(*word))
+        self.payload
+            .get(offset..)
+            .and_then(|rest| rest.first_chunk())
+            .map_or(0, |word| u32::from_le_bytes(*word))
     }
 
     /// The payload behind its first `offset` bytes.
@@ -218,10 +221,24 @@ mod tests {
         let mut batch = Vec::new();
         push(&mut batch, 4, 1, 7, &[b"hello"]);
         push(&mut batch, 5, 0, 8, &[]);
-        push(&mut batch, 1, 0xff_ffff, u32::MAX, &[&80u32.to_le_bytes(), b"::1"]);
+        push(
+            &mut batch,
+            1,
+            0xff_ffff,
+            u32::MAX,
+            &[&80u32.to_le_bytes(), b"::1"],
+        );
         let records: Vec<_> = iter(&batch).collect();
         assert_eq!(records.len(), 3);
-        assert_eq!(records[0], Record { opcode: 4, flags: 1, connection: 7, payload: b"hello" });
+        assert_eq!(
+            records[0],
+            Record {
+                opcode: 4,
+                flags: 1,
+                connection: 7,
+                payload: b"hello"
+            }
+        );
         assert_eq!(records[1].payload, b"");
         assert_eq!(records[2].flags, 0xff_ffff);
         assert_eq!(records[2].u32_at(0), 80);
@@ -257,7 +274,25 @@ mod tests {
 
     #[test]
     fn a_missing_word_reads_as_zero() {
-        assert_eq!(Record { opcode: 1, flags: 0, connection: 0, payload: b"abc" }.u32_at(0), 0);
-        assert_eq!(Record { opcode: 1, flags: 0, connection: 0, payload: b"abc" }.rest(9), b"");
+        assert_eq!(
+            Record {
+                opcode: 1,
+                flags: 0,
+                connection: 0,
+                payload: b"abc"
+            }
+            .u32_at(0),
+            0
+        );
+        assert_eq!(
+            Record {
+                opcode: 1,
+                flags: 0,
+                connection: 0,
+                payload: b"abc"
+            }
+            .rest(9),
+            b""
+        );
     }
 }

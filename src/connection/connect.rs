@@ -30,10 +30,14 @@ pub struct ConnectError {
 
 /// Parses a numeric address, with an IPv6 zone by name or number (RFC 4007, section 11).
 pub fn parse_address(host: &str, port: u16) -> Option<SocketAddr> {
-    let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
+    let (address, zone) = host
+        .split_once('%')
+        .map_or((host, None), |(address, zone)| (address, Some(zone)));
     match address.parse().ok()? {
         IpAddr::V4(address) => Some((address, port).into()),
-        IpAddr::V6(address) => Some(SocketAddrV6::new(address, port, 0, zone.map_or(0, scope_id)).into()),
+        IpAddr::V6(address) => {
+            Some(SocketAddrV6::new(address, port, 0, zone.map_or(0, scope_id)).into())
+        }
     }
 }
 
@@ -63,7 +67,10 @@ fn zone_name(scope: u32) -> String {
     if found.is_null() {
         return scope.to_string();
     }
-    std::ffi::CStr::from_bytes_until_nul(&name).map_or_else(|_| scope.to_string(), |name| name.to_string_lossy().into_owned())
+    std::ffi::CStr::from_bytes_until_nul(&name).map_or_else(
+        |_| scope.to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// Makes a socket bound to a local address, for `localAddress` and `localPort`. It runs on the
@@ -72,12 +79,15 @@ fn zone_name(scope: u32) -> String {
 /// # Errors
 /// What `bind` says.
 pub fn bind(host: &str, port: u16) -> io::Result<RawFd> {
-    let address = parse_address(host, port).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let address =
+        parse_address(host, port).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     // As libuv does: a port in TIME_WAIT may be bound again.
     socket.set_reuse_address(true)?;
-    if matches!(address, SocketAddr::V6(SocketAddrV6 { .. })) && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+    if matches!(address, SocketAddr::V6(SocketAddrV6 { .. }))
+        && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    {
         socket.set_only_v6(false)?;
     }
     socket.bind(&address.into())?;
@@ -102,27 +112,47 @@ impl Connecting {
     /// Starts connecting; `bound` is a descriptor from [`bind`].
     pub fn start(target: &Target, bound: Option<RawFd>) -> Result<Self, ConnectError> {
         // SAFETY: the descriptor was made by `bind` for this connection and handed over once.
-        let bound = bound.map(|descriptor| Socket::from(unsafe { OwnedFd::from_raw_fd(descriptor) }));
+        let bound =
+            bound.map(|descriptor| Socket::from(unsafe { OwnedFd::from_raw_fd(descriptor) }));
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
-        let at_once = |error| ConnectError { errno: errno(error), at_once: true };
-        let later = |error| ConnectError { errno: errno(error), at_once: false };
+        let at_once = |error| ConnectError {
+            errno: errno(error),
+            at_once: true,
+        };
+        let later = |error| ConnectError {
+            errno: errno(error),
+            at_once: false,
+        };
         match target {
             Target::Tcp(address) => {
                 let socket = match bound {
                     Some(socket) => socket,
-                    None => Socket::new(Domain::for_address(*address), Type::STREAM, None).map_err(at_once)?,
+                    None => Socket::new(Domain::for_address(*address), Type::STREAM, None)
+                        .map_err(at_once)?,
                 };
                 start_connect(&socket, &(*address).into()).map_err(|error| {
                     // libuv reports a refused connection as if it came from the network.
-                    if errno_is(&error, libc::ECONNREFUSED) { later(error) } else { at_once(error) }
+                    if errno_is(&error, libc::ECONNREFUSED) {
+                        later(error)
+                    } else {
+                        at_once(error)
+                    }
                 })?;
-                TcpStream::from_std(socket.into()).map(|stream| Self { stream: Stream::Tcp(stream) }).map_err(later)
+                TcpStream::from_std(socket.into())
+                    .map(|stream| Self {
+                        stream: Stream::Tcp(stream),
+                    })
+                    .map_err(later)
             }
             Target::Unix(path) => {
                 let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(later)?;
                 let address = unix_address(path).map_err(later)?;
                 start_connect(&socket, &address).map_err(later)?;
-                UnixStream::from_std(socket.into()).map(|stream| Self { stream: Stream::Unix(stream) }).map_err(later)
+                UnixStream::from_std(socket.into())
+                    .map(|stream| Self {
+                        stream: Stream::Unix(stream),
+                    })
+                    .map_err(later)
             }
         }
     }
@@ -135,7 +165,10 @@ impl Connecting {
             Poll::Ready(Ok(())) => self.stream.take_error().unwrap_or_else(Some),
         };
         Poll::Ready(error.map_or(Ok(()), |error| {
-            Err(ConnectError { errno: error.raw_os_error().unwrap_or(libc::EIO), at_once: false })
+            Err(ConnectError {
+                errno: error.raw_os_error().unwrap_or(libc::EIO),
+                at_once: false,
+            })
         }))
     }
 
@@ -148,13 +181,16 @@ impl Connecting {
 fn unix_address(path: &[u8]) -> io::Result<SockAddr> {
     use std::os::unix::ffi::OsStrExt;
     // The one reason is a path that is too long for the kernel, which would have said EINVAL.
-    SockAddr::unix(std::ffi::OsStr::from_bytes(path)).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+    SockAddr::unix(std::ffi::OsStr::from_bytes(path))
+        .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
 fn start_connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     match socket.connect(address) {
-        Err(error) if !errno_is(&error, libc::EINPROGRESS) && !errno_is(&error, libc::EINTR) => Err(error),
+        Err(error) if !errno_is(&error, libc::EINPROGRESS) && !errno_is(&error, libc::EINTR) => {
+            Err(error)
+        }
         _ => Ok(()),
     }
 }

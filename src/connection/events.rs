@@ -26,7 +26,9 @@ pub fn encode(out: &mut Vec<u8>, connection: u32, event: &Event<'_>, body: Body<
                 records::push(out, event::DATA, event::REFERENCE, connection, &[&place]);
             }
         },
-        Event::End(trailers) => records::push(out, event::END, 0, connection, &[trailers.as_bytes()]),
+        Event::End(trailers) => {
+            records::push(out, event::END, 0, connection, &[trailers.as_bytes()])
+        }
     }
 }
 
@@ -39,27 +41,58 @@ fn encode_head(out: &mut Vec<u8>, opcode: u32, connection: u32, head: &Head<'_>)
         flags |= event::UPGRADE;
     }
     let [status_low, status_high] = head.status.to_le_bytes();
-    let numbers = [status_low, status_high, head.version_major, head.version_minor];
+    let numbers = [
+        status_low,
+        status_high,
+        head.version_major,
+        head.version_minor,
+    ];
     let reason_length = word(head.reason.len());
     records::push(
         out,
         opcode,
         flags,
         connection,
-        &[&numbers, &reason_length, head.reason, head.fields.as_bytes()],
+        &[
+            &numbers,
+            &reason_length,
+            head.reason,
+            head.fields.as_bytes(),
+        ],
     );
 }
 
 /// Appends a `PARSE_ERROR`; `parsed` counts the bytes of `packet` before this call of the decoder.
-pub fn encode_error(out: &mut Vec<u8>, connection: u32, error: &DecodeError, parsed: usize, packet: &[u8]) {
+pub fn encode_error(
+    out: &mut Vec<u8>,
+    connection: u32,
+    error: &DecodeError,
+    parsed: usize,
+    packet: &[u8],
+) {
     let code = error.kind.code().as_bytes();
     let reason = error.reason.as_bytes();
-    let numbers = [word(code.len()), word(reason.len()), word(parsed + error.offset)].concat();
-    records::push(out, event::PARSE_ERROR, 0, connection, &[&numbers, code, reason, packet]);
+    let numbers = [
+        word(code.len()),
+        word(reason.len()),
+        word(parsed + error.offset),
+    ]
+    .concat();
+    records::push(
+        out,
+        event::PARSE_ERROR,
+        0,
+        connection,
+        &[&numbers, code, reason, packet],
+    );
 }
 
 /// What a `REQUEST` command, or the same numbers from JavaScript, asks of the decoder.
-pub fn decoder_settings(flags: u32, max_header_size: u32, llhttp: u32) -> (DecoderOptions, RequestMethod) {
+pub fn decoder_settings(
+    flags: u32,
+    max_header_size: u32,
+    llhttp: u32,
+) -> (DecoderOptions, RequestMethod) {
     let method = if flags & command::METHOD_HEAD != 0 {
         RequestMethod::Head
     } else if flags & command::METHOD_CONNECT != 0 {
@@ -73,7 +106,14 @@ pub fn decoder_settings(flags: u32, max_header_size: u32, llhttp: u32) -> (Decod
         _ => Leniency::None,
     };
     let dialect = Dialect::from_llhttp(llhttp >> 16, llhttp >> 8 & 0xff, llhttp & 0xff);
-    (DecoderOptions { lenient, max_header_size: max_header_size as usize, dialect }, method)
+    (
+        DecoderOptions {
+            lenient,
+            max_header_size: max_header_size as usize,
+            dialect,
+        },
+        method,
+    )
 }
 
 fn word(n: usize) -> [u8; 4] {

@@ -11,12 +11,12 @@
 //! Everything here runs on one thread, in one tokio runtime, so connections share state by `Rc`.
 
 mod connect;
-mod task;
 mod outlet;
 mod reader;
 mod registry;
 mod socket_options;
 mod stream;
+mod task;
 mod write_queue;
 
 pub use connect::{bind, close_descriptor};

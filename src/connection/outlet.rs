@@ -28,7 +28,12 @@ pub struct Outlet {
 impl Outlet {
     /// The end of `completions` on this thread.
     pub fn new(completions: Arc<Completions>) -> Rc<Self> {
-        Rc::new(Self { completions, page: RefCell::default(), dirty: Cell::new(false), waiting: RefCell::default() })
+        Rc::new(Self {
+            completions,
+            page: RefCell::default(),
+            dirty: Cell::new(false),
+            waiting: RefCell::default(),
+        })
     }
 
     /// Lets `fill` append whole records to the page.

@@ -30,7 +30,12 @@ impl Registry {
     pub fn handle(&mut self, message: Message) {
         match message {
             Message::Batch(completions, batch) => self.channel(&completions).run(&batch),
-            Message::Write { completions, connection, bytes, acknowledge } => {
+            Message::Write {
+                completions,
+                connection,
+                bytes,
+                acknowledge,
+            } => {
                 let connection = self.channel(&completions).connection(connection);
                 connection.write_owned(bytes, acknowledge);
                 connection.flush();
@@ -49,7 +54,10 @@ impl Registry {
     fn channel(&mut self, completions: &Arc<Completions>) -> &mut Channel {
         self.channels
             .entry(key(completions))
-            .or_insert_with(|| Channel { outlet: Outlet::new(completions.clone()), connections: Vec::new() })
+            .or_insert_with(|| Channel {
+                outlet: Outlet::new(completions.clone()),
+                connections: Vec::new(),
+            })
     }
 }
 
@@ -69,11 +77,17 @@ impl Channel {
                 continue;
             }
             let connection = self.connection(record.connection);
-            if run_command(connection, &record) && !to_flush.last().is_some_and(|last| Rc::ptr_eq(last, connection)) {
+            if run_command(connection, &record)
+                && !to_flush
+                    .last()
+                    .is_some_and(|last| Rc::ptr_eq(last, connection))
+            {
                 to_flush.push(connection.clone());
             }
         }
-        to_flush.into_iter().for_each(|connection| connection.flush());
+        to_flush
+            .into_iter()
+            .for_each(|connection| connection.flush());
     }
 
     /// The connection with this id; a new one starts to wait for its socket.
@@ -93,10 +107,16 @@ impl Channel {
     }
 
     fn close(&mut self, record: Record<'_>) {
-        match self.connections.get_mut(record.connection as usize).and_then(Option::take) {
+        match self
+            .connections
+            .get_mut(record.connection as usize)
+            .and_then(Option::take)
+        {
             Some(connection) => connection.close(record.flags & command::RESET != 0),
             // Never used: it is as closed as it can be.
-            None => self.outlet.append(|page| records::push(page, event::CLOSED, 0, record.connection, &[])),
+            None => self
+                .outlet
+                .append(|page| records::push(page, event::CLOSED, 0, record.connection, &[])),
         }
     }
 }
@@ -107,7 +127,8 @@ async fn run_guarded(connection: Rc<Connection>, id: u32, outlet: Rc<Outlet>) {
     impl Drop for Guard {
         fn drop(&mut self) {
             if std::thread::panicking() {
-                self.1.append(|page| records::push(page, event::FAILED, 0, self.0, &[]));
+                self.1
+                    .append(|page| records::push(page, event::FAILED, 0, self.0, &[]));
             }
         }
     }
@@ -132,7 +153,12 @@ fn run_command(connection: &Connection, record: &Record<'_>) -> bool {
         command::NO_DELAY => connection.set_options(|options| options.no_delay = Some(enable)),
         command::KEEP_ALIVE => {
             let number = |offset| Some(record.u32_at(offset)).filter(|n| *n != 0);
-            let keep_alive = KeepAlive { enable, delay: number(0), interval: number(4), count: number(8) };
+            let keep_alive = KeepAlive {
+                enable,
+                delay: number(0),
+                interval: number(4),
+                count: number(8),
+            };
             connection.set_options(|options| options.keep_alive = Some(keep_alive));
         }
         command::TYPE_OF_SERVICE => {
@@ -148,7 +174,9 @@ fn run_command(connection: &Connection, record: &Record<'_>) -> bool {
 fn connect_tcp(connection: &Connection, record: &Record<'_>) {
     let port = record.u32_at(0) as u16;
     let bound = Some(record.u32_at(4).cast_signed()).filter(|descriptor| *descriptor >= 0);
-    let address = std::str::from_utf8(record.rest(8)).ok().and_then(|host| parse_address(host, port));
+    let address = std::str::from_utf8(record.rest(8))
+        .ok()
+        .and_then(|host| parse_address(host, port));
     match address {
         Some(address) => connection.connect(Target::Tcp(address), bound),
         None => connection.refuse(libc::EINVAL),

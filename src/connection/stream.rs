@@ -20,7 +20,11 @@ pub enum Stream {
 impl Stream {
     /// Reads once, as `AsyncRead::poll_read`: after a short read it does not ask the kernel again
     /// before the next readiness event.
-    pub fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -93,9 +97,9 @@ impl Stream {
     /// Local port and address; both empty for a Unix domain socket or a broken one.
     pub fn local_address(&self) -> (u16, String) {
         match self {
-            Self::Tcp(stream) => stream
-                .local_addr()
-                .map_or((0, String::new()), |address| (address.port(), super::connect::host_text(&address))),
+            Self::Tcp(stream) => stream.local_addr().map_or((0, String::new()), |address| {
+                (address.port(), super::connect::host_text(&address))
+            }),
             Self::Unix(_) => (0, String::new()),
         }
     }

@@ -134,7 +134,13 @@ impl Connection {
 
     /// Fails without trying, for an address that is none.
     pub fn refuse(&self, errno: i32) {
-        self.connect_failed(&mut self.state.borrow_mut(), &ConnectError { errno, at_once: true });
+        self.connect_failed(
+            &mut self.state.borrow_mut(),
+            &ConnectError {
+                errno,
+                at_once: true,
+            },
+        );
     }
 
     /// Arms the decoder. A connection that died while it was idle is replaced first: nothing of the
@@ -236,13 +242,19 @@ impl Connection {
             }
         }
         while self.flush_state(&mut state) == Flushed::Blocked {
-            let Phase::Open(stream) = &state.phase else { break };
+            let Phase::Open(stream) = &state.phase else {
+                break;
+            };
             if stream.poll_write_ready(context).is_pending() {
                 break;
             }
         }
         self.poll_reads(&mut state, context);
-        if matches!(state.phase, Phase::Closed) { Poll::Ready(()) } else { Poll::Pending }
+        if matches!(state.phase, Phase::Closed) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     fn poll_reads(&self, state: &mut State, context: &mut Context<'_>) {
@@ -250,7 +262,15 @@ impl Connection {
             if state.paused || state.read_ended || self.must_wait_for_reader(state, context) {
                 return;
             }
-            let State { phase: Phase::Open(stream), armed, decoder, .. } = state else { return };
+            let State {
+                phase: Phase::Open(stream),
+                armed,
+                decoder,
+                ..
+            } = state
+            else {
+                return;
+            };
             let armed = Armed { armed, decoder };
             match reader::poll_read(stream, context, self.id, &self.outlet, armed) {
                 Poll::Pending => return,
@@ -302,10 +322,21 @@ impl Connection {
     }
 
     fn flush_state(&self, state: &mut State) -> Flushed {
-        let State { phase: Phase::Open(stream), writes, written, .. } = state else { return Flushed::All };
+        let State {
+            phase: Phase::Open(stream),
+            writes,
+            written,
+            ..
+        } = state
+        else {
+            return Flushed::All;
+        };
         let before = *written;
         let outcome = writes.flush(stream, written);
-        Counters::add(&self.outlet.completions().counters.bytes_out, (*written - before) as usize);
+        Counters::add(
+            &self.outlet.completions().counters.bytes_out,
+            (*written - before) as usize,
+        );
         match outcome {
             Ok(flushed) => {
                 self.acknowledge(state);
@@ -323,7 +354,11 @@ impl Connection {
 
     fn acknowledge(&self, state: &mut State) {
         let mut due = false;
-        while state.acknowledge.front().is_some_and(|total| *total <= state.written) {
+        while state
+            .acknowledge
+            .front()
+            .is_some_and(|total| *total <= state.written)
+        {
             state.acknowledge.pop_front();
             due = true;
         }
@@ -334,9 +369,14 @@ impl Connection {
 
     /// Everything queued is out: what waited for that happens now.
     fn after_writes(&self, state: &mut State) {
-        let Phase::Open(stream) = &state.phase else { return };
+        let Phase::Open(stream) = &state.phase else {
+            return;
+        };
         if std::mem::take(&mut state.shutdown) {
-            let errno = stream.shutdown_write().err().map_or(0, |error| errno(&error));
+            let errno = stream
+                .shutdown_write()
+                .err()
+                .map_or(0, |error| errno(&error));
             self.emit(event::SHUTDOWN_DONE, 0, &[&errno.to_le_bytes()]);
         }
         if state.release.is_some() {
@@ -401,14 +441,25 @@ impl Connection {
     }
 
     fn connected(&self, state: &mut State) {
-        let Phase::Connecting(connecting) = std::mem::replace(&mut state.phase, Phase::Waiting) else { return };
+        let Phase::Connecting(connecting) = std::mem::replace(&mut state.phase, Phase::Waiting)
+        else {
+            return;
+        };
         let stream = connecting.into_stream();
         state.options.apply(&stream);
         let (port, address) = stream.local_address();
         let descriptor = stream.descriptor().to_le_bytes();
         Counters::add(&self.outlet.completions().counters.connections_opened, 1);
         let flags = if state.replaced { event::AGAIN } else { 0 };
-        self.emit(event::CONNECTED, flags, &[&descriptor, &u32::from(port).to_le_bytes(), address.as_bytes()]);
+        self.emit(
+            event::CONNECTED,
+            flags,
+            &[
+                &descriptor,
+                &u32::from(port).to_le_bytes(),
+                address.as_bytes(),
+            ],
+        );
         state.phase = Phase::Open(stream);
     }
 
@@ -420,15 +471,20 @@ impl Connection {
     }
 
     fn emit(&self, opcode: u32, flags: u32, payload: &[&[u8]]) {
-        self.outlet.append(|page| records::push(page, opcode, flags, self.id, payload));
+        self.outlet
+            .append(|page| records::push(page, opcode, flags, self.id, payload));
     }
 }
 
 impl State {
     /// Whether an idle connection has died, as far as the kernel knows at this moment.
     fn is_stale(&self) -> bool {
-        let Phase::Open(stream) = &self.phase else { return false };
-        let Some(waker) = &self.waker else { return false };
+        let Phase::Open(stream) = &self.phase else {
+            return false;
+        };
+        let Some(waker) = &self.waker else {
+            return false;
+        };
         // An event that the task has not seen yet costs nothing to find out; only then, or when the
         // runtime's look is old, is the kernel asked.
         let mut context = Context::from_waker(waker);
@@ -460,4 +516,3 @@ impl State {
 fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }
-
