@@ -10,8 +10,10 @@
 const http = require('node:http');
 const net = require('node:net');
 
+const idleGuard = require('./idle-guard');
 const { NativeSocket } = require('./native-socket');
 const counts = require('./counts');
+const { connectionOptionsOf, constructAgent, kProxyConfig, usesProxy } = require('./proxy-config');
 
 const NodeAgent = http.Agent;
 
@@ -24,7 +26,8 @@ const originals = { connect: net.connect, createConnection: net.createConnection
  */
 function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
-  NodeAgent.call(this, options);
+  const proxy = constructAgent(NodeAgent, this, options);
+  if (proxy) this[kProxyConfig] = proxy;
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
@@ -56,13 +59,26 @@ Object.defineProperty(Agent, 'defaultMaxSockets', {
  */
 Agent.prototype.createConnection = function createConnection(...arguments_) {
   const [options, callback] = net._normalizeArgs(arguments_);
+  const proxy = this[kProxyConfig];
+  if (proxy && usesProxy(proxy, options)) return connectToProxy(proxy, options, callback);
   if (!isOrdinary(options)) return NodeAgent.prototype.createConnection.apply(this, arguments_);
+  return connect(options, callback);
+};
+
+function connect(options, callback) {
   const socket = new NativeSocket(options);
   if (options.timeout) socket.setTimeout(options.timeout);
   return callback ? socket.connect(options, callback) : socket.connect(options);
-};
+}
 
-/** Whether a connection can be ours: nobody has replaced Node's own, no proxy is asked, and no buffer is given. */
+/** The request that gets this connection is one to the proxy: see proxy-request.js. */
+function connectToProxy(proxy, originOptions, callback) {
+  const options = connectionOptionsOf(proxy, originOptions);
+  if (proxy.protocol === 'https:') return require('node:tls').connect(options, callback);
+  return isOrdinary(options) ? connect(options, callback) : net.createConnection(options, callback);
+}
+
+/** Whether a connection can be ours: nobody has replaced Node's own, and no buffer is given. */
 function isOrdinary(options) {
   return net.createConnection === originals.createConnection && net.connect === originals.connect &&
     net.Socket.prototype.connect === originals.method && !options.onread && !options.fd && !options.handle;
@@ -70,11 +86,14 @@ function isOrdinary(options) {
 
 Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
   counts.connectionsReused++;
+  idleGuard.unwatch(socket);
   return NodeAgent.prototype.reuseSocket.call(this, socket, req);
 };
 
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
-  return !socket._handle?.retired && NodeAgent.prototype.keepSocketAlive.call(this, socket);
+  if (socket._handle?.retired || !NodeAgent.prototype.keepSocketAlive.call(this, socket)) return false;
+  idleGuard.watch(socket);
+  return true;
 };
 
 module.exports = { Agent };

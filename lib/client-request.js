@@ -17,6 +17,8 @@ const { connectionReset, createError } = require('./errors');
 const { kAuthority, kHighWaterMark, kOutHeaders, kUniqueHeaders } = require('./node-internals');
 const { NativeSocket } = require('./native-socket');
 const performanceEntries = require('./performance-entries');
+const { kProxyConfig, kTunnel } = require('./proxy-config');
+const proxyRequest = require('./proxy-request');
 const options_ = require('./request-options');
 const responseEvents = require('./response-events');
 const { StreamTransport } = require('./stream-transport');
@@ -87,7 +89,8 @@ function ClientRequest(input, options, callback) {
 
   const authority = options_.authorityOf(host, port, defaultPort);
   if (kAuthority) this[kAuthority] = authority;
-  setHeaders(this, options, authority);
+  const isProxied = agent?.[kProxyConfig] ? proxyRequest.isProxied(agent, connectOptions) : false;
+  setHeaders(this, options, authority, isProxied ? connectOptions : undefined);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
   if (agent) {
@@ -116,17 +119,24 @@ if (hasPathAccessor) {
   });
 }
 
-/** Header fields from the options, and those that follow from them. */
-function setHeaders(req, options, authority) {
+/**
+ * Header fields from the options, and those that follow from them.
+ * @param {ClientRequest} req
+ * @param {object} options
+ * @param {string} authority
+ * @param {{ host: string, port: string|number }} [origin] Of a request that goes to a proxy.
+ */
+function setHeaders(req, options, authority, origin) {
   const { headers } = options;
   if (Array.isArray(headers)) {
     // A list is sent as it is, in its order and with its repetitions.
-    storeHeader(req, headers);
+    storeHeader(req, origin ? proxyRequest.rewrite(req, origin, undefined, headers) : headers);
     return;
   }
   if (headers) {
     for (const name of Object.keys(headers)) req.setHeader(name, headers[name]);
   }
+  const userHost = origin && req.getHeader('host');
   const { setHost = options.setDefaultHeaders !== false } = options;
   if (authority && setHost && !req.getHeader('host')) {
     // RFC 9110, section 9.3.6: the target of CONNECT is its authority.
@@ -136,6 +146,7 @@ function setHeaders(req, options, authority) {
   if (options.auth && !req.getHeader('Authorization')) {
     req.setHeader('Authorization', `Basic ${Buffer.from(options.auth).toString('base64')}`);
   }
+  if (origin) proxyRequest.rewrite(req, origin, userHost);
   // The peer is asked at once, before there is a body to send.
   if (req.getHeader('expect')) req._implicitHeader();
 }
@@ -236,6 +247,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
   if (isDone && NODE_MAJOR >= 26) return this;
   // Nobody listens for errors of a socket whose exchange is over: on the way back to its agent, one would be uncaught.
   this.socket?.destroy(isDone ? undefined : error);
+  this[kTunnel]?.destroy();
   return this;
 };
 

@@ -80,6 +80,14 @@ function outOfRange(name, range, value) {
     `The value of "${name}" is out of range. It must be ${range}. Received ${text}`);
 }
 
+/**
+ * @param {string} name
+ * @param {unknown} port
+ */
+function badPort(name, port) {
+  return createError(RangeError, 'ERR_SOCKET_BAD_PORT', `${name} should be >= 0 and < 65536.${describe(port)}.`);
+}
+
 /** Groups the digits of a large number by three, as Node does. */
 function addUnderscores(digits) {
   return digits.replace(/\B(?=(\d{3})+$)/g, '_');
@@ -150,6 +158,7 @@ function parseError(code, reason, bytesParsed, rawPacket) {
 }
 
 module.exports = {
+  badPort,
   codeOf,
   connectError,
   connectionReset,

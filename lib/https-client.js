@@ -7,9 +7,15 @@ const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
 
 const { ClientRequest } = require('./client-request');
+const idleGuard = require('./idle-guard');
+const { constructAgent, globalProxyEnv, isKnownToNode } = require('./proxy-config');
+const tunnels = require('./proxy-tunnel');
 const { isUrl } = require('./request-options');
 
 const NodeAgent = https.Agent;
+
+/** Own property of an agent with `proxyEnv`; not under Node's name, because Node's would make tunnels of its own. */
+const kProxy = Symbol('proxy');
 
 /**
  * @param {import('node:https').AgentOptions} [options]
@@ -17,12 +23,61 @@ const NodeAgent = https.Agent;
  */
 function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
-  NodeAgent.call(this, options);
+  const proxy = constructAgent(NodeAgent, this, options);
+  if (proxy) this[kProxy] = proxy;
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
 
-let globalAgent = new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000 });
+Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
+  idleGuard.unwatch(socket);
+  return NodeAgent.prototype.reuseSocket.call(this, socket, req);
+};
+
+Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
+  if (!NodeAgent.prototype.keepSocketAlive.call(this, socket)) return false;
+  idleGuard.watch(socket);
+  return true;
+};
+
+/**
+ * Makes a connection. One through a proxy is not returned, but given to the callback when TLS is established.
+ * @param {object} options
+ * @param {(error: Error|null, socket?: tls.TLSSocket) => void} [callback]
+ * @returns {tls.TLSSocket|undefined}
+ */
+Agent.prototype.createConnection = function createConnection(...arguments_) {
+  const connectTls = NodeAgent.prototype.createConnection;
+  const proxy = this[kProxy];
+  if (!proxy) return connectTls.apply(this, arguments_);
+  const { options, callback } = connectionArguments(arguments_);
+  if (!tunnels.needsTunnel(this, proxy, options)) return connectTls.apply(this, arguments_);
+  tunnels.createConnection(this, proxy, options, (inside) => connectTls.call(this, inside), callback);
+  return undefined;
+};
+
+/** `(options[, callback])`, or `(port[, host][, options][, callback])`. */
+function connectionArguments(arguments_) {
+  const options = { ...arguments_.slice(0, 3).find((argument) => typeof argument === 'object' && argument !== null) };
+  if (typeof arguments_[0] === 'number') [options.port] = arguments_;
+  if (typeof arguments_[1] === 'string') [, options.host] = arguments_;
+  const last = arguments_.at(-1);
+  return { options, callback: typeof last === 'function' ? last : undefined };
+}
+
+Agent.prototype.createSocket = function createSocket(req, options, callback) {
+  const createNodeSocket = NodeAgent.prototype.createSocket;
+  if (!this[kProxy]) {
+    createNodeSocket.call(this, req, options, callback);
+    return;
+  }
+  const tells = isKnownToNode || req instanceof ClientRequest;
+  tunnels.createSocket(this, createNodeSocket, req, options, callback, tells);
+};
+
+let globalAgent = new Agent({
+  keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(https),
+});
 
 /**
  * Since Node 24, a request with a checkServerIdentity of its own must not share a connection with others. The agent

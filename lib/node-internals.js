@@ -27,6 +27,8 @@ module.exports = {
   kAuthority: symbolOf(request, 'kAuthority'),
   /** Own property of a ClientRequest since Node 24: `path` is a whole URL, for a proxy. */
   kProxyRewrittenToAbsolute: symbolOf(request, 'kProxyRewrittenToAbsolute'),
+  /** Own property of an http.Agent with `proxyEnv`, on a Node with proxies: where its requests find the proxy. */
+  kProxyConfig: symbolOf(new http.Agent({ proxyEnv: { http_proxy: 'http://localhost' } }), 'kProxyConfig'),
   /** Own property of an OutgoingMessage: its header fields, by lower-case name, as [name, value]. */
   kOutHeaders: symbolOf(message, 'kOutHeaders'),
   /** Own property of an OutgoingMessage: write() answered false and 'drain' is owed. */

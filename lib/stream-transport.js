@@ -91,6 +91,8 @@ class StreamTransport {
           break;
         }
         case event.END:
+          // The beginning of a message that nobody has asked for follows in the same chunk.
+          if (at === length && !this.decoder.isIdle()) this.outgoing.shouldKeepAlive = false;
           responseEvents.onEnd(socket, records, start, end);
           break;
         case event.PARSE_ERROR:

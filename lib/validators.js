@@ -2,7 +2,7 @@
 
 /** Checks of options and arguments, with the errors that Node throws for them. */
 
-const { createError, invalidArgType, invalidArgValue, outOfRange } = require('./errors');
+const { badPort, createError, invalidArgType, invalidArgValue, outOfRange } = require('./errors');
 
 /** The longest delay of a timer: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
 const TIMEOUT_MAX = 2 ** 31 - 1;
@@ -68,6 +68,16 @@ function validatePath(path) {
 }
 
 /**
+ * @param {unknown} port
+ * @param {string} name
+ */
+function validatePort(port, name) {
+  const isText = typeof port === 'string' && port.trim() !== '';
+  const number = isText ? Number(port) : port;
+  if (!Number.isInteger(number) || number < 0 || number > 65535) throw badPort(name, port);
+}
+
+/**
  * @param {unknown} milliseconds
  * @param {string} name
  * @returns {number} The delay that a timer can have.
@@ -110,6 +120,7 @@ module.exports = {
   validateMethod,
   validateOneOf,
   validatePath,
+  validatePort,
   validateSize,
   validateType,
 };

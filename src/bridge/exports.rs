@@ -26,9 +26,13 @@ impl Link {
     /// Ends everything. The I/O thread is joined (if this was its last owner) before the threadsafe
     /// function is given back, so that no call can race the environment's end.
     fn sever(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
         self.completions.close();
-        thread.mailbox().send(Message::Detach(self.completions.clone()));
+        thread
+            .mailbox()
+            .send(Message::Detach(self.completions.clone()));
         drop(thread);
         self.notifier.close();
     }
@@ -55,13 +59,23 @@ impl Bridge {
         let completions = Arc::new(Completions::new(move || waker.wake()));
         let thread = IoThread::current().map_err(|error| Error::from_reason(error.to_string()))?;
         thread.attach(&completions);
-        let link = Link { thread: Some(thread), completions: completions.clone(), notifier: notifier.clone() };
+        let link = Link {
+            thread: Some(thread),
+            completions: completions.clone(),
+            notifier: notifier.clone(),
+        };
         let link = std::rc::Rc::new(std::cell::RefCell::new(link));
         // Cleanup hooks run in the reverse order of their registration: this one, registered after
         // the threadsafe function's own, runs before Node takes that function away.
         let at_exit = link.clone();
         env.add_env_cleanup_hook(at_exit, |link| link.borrow_mut().sever())?;
-        Ok(Self { link, completions, notifier, batches: AtomicU64::new(0), held: AtomicBool::new(false) })
+        Ok(Self {
+            link,
+            completions,
+            notifier,
+            batches: AtomicU64::new(0),
+            held: AtomicBool::new(false),
+        })
     }
 
     /// Hands the first `length` bytes of the staging buffer to the I/O thread.
@@ -76,14 +90,21 @@ impl Bridge {
     #[napi]
     pub fn write(&self, connection: u32, bytes: &[u8], acknowledge: bool) {
         let bytes = bytes.to_vec();
-        self.send(Message::Write { completions: self.completions.clone(), connection, bytes, acknowledge });
+        self.send(Message::Write {
+            completions: self.completions.clone(),
+            connection,
+            bytes,
+            acknowledge,
+        });
     }
 
     /// Copies event records to `slab` from `offset` on. Gives the number of bytes copied; 0 when
     /// there is nothing; a negative number when the next page needs that much room.
     #[napi]
     pub fn drain(&self, mut slab: BufferSlice, offset: u32) -> i64 {
-        let outcome = self.completions.drain(slab.get_mut(offset as usize..).unwrap_or_default());
+        let outcome = self
+            .completions
+            .drain(slab.get_mut(offset as usize..).unwrap_or_default());
         match outcome {
             Drained::Copied(n) => {
                 if self.completions.note_drained() {
@@ -108,7 +129,11 @@ impl Bridge {
         if self.held.swap(hold, Ordering::Relaxed) == hold {
             return Ok(());
         }
-        if hold { self.notifier.hold(&env) } else { self.notifier.let_go(&env) }
+        if hold {
+            self.notifier.hold(&env)
+        } else {
+            self.notifier.let_go(&env)
+        }
     }
 
     /// Counters of the I/O thread since start.
@@ -168,7 +193,10 @@ impl StreamDecoder {
         let (options, method) = events::decoder_settings(flags, max_header_size, llhttp);
         let mut decoder = Decoder::new(options);
         decoder.reset(options, method);
-        Self { decoder, records: Vec::new() }
+        Self {
+            decoder,
+            records: Vec::new(),
+        }
     }
 
     /// Decodes a chunk and copies the event records to `out`. Gives their length, negative when
@@ -190,7 +218,12 @@ impl StreamDecoder {
                     // There is one connection, so its place in the header says how far the chunk has
                     // been consumed: what lies behind an upgrade's head is not HTTP.
                     let consumed = u32::try_from(parsed).unwrap_or(u32::MAX);
-                    events::encode(&mut self.records, consumed, &found, Body::ReferenceInto(chunk));
+                    events::encode(
+                        &mut self.records,
+                        consumed,
+                        &found,
+                        Body::ReferenceInto(chunk),
+                    );
                     if matches!(found, crate::codec::Event::Head(head) if head.upgrade) {
                         break;
                     }
@@ -198,6 +231,12 @@ impl StreamDecoder {
             }
         }
         self.copy(&mut out)
+    }
+
+    /// Whether no byte of a message has come since the last one ended.
+    #[napi]
+    pub fn is_idle(&self) -> bool {
+        self.decoder.is_idle()
     }
 
     /// The end of the stream, as `execute`.
@@ -247,7 +286,11 @@ pub fn close_descriptor(descriptor: i32) {
 #[napi]
 pub fn record_layout() -> Vec<(String, u32)> {
     let named = |prefix: &'static str, table: &'static [(&'static str, u32)]| {
-        table.iter().map(move |(name, value)| (format!("{prefix}.{name}"), *value))
+        table
+            .iter()
+            .map(move |(name, value)| (format!("{prefix}.{name}"), *value))
     };
-    named("command", command::TABLE).chain(named("event", event::TABLE)).collect()
+    named("command", command::TABLE)
+        .chain(named("event", event::TABLE))
+        .collect()
 }

@@ -6,16 +6,20 @@
 
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use napi::bindgen_prelude::*;
 use napi::{JsValue, check_status, sys};
 
 /// A weak threadsafe function without arguments.
 ///
-/// `wake` may be called from any thread. `hold`, `let_go` and `close` belong to the JavaScript thread
-/// of the environment that made it.
+/// `wake` may be called from any thread and at any time. `hold`, `let_go` and `close` belong to the
+/// JavaScript thread of the environment that made it.
 pub struct Notifier {
     function: sys::napi_threadsafe_function,
+    /// Held during every use of the handle, so that no call can race `close`: another copy of the
+    /// module may keep the I/O thread running after this function has been given back.
+    open: Mutex<bool>,
 }
 
 // SAFETY: Node-API lets any thread call a threadsafe function; the methods that are bound to the
@@ -49,23 +53,32 @@ impl Notifier {
                 &mut function,
             )
         })?;
-        let notifier = Self { function };
+        let notifier = Self {
+            function,
+            open: Mutex::new(true),
+        };
         notifier.let_go(env)?;
         Ok(notifier)
     }
 
-    /// Asks for one call of the callback.
+    /// Asks for one call of the callback; does nothing after `close`.
     pub fn wake(&self) {
-        // SAFETY: the handle is valid until `close`, and the I/O thread, the only other caller, is
-        // joined before that.
-        // The status is of no use: the one failure is an environment that is ending, and then there
-        // is nobody left to tell.
-        unsafe {
+        let mut open = self.open();
+        if !*open {
+            return;
+        }
+        // SAFETY: the function is open, and `close` waits for the guard.
+        let status = unsafe {
             sys::napi_call_threadsafe_function(
                 self.function,
                 ptr::null_mut(),
                 sys::ThreadsafeFunctionCallMode::nonblocking,
-            );
+            )
+        };
+        // A full queue means that a call is pending already. With this answer, however, Node has
+        // taken the handle back, because the environment is ending.
+        if status == sys::Status::napi_closing {
+            *open = false;
         }
     }
 
@@ -74,6 +87,10 @@ impl Notifier {
     /// # Errors
     /// Whatever Node-API answers when the environment is ending.
     pub fn hold(&self, env: &Env) -> Result<()> {
+        let open = self.open();
+        if !*open {
+            return Ok(());
+        }
         // SAFETY: `env` is the environment of the running call and the handle is open.
         check_status!(unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.function) })
     }
@@ -83,19 +100,31 @@ impl Notifier {
     /// # Errors
     /// Whatever Node-API answers when the environment is ending.
     pub fn let_go(&self, env: &Env) -> Result<()> {
+        let open = self.open();
+        if !*open {
+            return Ok(());
+        }
         // SAFETY: as in `hold`.
         check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.function) })
     }
 
-    /// Gives the function back to Node. No thread may use it afterwards.
+    /// Gives the function back to Node.
     pub fn close(&self) {
-        // SAFETY: called once, on the JavaScript thread, after the I/O thread has been joined.
-        unsafe {
-            sys::napi_release_threadsafe_function(
-                self.function,
-                sys::ThreadsafeFunctionReleaseMode::abort,
-            );
+        let mut open = self.open();
+        if std::mem::take(&mut *open) {
+            // SAFETY: the handle is open, and nobody uses it from now on.
+            unsafe {
+                sys::napi_release_threadsafe_function(
+                    self.function,
+                    sys::ThreadsafeFunctionReleaseMode::abort,
+                );
+            }
         }
+    }
+
+    fn open(&self) -> MutexGuard<'_, bool> {
+        // Nothing that holds the guard panics.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

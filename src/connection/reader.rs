@@ -30,7 +30,7 @@ pub enum Progress {
     Upgraded(Vec<u8>),
     /// Bytes that are not HTTP; the error has been passed on.
     Broken,
-    /// Bytes on a connection that waits for no response.
+    /// Bytes on a connection that waits for no response, or behind the one that it waited for.
     Unsolicited,
     /// The peer ended its stream.
     Ended,
@@ -67,7 +67,11 @@ pub fn poll_read(
             Progress::Ended
         } else {
             Counters::add(&outlet.completions().counters.bytes_in, packet.len());
-            if *state.armed { decode(packet, id, outlet, state) } else { Progress::Unsolicited }
+            if *state.armed {
+                decode(packet, id, outlet, state)
+            } else {
+                Progress::Unsolicited
+            }
         }))
     })
 }
@@ -91,7 +95,9 @@ fn poll_read_body(
             let room = page.spare_capacity_mut();
             let limit = room.len().min(READ_SIZE);
             let mut buffer = ReadBuf::uninit(room.get_mut(..limit).unwrap_or_default());
-            stream.poll_read(context, &mut buffer).map_ok(|()| buffer.filled().len())
+            stream
+                .poll_read(context, &mut buffer)
+                .map_ok(|()| buffer.filled().len())
         };
         match outcome {
             Poll::Ready(Ok(n)) if n > 0 => {
@@ -126,7 +132,13 @@ fn set_word(page: &mut [u8], at: usize, word: [u8; 4]) {
 /// Decodes one packet.
 fn decode(packet: &[u8], id: u32, outlet: &Rc<Outlet>, state: Armed<'_>) -> Progress {
     outlet.append(|page| {
-        records::push(page, event::READ, 0, id, &[&(packet.len() as u32).to_le_bytes()]);
+        records::push(
+            page,
+            event::READ,
+            0,
+            id,
+            &[&(packet.len() as u32).to_le_bytes()],
+        );
         decode_into(page, packet, id, state)
     })
 }
@@ -141,13 +153,15 @@ fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> 
                 events::encode_error(page, id, &error, parsed, packet);
                 return Progress::Broken;
             }
-            Ok((_, None)) => return Progress::Read(packet.len()),
+            Ok((_, None)) => break,
             Ok((n, Some(found))) => {
                 events::encode(page, id, &found, Body::Inline);
                 parsed += n;
                 match found {
                     Event::Head(head) if head.upgrade => {
-                        return Progress::Upgraded(packet.get(parsed..).unwrap_or_default().to_vec());
+                        return Progress::Upgraded(
+                            packet.get(parsed..).unwrap_or_default().to_vec(),
+                        );
                     }
                     Event::Head(_) => *armed = true,
                     // What follows in the same packet is still decoded, as Node does: a second
@@ -157,7 +171,8 @@ fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> 
                 }
             }
         }
-    }
+    }    // The beginning of a message behind the last one: nobody has asked for it.
+    if *armed || decoder.is_idle() { Progress::Read(packet.len()) } else { Progress::Unsolicited }
 }
 
 /// Passes on the end of the stream.
@@ -171,6 +186,12 @@ pub fn end(id: u32, outlet: &Rc<Outlet>, state: Armed<'_>) {
         // An error here means that the message is cut; JavaScript sees that from its state, as Node's
         // client, which also ignores what its parser says at the end of the stream.
         let completes = matches!(state.decoder.finish(), Ok(Some(Event::End(_))));
-        records::push(page, event::EOF, if completes { event::COMPLETES } else { 0 }, id, &[]);
+        records::push(
+            page,
+            event::EOF,
+            if completes { event::COMPLETES } else { 0 },
+            id,
+            &[],
+        );
     });
 }
