@@ -9,10 +9,12 @@ const { ClientRequest } = require('./lib/client-request');
 const { ClientResponse } = require('./lib/client-response');
 const globalAgent = require('./lib/global-agent');
 const { stats } = require('./lib/bridge');
+const { globalProxyEnv } = require('./lib/proxy-config');
+const { setGlobalProxyFromEnv } = require('./lib/proxy-global');
 const { accessor, method } = require('./lib/exports');
 
 /** @see https://nodejs.org/api/http.html#httpglobalagent */
-globalAgent.set(new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000 }));
+globalAgent.set(new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(http) }));
 
 /** @see https://nodejs.org/api/http.html#httprequesturl-options-callback */
 function request(url, options, callback) {
@@ -35,5 +37,6 @@ module.exports = Object.defineProperties({}, {
   get: method(get),
   globalAgent: accessor(globalAgent.get, globalAgent.set),
   request: method(request),
+  ...(http.setGlobalProxyFromEnv && { setGlobalProxyFromEnv: method(setGlobalProxyFromEnv) }),
   stats: method(stats),
 });

@@ -13,7 +13,8 @@ const { syncBuiltinESMExports } = require('node:module');
 const ferrequest = require('./index');
 const ferrequestHttps = require('./https');
 
-const HTTP_NAMES = ['request', 'get', 'ClientRequest', 'Agent', 'globalAgent'];
+const HTTP_NAMES = ['request', 'get', 'ClientRequest', 'Agent', 'globalAgent', 'setGlobalProxyFromEnv']
+  .filter((name) => name in http);
 const HTTPS_NAMES = ['request', 'get', 'Agent', 'globalAgent'];
 
 /** What stood there before, to be put back. @type {{ target: object, name: string, before: PropertyDescriptor, ours: PropertyDescriptor }[]} */
