@@ -171,8 +171,12 @@ fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> 
                 }
             }
         }
-    }    // The beginning of a message behind the last one: nobody has asked for it.
-    if *armed || decoder.is_idle() { Progress::Read(packet.len()) } else { Progress::Unsolicited }
+    } // The beginning of a message behind the last one: nobody has asked for it.
+    if *armed || decoder.is_idle() {
+        Progress::Read(packet.len())
+    } else {
+        Progress::Unsolicited
+    }
 }
 
 /// Passes on the end of the stream.
