@@ -57,7 +57,11 @@ impl Notifier {
             function,
             open: Mutex::new(true),
         };
-        notifier.let_go(env)?;
+        if let Err(error) = notifier.let_go(env) {
+            // It would hold the process for ever.
+            notifier.close();
+            return Err(error);
+        }
         Ok(notifier)
     }
 
