@@ -1,13 +1,20 @@
 //! From the I/O thread to JavaScript: pages of event records, and at most one pending wake.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Pages kept for reuse, so that a steady stream allocates nothing.
 const SPARE_PAGES: usize = 8;
 /// A spare page larger than this is freed instead of kept.
 const SPARE_PAGE_LIMIT: usize = 256 * 1024;
+/// Small pages that the reader has not come to yet become one, up to this size: what is queued
+/// costs about as much memory as it has bytes, however slowly they trickle in.
+const MERGED_PAGE_LIMIT: usize = 32 * 1024;
+/// While this many bytes are queued, no connection reads from the kernel.
+pub const HIGH_WATER_MARK: usize = 256 * 1024;
+/// They read on when no more than this is left, so that both threads always have something to do.
+const LOW_WATER_MARK: usize = HIGH_WATER_MARK / 2;
 
 #[derive(Default)]
 struct Shared {
@@ -15,6 +22,7 @@ struct Shared {
     spare: Vec<Vec<u8>>,
     /// A wake has been asked for and the queue has not been seen empty since.
     pending: bool,
+    /// Connections wait for the low-water mark.
     throttled: bool,
     closed: bool,
 }
@@ -22,8 +30,13 @@ struct Shared {
 /// What a call of [`Completions::drain`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Drained {
-    /// So many bytes were copied; there may be more.
-    Copied(usize),
+    /// Whole pages were copied; there may be more.
+    Copied {
+        /// How many bytes.
+        bytes: usize,
+        /// Connections wait for this and must be told.
+        resume: bool,
+    },
     /// The next page needs this many bytes of room.
     NeedsRoom(usize),
     /// Nothing is left, and the next page will cause a wake.
@@ -33,8 +46,9 @@ pub enum Drained {
 /// The completion queue of one JavaScript-side bridge.
 pub struct Completions {
     shared: Mutex<Shared>,
+    /// Bytes in the queue. Changed only under the lock.
+    queued: AtomicUsize,
     wake: Box<dyn Fn() + Send + Sync>,
-    epoch: AtomicU64,
     /// Counters of the I/O thread for `stats()`.
     pub counters: Counters,
 }
@@ -64,8 +78,8 @@ impl Completions {
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             shared: Mutex::default(),
+            queued: AtomicUsize::new(0),
             wake: Box::new(wake),
-            epoch: AtomicU64::new(0),
             counters: Counters::default(),
         }
     }
@@ -80,8 +94,14 @@ impl Completions {
             page.clear();
             return;
         }
-        let empty = shared.spare.pop().unwrap_or_default();
-        shared.pages.push_back(std::mem::replace(page, empty));
+        self.queued.fetch_add(page.len(), Ordering::Relaxed);
+        match shared.pages.back_mut() {
+            Some(last) if last.len() + page.len() <= MERGED_PAGE_LIMIT => last.append(page),
+            _ => {
+                let empty = shared.spare.pop().unwrap_or_default();
+                shared.pages.push_back(std::mem::replace(page, empty));
+            }
+        }
         let wake = !std::mem::replace(&mut shared.pending, true);
         // Outside of the lock: the woken thread will want it at once.
         drop(shared);
@@ -92,39 +112,41 @@ impl Completions {
 
     /// Copies the next pages into `into`, as many as fit whole.
     pub fn drain(&self, into: &mut [u8]) -> Drained {
-        let mut copied = 0;
+        let mut bytes = 0;
+        let mut done = None;
         loop {
-            let page = {
-                let mut shared = self.lock();
-                match shared.pages.front().map(Vec::len) {
-                    None if copied > 0 => return Drained::Copied(copied),
-                    None => {
-                        shared.pending = false;
-                        return Drained::Empty;
-                    }
-                    Some(length) if length > into.len() - copied => {
-                        return if copied > 0 {
-                            Drained::Copied(copied)
-                        } else {
-                            Drained::NeedsRoom(length)
-                        };
-                    }
-                    Some(_) => shared.pages.pop_front().unwrap_or_default(),
-                }
-            };
-            if let Some(room) = into.get_mut(copied..copied + page.len()) {
-                room.copy_from_slice(&page);
+            let mut shared = self.lock();
+            if let Some(page) = done.take() {
+                shared.recycle(page);
             }
-            copied += page.len();
-            self.recycle(page);
+            let fits = match shared.pages.front() {
+                Some(page) if page.len() > into.len() - bytes => {
+                    Err(Drained::NeedsRoom(page.len()))
+                }
+                Some(_) => Ok(shared.pages.pop_front().unwrap_or_default()),
+                None => Err(Drained::Empty),
+            };
+            match fits {
+                Ok(page) => {
+                    self.queued.fetch_sub(page.len(), Ordering::Relaxed);
+                    drop(shared);
+                    if let Some(room) = into.get_mut(bytes..bytes + page.len()) {
+                        room.copy_from_slice(&page);
+                    }
+                    bytes += page.len();
+                    done = Some(page);
+                }
+                Err(_) if bytes > 0 => {
+                    let resume =
+                        self.queued() <= LOW_WATER_MARK && std::mem::take(&mut shared.throttled);
+                    return Drained::Copied { bytes, resume };
+                }
+                Err(outcome) => {
+                    shared.pending &= outcome != Drained::Empty;
+                    return outcome;
+                }
+            }
         }
-    }
-
-    /// Notes that JavaScript has taken what there was. Gives `true` when the I/O thread has stopped
-    /// reading because of this queue and must be told.
-    pub fn note_drained(&self) -> bool {
-        self.epoch.fetch_add(1, Ordering::Relaxed);
-        std::mem::take(&mut self.lock().throttled)
     }
 
     /// Asks for a wake although one may be pending: the reader left before the queue was empty.
@@ -132,18 +154,18 @@ impl Completions {
         (self.wake)();
     }
 
-    /// Counts how often JavaScript has emptied the queue: what a connection put in before the
-    /// current value has been taken.
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Relaxed)
+    /// Bytes that the reader has not taken.
+    pub fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
     }
 
-    /// Notes that a connection waits for the reader. Gives `false` when it need not: everything
-    /// was taken in the meantime.
+    /// Notes that a connection waits for the reader, who will say so when it is time. Gives `false`
+    /// when the connection need not wait.
     pub fn throttle(&self) -> bool {
         let mut shared = self.lock();
-        shared.throttled = !shared.pages.is_empty();
-        shared.throttled
+        let wait = self.queued() >= HIGH_WATER_MARK;
+        shared.throttled |= wait;
+        wait
     }
 
     /// Throws away what is queued and whatever comes: the environment is ending.
@@ -152,21 +174,21 @@ impl Completions {
         shared.closed = true;
         shared.pages.clear();
         shared.spare.clear();
-    }
-
-    fn recycle(&self, mut page: Vec<u8>) {
-        page.clear();
-        if page.capacity() <= SPARE_PAGE_LIMIT {
-            let mut shared = self.lock();
-            if shared.spare.len() < SPARE_PAGES {
-                shared.spare.push(page);
-            }
-        }
+        self.queued.store(0, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         // The critical sections cannot panic half-way, so a poisoned lock guards sound data.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn recycle(&mut self, mut page: Vec<u8>) {
+        if page.capacity() <= SPARE_PAGE_LIMIT && self.spare.len() < SPARE_PAGES && !self.closed {
+            page.clear();
+            self.spare.push(page);
+        }
     }
 }
 
@@ -186,6 +208,13 @@ mod tests {
         (Completions::new(wake), wakes)
     }
 
+    fn copied(bytes: usize) -> Drained {
+        Drained::Copied {
+            bytes,
+            resume: false,
+        }
+    }
+
     #[test]
     fn many_pages_cause_one_wake_until_the_queue_was_seen_empty() {
         let (queue, wakes) = queue();
@@ -194,14 +223,14 @@ mod tests {
         }
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
         let mut room = [0; 1024];
-        assert_eq!(queue.drain(&mut room), Drained::Copied(120));
+        assert_eq!(queue.drain(&mut room), copied(120));
         queue.publish(&mut vec![1; 12]);
         assert_eq!(
             wakes.load(Ordering::SeqCst),
             1,
             "the reader is still reading"
         );
-        assert_eq!(queue.drain(&mut room), Drained::Copied(12));
+        assert_eq!(queue.drain(&mut room), copied(12));
         assert_eq!(queue.drain(&mut room), Drained::Empty);
         queue.publish(&mut vec![1; 12]);
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
@@ -218,34 +247,130 @@ mod tests {
     #[test]
     fn a_page_is_never_split() {
         let (queue, _) = queue();
-        queue.publish(&mut vec![1; 60]);
-        queue.publish(&mut vec![2; 60]);
-        let mut room = [0; 100];
-        assert_eq!(queue.drain(&mut room), Drained::Copied(60));
-        assert_eq!(queue.drain(&mut room[..10]), Drained::NeedsRoom(60));
-        assert_eq!(queue.drain(&mut room), Drained::Copied(60));
+        queue.publish(&mut vec![1; 40_000]);
+        queue.publish(&mut vec![2; 40_000]);
+        let mut room = [0; 60_000];
+        assert_eq!(queue.drain(&mut room), copied(40_000));
+        assert_eq!(queue.drain(&mut room[..10]), Drained::NeedsRoom(40_000));
+        assert_eq!(queue.drain(&mut room), copied(40_000));
+        assert!(room[..40_000].iter().all(|byte| *byte == 2));
+    }
+
+    #[test]
+    fn small_pages_are_merged_in_their_order_and_leave_their_memory_to_the_writer() {
+        let (queue, _) = queue();
+        let mut page = Vec::with_capacity(4096);
+        for n in 0..100u8 {
+            page.extend_from_slice(&[n; 8]);
+            queue.publish(&mut page);
+        }
+        assert_eq!(queue.lock().pages.len(), 1);
+        let mut room = [0; 1024];
+        assert_eq!(queue.drain(&mut room), copied(800));
+        assert!(
+            room.chunks(8)
+                .zip(0..100u8)
+                .all(|(chunk, n)| chunk == [n; 8])
+        );
+    }
+
+    #[test]
+    fn merging_stops_at_its_limit() {
+        let (queue, _) = queue();
+        for _ in 0..3 {
+            queue.publish(&mut vec![1; MERGED_PAGE_LIMIT / 2]);
+        }
+        assert_eq!(queue.lock().pages.len(), 2);
+    }
+
+    #[test]
+    fn drained_pages_are_used_again() {
+        let (queue, _) = queue();
+        let mut page = vec![1; 40_000];
+        let memory = page.as_ptr();
+        queue.publish(&mut page);
+        queue.drain(&mut [0; 40_000]);
+        page.push(1);
+        queue.publish(&mut page);
+        assert!(std::ptr::eq(page.as_ptr(), memory));
     }
 
     #[test]
     fn a_closed_queue_swallows_pages_and_wakes_nobody() {
         let (queue, wakes) = queue();
+        queue.publish(&mut vec![1; HIGH_WATER_MARK]);
+        assert!(queue.throttle());
         queue.close();
         let mut page = vec![1; 12];
         queue.publish(&mut page);
         assert!(page.is_empty());
-        assert_eq!(wakes.load(Ordering::SeqCst), 0);
+        assert_eq!(wakes.load(Ordering::SeqCst), 1);
+        assert_eq!(queue.drain(&mut [0; 100]), Drained::Empty);
+        assert!(
+            !queue.throttle(),
+            "what waits for a closed queue would wait for ever"
+        );
     }
 
     #[test]
-    fn a_throttled_connection_is_reported_once() {
+    fn connections_wait_from_the_high_water_mark_until_the_low_one() {
         let (queue, _) = queue();
-        assert!(
-            !queue.throttle(),
-            "nothing is queued, so there is nothing to wait for"
-        );
-        queue.publish(&mut vec![1; 12]);
+        for _ in 0..7 {
+            queue.publish(&mut vec![1; HIGH_WATER_MARK / 8]);
+        }
+        assert!(!queue.throttle(), "there is room");
+        queue.publish(&mut vec![1; HIGH_WATER_MARK / 8]);
         assert!(queue.throttle());
-        assert!(queue.note_drained());
-        assert!(!queue.note_drained());
+        let mut room = vec![0; HIGH_WATER_MARK / 8 * 3];
+        let bytes = room.len();
+        assert_eq!(
+            queue.drain(&mut room),
+            Drained::Copied {
+                bytes,
+                resume: false
+            }
+        );
+        assert_eq!(
+            queue.drain(&mut room),
+            Drained::Copied {
+                bytes,
+                resume: true
+            }
+        );
+        queue.publish(&mut vec![1; HIGH_WATER_MARK / 8]);
+        assert_eq!(
+            queue.drain(&mut room),
+            Drained::Copied {
+                bytes,
+                resume: false
+            },
+            "nobody waits"
+        );
+    }
+
+    #[test]
+    fn one_that_need_not_wait_does_not_make_those_who_wait_forgotten() {
+        let (queue, _) = queue();
+        let bytes = HIGH_WATER_MARK / 2;
+        queue.publish(&mut vec![1; bytes + 8]);
+        queue.publish(&mut vec![1; bytes]);
+        assert!(queue.throttle());
+        queue.publish(&mut vec![1; 8]);
+        let mut room = vec![0; bytes + 8];
+        assert_eq!(
+            queue.drain(&mut room),
+            Drained::Copied {
+                bytes: bytes + 8,
+                resume: false
+            }
+        );
+        assert!(!queue.throttle(), "another connection asks in between");
+        assert_eq!(
+            queue.drain(&mut room),
+            Drained::Copied {
+                bytes: bytes + 8,
+                resume: true
+            }
+        );
     }
 }

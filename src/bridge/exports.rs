@@ -106,11 +106,11 @@ impl Bridge {
             .completions
             .drain(slab.get_mut(offset as usize..).unwrap_or_default());
         match outcome {
-            Drained::Copied(n) => {
-                if self.completions.note_drained() {
+            Drained::Copied { bytes, resume } => {
+                if resume {
                     self.send(Message::Drained(self.completions.clone()));
                 }
-                n as i64
+                bytes as i64
             }
             Drained::NeedsRoom(n) => -(n as i64),
             Drained::Empty => 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::bridge::completions::Completions;
+use crate::bridge::completions::{Completions, HIGH_WATER_MARK};
 
 /// A page is published as soon as it holds this much, so that JavaScript works while more is read.
 const PUBLISH_AT: usize = 32 * 1024;
@@ -21,8 +21,10 @@ pub struct Outlet {
     completions: Arc<Completions>,
     page: RefCell<Vec<u8>>,
     dirty: Cell<bool>,
-    /// Connections that read on once JavaScript has emptied the queue.
+    /// Connections that read on once JavaScript has taken most of the queue.
     waiting: RefCell<Vec<Waker>>,
+    /// Counts how often they were let on, from 1.
+    round: Cell<u64>,
 }
 
 impl Outlet {
@@ -33,6 +35,7 @@ impl Outlet {
             page: RefCell::default(),
             dirty: Cell::new(false),
             waiting: RefCell::default(),
+            round: Cell::new(1),
         })
     }
 
@@ -48,18 +51,25 @@ impl Outlet {
         result
     }
 
-    /// Makes a connection wait for JavaScript. Gives `false` when everything has been taken already.
-    pub fn throttle(&self, waker: &Waker) -> bool {
+    /// Makes a connection wait while JavaScript has enough to do. `round` is the connection's own, so
+    /// that it waits only once however often it is polled. Gives `false` when it need not wait.
+    pub fn throttle(&self, waker: &Waker, round: &mut u64) -> bool {
+        if self.page.borrow().len() + self.completions.queued() < HIGH_WATER_MARK {
+            return false;
+        }
         self.completions.publish(&mut self.page.borrow_mut());
-        let wait = self.completions.throttle();
-        if wait {
+        if !self.completions.throttle() {
+            return false;
+        }
+        if std::mem::replace(round, self.round.get()) != self.round.get() {
             self.waiting.borrow_mut().push(waker.clone());
         }
-        wait
+        true
     }
 
-    /// Lets the waiting connections read on.
+    /// Lets the waiting connections read on, those first that have waited longest.
     pub fn drained(&self) {
+        self.round.set(self.round.get() + 1);
         for waker in self.waiting.take() {
             waker.wake();
         }

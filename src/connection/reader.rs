@@ -25,7 +25,7 @@ thread_local! {
 /// What one read brought.
 pub enum Progress {
     /// Bytes, all of them decoded and passed on.
-    Read(usize),
+    Read,
     /// Bytes that end in another protocol: what follows the head.
     Upgraded(Vec<u8>),
     /// Bytes that are not HTTP; the error has been passed on.
@@ -113,7 +113,7 @@ fn poll_read_body(
                 if state.decoder.plain_body_ahead() == 0 {
                     decode_into(page, &[], id, state);
                 }
-                Poll::Ready(Ok(Progress::Read(n)))
+                Poll::Ready(Ok(Progress::Read))
             }
             other => {
                 page.truncate(start);
@@ -173,7 +173,7 @@ fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> 
         }
     } // The beginning of a message behind the last one: nobody has asked for it.
     if *armed || decoder.is_idle() {
-        Progress::Read(packet.len())
+        Progress::Read
     } else {
         Progress::Unsolicited
     }

@@ -30,8 +30,6 @@ use crate::bridge::completions::Counters;
 use crate::bridge::records::{self, event};
 use crate::codec::{Decoder, DecoderOptions, Dialect, Leniency};
 
-/// A connection may put this much into the queue before JavaScript has emptied it once.
-const UNREAD_LIMIT: usize = 256 * 1024;
 /// Reads in a row before other connections get their turn.
 const READS_A_TURN: usize = 4;
 /// The runtime's last look at all sockets is good enough for a request that is sent within this time;
@@ -71,8 +69,8 @@ struct State {
     shutdown: bool,
     /// Asked to give the descriptor away, and what was read beyond the head.
     release: Option<Vec<u8>>,
-    epoch: u64,
-    unread: usize,
+    /// The round in which it last waited for JavaScript.
+    round: u64,
     waker: Option<Waker>,
 }
 
@@ -112,8 +110,7 @@ impl Connection {
                 read_ended: false,
                 shutdown: false,
                 release: None,
-                epoch: 0,
-                unread: 0,
+                round: 0,
                 waker: None,
             }),
         })
@@ -284,7 +281,7 @@ impl Connection {
 
     fn progress(&self, state: &mut State, progress: Progress) {
         match progress {
-            Progress::Read(n) => state.unread += n,
+            Progress::Read => {}
             Progress::Upgraded(rest) => {
                 state.read_ended = true;
                 state.armed = false;
@@ -312,13 +309,7 @@ impl Connection {
 
     /// Bounds what JavaScript has not taken yet.
     fn must_wait_for_reader(&self, state: &mut State, context: &Context<'_>) -> bool {
-        let completions = self.outlet.completions();
-        let epoch = completions.epoch();
-        if state.epoch != epoch {
-            state.epoch = epoch;
-            state.unread = 0;
-        }
-        state.unread >= UNREAD_LIMIT && self.outlet.throttle(context.waker())
+        self.outlet.throttle(context.waker(), &mut state.round)
     }
 
     fn flush_state(&self, state: &mut State) -> Flushed {
