@@ -13,6 +13,7 @@ const net = require('node:net');
 const idleGuard = require('./idle-guard');
 const { NativeSocket } = require('./native-socket');
 const counts = require('./counts');
+const pool = require('./pool');
 const { connectionOptionsOf, constructAgent, kProxyConfig, usesProxy } = require('./proxy-config');
 
 const NodeAgent = http.Agent;
@@ -28,6 +29,7 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxyConfig] = proxy;
+  pool.install(this);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
@@ -84,16 +86,58 @@ function isOrdinary(options) {
     net.Socket.prototype.connect === originals.method && !options.onread && !options.fd && !options.handle;
 }
 
+Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
+  if (typeof options === 'object' && pool.serve(this, req, options)) return;
+  NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
+};
+
 Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
   counts.connectionsReused++;
+  if (socket.isNative) {
+    req.reusedSocket = true;
+    socket.ref();
+    return;
+  }
   idleGuard.unwatch(socket);
-  return NodeAgent.prototype.reuseSocket.call(this, socket, req);
+  NodeAgent.prototype.reuseSocket.call(this, socket, req);
 };
 
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
-  if (socket._handle?.retired || !NodeAgent.prototype.keepSocketAlive.call(this, socket)) return false;
-  idleGuard.watch(socket);
+  if (!socket.isNative) {
+    if (!NodeAgent.prototype.keepSocketAlive.call(this, socket)) return false;
+    idleGuard.watch(socket);
+    return true;
+  }
+  if (socket._handle.retired) return false;
+  socket.setKeepAlive(true, this.keepAliveMsecs);
+  socket.unref();
+  const announced = announcedTimeout(socket._httpMessage?.res, this.agentKeepAliveTimeoutBuffer ?? TIMEOUT_BUFFER);
+  // The peer would have closed it before it could be used.
+  if (announced === 0) return false;
+  let { timeout = 0 } = this.options;
+  if (announced < timeout) timeout = announced;
+  if (socket.timeout !== timeout) socket.setTimeout(timeout);
   return true;
 };
+
+/** How long before the announced time, in milliseconds, a connection counts as closed; since Node 24 an option. */
+const TIMEOUT_BUFFER = 1000;
+
+/**
+ * @param {import('./client-response').ClientResponse|null|undefined} res
+ * @param {number} buffer Milliseconds.
+ * @returns {number} For how many milliseconds the peer will keep the connection, as its `Keep-Alive` says
+ *   (https://datatracker.ietf.org/doc/html/rfc2068#section-19.7.1.1); Infinity if it does not say.
+ */
+function announcedTimeout(res, buffer) {
+  const { rawHeaders } = res ?? { rawHeaders: [] };
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    // Most names have another length: no need to look at their letters.
+    if (rawHeaders[i].length !== 10 || rawHeaders[i].toLowerCase() !== 'keep-alive') continue;
+    const seconds = /^timeout=(\d+)/.exec(rawHeaders[i + 1])?.[1];
+    return seconds === undefined ? Infinity : Math.max(Number.parseInt(seconds, 10) * 1000 - buffer, 0);
+  }
+  return Infinity;
+}
 
 module.exports = { Agent };

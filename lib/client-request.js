@@ -257,11 +257,8 @@ ClientRequest.prototype.destroy = function destroy(error) {
  * @param {Error} [error] Why there is none.
  */
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
-  if (socket && !error) {
-    socket._httpMessage = this;
-    // At once, because a socket can fail before the next tick.
-    socket.on('error', responseEvents.onSocketError);
-  }
+  // At once, because a socket can fail before the next tick.
+  if (socket && !error) responseEvents.reserve(this, socket);
   process.nextTick(onSocketNT, this, socket, error);
 };
 
@@ -281,7 +278,7 @@ function refuseSocket(req, socket, error) {
     finishRefused(req, null, error || req[kError]);
   } else if (!error && req.agent && !socket.destroyed) {
     // Nothing was sent on it: another request can have it.
-    socket.removeListener('error', responseEvents.onSocketError);
+    responseEvents.release(socket);
     socket.emit('free');
     finishRefused(req, socket, req[kError]);
   } else {

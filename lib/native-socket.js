@@ -13,6 +13,7 @@ const net = require('node:net');
 
 const { kReinitializeHandle } = require('./node-internals');
 const { NativeHandle } = require('./native-handle');
+const responseEvents = require('./response-events');
 
 const reinitializeHandle = net.Socket.prototype[kReinitializeHandle];
 
@@ -160,6 +161,7 @@ class NativeSocket extends net.Socket {
       return;
     }
     super._onTimeout();
+    if (this.isNative) responseEvents.onLateTimeout(this);
   }
 }
 

@@ -21,8 +21,24 @@ function symbolOf(owner, description) {
 const message = new http.OutgoingMessage();
 const request = new http.ClientRequest({ agent: { addRequest() {}, defaultPort: 80, protocol: 'http:' } });
 
+/** Makes Node's own agent queue a request, which shows the properties that it keeps there. */
+function queuedRequest() {
+  const agent = new http.Agent({ maxSockets: 1 });
+  const queued = { getHeader() {} };
+  // As if a socket were in use.
+  agent.sockets[agent.getName({ host: 'localhost', port: 80 })] = [{}];
+  agent.addRequest(queued, { host: 'localhost', port: 80 });
+  return queued;
+}
+
+const queued = queuedRequest();
+
 module.exports = {
   symbolOf,
+  /** Own property of a request in an agent's queue: its options. */
+  kQueuedOptions: symbolOf(queued, 'requestOptions'),
+  /** Own property of a request in an agent's queue: the AsyncResource of its context. */
+  kQueuedResource: symbolOf(queued, 'requestAsyncResource'),
   /** Own property of a ClientRequest since Node 24: host and port, for the URL of its perf_hooks entry. */
   kAuthority: symbolOf(request, 'kAuthority'),
   /** Own property of a ClientRequest since Node 24: `path` is a whole URL, for a proxy. */

@@ -27,6 +27,30 @@ const kSkip = Symbol('skip');
 /** Bodies of at least this size are views of the slab; smaller ones are copied out of it. */
 const VIEW_FROM = 16 * 1024;
 
+/** Own property of a socket: its 'timeout' is the response's. */
+const kHearsTimeout = Symbol('hearsTimeout');
+
+/** Own property of a NativeSocket: it has its listeners, and keeps them from one request to the next. */
+const kWired = Symbol('wired');
+
+/**
+ * A request is going to have this socket; from now on an error of the socket is the request's.
+ * @param {import('./client-request').ClientRequest} req
+ * @param {import('node:net').Socket} socket
+ */
+function reserve(req, socket) {
+  socket._httpMessage = req;
+  if (!socket.isNative) {
+    socket.on('error', onSocketError);
+  } else if (!socket[kWired]) {
+    socket[kWired] = true;
+    socket.on('error', onSocketError);
+    socket.on('end', onSocketEnd);
+    socket.on('close', onSocketClose);
+    socket.on('drain', onSocketDrain);
+  }
+}
+
 /**
  * Starts an exchange: from now on the events of this socket are those of this request.
  * @param {import('./client-request').ClientRequest} req
@@ -34,6 +58,7 @@ const VIEW_FROM = 16 * 1024;
  */
 function attach(req, socket) {
   socket._httpMessage = req;
+  if (socket[kWired]) return;
   socket.on('end', onSocketEnd);
   socket.on('close', onSocketClose);
   socket.on('drain', onSocketDrain);
@@ -41,13 +66,22 @@ function attach(req, socket) {
 
 /** Ends it, for a socket that goes on to live without this request. */
 function detach(socket) {
+  if (socket[kWired] && socket.isNative) return;
+  socket[kWired] = false;
   socket.removeListener('close', onSocketClose);
   socket.removeListener('error', onSocketError);
+  socket.removeListener('timeout', onResponseTimeout);
   stopReading(socket);
+}
+
+/** The request never had the socket. */
+function release(socket) {
+  if (!socket[kWired]) socket.removeListener('error', onSocketError);
 }
 
 /** After the last byte of the response: what the peer does from now on is not about this request. */
 function stopReading(socket) {
+  if (socket[kWired]) return;
   socket.removeListener('end', onSocketEnd);
   socket.removeListener('drain', onSocketDrain);
   const transport = socket.parser;
@@ -98,8 +132,12 @@ function onHead(socket, flags, slab, words, start, end) {
 
   // Before the user's own, so that the socket is dealt with first.
   res.on('end', onResponseEnd);
-  req.on('finish', onRequestFinish);
-  socket.on('timeout', onResponseTimeout);
+  if (!req.writableFinished) req.on('finish', onRequestFinish);
+  // Without a time there is none to listen for; see NativeSocket's _onTimeout for one that is set later.
+  if (socket.timeout || !socket[kWired]) {
+    socket.on('timeout', onResponseTimeout);
+    socket[kHearsTimeout] = true;
+  }
   // With nobody to read the body, it must not hold the connection.
   if (req.aborted || !req.emit('response', res)) res._dump();
   if (res.statusCode === 304 && req.method !== 'HEAD') res.complete = true;
@@ -162,6 +200,7 @@ function onParseError(socket, error) {
     return;
   }
   stopReading(socket);
+  socket.removeListener('end', onSocketEnd);
   socket.destroy();
   socket._hadError = true;
   emitError(req, error);
@@ -208,6 +247,8 @@ function onUnsolicited(socket) {
 function onSocketEnd() {
   const socket = this;
   const req = socket._httpMessage;
+  // Idle, or its response is complete: net closes it.
+  if (!req || req.res?.complete) return;
   if (!req.res && !socket._hadError) {
     // On the request, because there is nothing else to emit it on.
     socket._hadError = true;
@@ -229,6 +270,7 @@ function finishMessage(socket) {
 function onSocketClose() {
   const socket = this;
   const req = socket._httpMessage;
+  if (!req || req._closed) return;
   const { res } = req;
   const transport = socket.parser;
   req.destroyed = true;
@@ -257,6 +299,12 @@ function closeRequest(req) {
 function onSocketError(error) {
   const socket = this;
   const req = socket._httpMessage;
+  if (!req) {
+    // Idle: it leaves the pool, and nobody else has to know.
+    socket.destroy();
+    socket.emit('agentRemove');
+    return;
+  }
   if (req) {
     // One error is enough: others of the same failure are not told.
     socket._hadError = true;
@@ -280,6 +328,11 @@ function onResponseTimeout() {
   this._httpMessage?.res?.emit('timeout');
 }
 
+/** For a time that was set after the response had begun: then there is no listener. */
+function onLateTimeout(socket) {
+  if (!socket[kHearsTimeout]) onResponseTimeout.call(socket);
+}
+
 // --- From the response and the request ---
 
 function onResponseEnd() {
@@ -288,7 +341,10 @@ function onResponseEnd() {
   if (kDetachAbortSignal) this[kDetachAbortSignal]();
   if (socket) {
     if (req.timeoutCb) socket.removeListener('timeout', req.timeoutCb);
-    socket.removeListener('timeout', onResponseTimeout);
+    if (socket[kHearsTimeout]) {
+      socket.removeListener('timeout', onResponseTimeout);
+      socket[kHearsTimeout] = false;
+    }
   }
   req._ended = true;
   if (!req.shouldKeepAlive) {
@@ -334,8 +390,11 @@ module.exports = {
   onEnd,
   onHead,
   onInformation,
+  onLateTimeout,
   onParseError,
   onSocketError,
   onUnsolicited,
   onUpgrade,
+  release,
+  reserve,
 };

@@ -1,0 +1,183 @@
+'use strict';
+
+/**
+ * The ways through an agent's tables that every request takes: to an idle socket, into the queue, and back.
+ *
+ * They do what Node's own Agent does, on the same tables, without the copies of options and names that it makes each
+ * time. Everything else (new sockets, closed ones, overridden names) is left to it.
+ */
+
+const { AsyncResource } = require('node:async_hooks');
+const http = require('node:http');
+
+const { kQueuedOptions, kQueuedResource } = require('./node-internals');
+
+const NodeAgent = http.Agent;
+const { getName } = NodeAgent.prototype;
+
+/** Own properties of an agent: the last origin, and its name. */
+const kLastHost = Symbol('lastHost');
+const kLastPort = Symbol('lastPort');
+const kLastName = Symbol('lastName');
+/** Own property of an agent: what Node's own does when a socket becomes free. */
+const kNodeOnFree = Symbol('nodeOnFree');
+
+/**
+ * Puts our way back in place of Node's.
+ * @param {import('./agent').Agent} agent A new one.
+ */
+function install(agent) {
+  const [nodeOnFree] = agent.listeners('free');
+  agent.removeListener('free', nodeOnFree);
+  agent[kNodeOnFree] = nodeOnFree;
+  agent[kLastHost] = agent[kLastPort] = agent[kLastName] = undefined;
+  agent.on('free', onFree);
+}
+
+/**
+ * @param {import('./agent').Agent} agent
+ * @param {object} options Of a request.
+ * @returns {string|undefined} The name of its origin; undefined where only Node's own way finds it.
+ */
+function nameOf(agent, options) {
+  const { host, port } = options;
+  const own = agent.options;
+  if (agent.getName !== getName || options.localAddress || options.family || options.socketPath ||
+      own.host || own.port || own.localAddress || own.family || own.socketPath) return undefined;
+  if (host !== agent[kLastHost] || port !== agent[kLastPort]) {
+    agent[kLastHost] = host;
+    agent[kLastPort] = port;
+    agent[kLastName] = agent.getName(options);
+  }
+  return agent[kLastName];
+}
+
+/**
+ * Gives a request an idle socket, or a place in the queue.
+ * @param {import('./agent').Agent} agent
+ * @param {import('./client-request').ClientRequest} req
+ * @param {object} options
+ * @returns {boolean} False if a new socket has to be made.
+ */
+function serve(agent, req, options) {
+  const name = nameOf(agent, options);
+  if (name === undefined) return false;
+  const used = agent.sockets[name];
+  // The first request to an origin: Node's own makes the tables.
+  if (used === undefined) return false;
+  const socket = takeIdle(agent, name);
+  if (socket !== undefined) {
+    const { highWaterMark } = options;
+    if (highWaterMark !== undefined && highWaterMark !== null && socket.writableHighWaterMark !== highWaterMark) {
+      socket._writableState.highWaterMark = highWaterMark;
+    }
+    resetContext(socket);
+    agent.reuseSocket(socket, req);
+    assign(agent, req, socket);
+    used.push(socket);
+    return true;
+  }
+  const idle = agent.freeSockets[name]?.length ?? 0;
+  if (idle + used.length < agent.maxSockets && agent.totalSocketCount < agent.maxTotalSockets) return false;
+  // For the socket that may be made for it when another one closes, and for its own async context.
+  req[kQueuedOptions] = options;
+  req[kQueuedResource] = new AsyncResource('QueuedRequest');
+  const queue = agent.requests[name];
+  if (queue === undefined) agent.requests[name] = [req];
+  else queue.push(req);
+  return true;
+}
+
+/** Takes the idle socket that `scheduling` says. */
+function takeIdle(agent, name) {
+  const idle = agent.freeSockets[name];
+  if (idle === undefined) return undefined;
+  while (idle.length > 0 && idle[0].destroyed) idle.shift();
+  const socket = agent.scheduling === 'fifo' ? idle.shift() : idle.pop();
+  if (idle.length === 0) delete agent.freeSockets[name];
+  return socket;
+}
+
+/** The socket's events belong to the next request's async context. */
+function resetContext(socket) {
+  socket._handle?.asyncReset?.(socket._handle);
+}
+
+/** Hands a socket to a request, with the timeout that the request asks for. */
+function assign(agent, req, socket) {
+  req.onSocket(socket);
+  const { timeout } = req;
+  if (timeout !== undefined && timeout !== (agent.options.timeout || 0)) socket.setTimeout(timeout);
+}
+
+/**
+ * A socket has served its request.
+ * @this {import('./agent').Agent}
+ * @param {import('node:net').Socket} socket
+ * @param {object} options With which it was made.
+ */
+function onFree(socket, options) {
+  const name = options._agentKey;
+  if (!socket.isNative || name === undefined || !socket.writable) {
+    this[kNodeOnFree](socket, options);
+    return;
+  }
+  const queue = this.requests[name];
+  if (queue !== undefined && queue.length > 0) {
+    serveNext(this, name, queue, socket);
+    return;
+  }
+  const req = socket._httpMessage;
+  if (!req?.shouldKeepAlive || !this.keepAlive || !hasRoom(this, name) || !this.keepSocketAlive(socket)) {
+    socket.destroy();
+    return;
+  }
+  // Looked up again: keepSocketAlive is the user's to override, and may change the tables.
+  const idle = this.freeSockets[name] ??= [];
+  socket._httpMessage = null;
+  leave(this, name, socket, options);
+  idle.push(socket);
+}
+
+function serveNext(agent, name, queue, socket) {
+  const req = queue.shift();
+  if (queue.length === 0) delete agent.requests[name];
+  const resource = req[kQueuedResource];
+  if (resource) {
+    req[kQueuedResource] = null;
+    socket._handle.resource = resource;
+    resource.runInAsyncScope(assign, null, agent, req, socket);
+  } else {
+    assign(agent, req, socket);
+  }
+}
+
+/** Whether the limits let another socket be idle. */
+function hasRoom(agent, name) {
+  const idle = agent.freeSockets[name]?.length ?? 0;
+  const all = idle + (agent.sockets[name]?.length ?? 0);
+  return agent.totalSocketCount <= agent.maxTotalSockets && all <= agent.maxSockets && idle < agent.maxFreeSockets;
+}
+
+/** Takes a socket out of those in use. Whoever waits for that is served by Node's own. */
+function leave(agent, name, socket, options) {
+  if (agent.removeSocket !== NodeAgent.prototype.removeSocket || !isEmpty(agent.requests)) {
+    agent.removeSocket(socket, options);
+    return;
+  }
+  const used = agent.sockets[name];
+  if (used === undefined) return;
+  const index = used.indexOf(socket);
+  if (index === -1) return;
+  // Order within the table has no meaning; the last one may take the free place.
+  used[index] = used[used.length - 1];
+  used.pop();
+  if (used.length === 0) delete agent.sockets[name];
+}
+
+function isEmpty(table) {
+  for (const _name in table) return false;
+  return true;
+}
+
+module.exports = { install, serve };
