@@ -189,6 +189,15 @@ function sendWrite(id, data, encoding, acknowledge) {
 }
 
 /**
+ * Takes the descriptor of a connection that the I/O thread has released.
+ * @param {number} id
+ * @returns {number}
+ */
+function takeDescriptor(id) {
+  return native.takeDescriptor(id);
+}
+
+/**
  * Notes that a handle keeps the process alive from now on, or no longer.
  * @param {number} change 1 or -1.
  */
@@ -370,4 +379,5 @@ module.exports = {
   sendRequest,
   sendWrite,
   stats,
+  takeDescriptor,
 };

@@ -141,6 +141,8 @@ class NativeHandle {
     this.closed = true;
     // As with a parser of libuv's bytes, what has been read already is decoded to its end.
     this.silenced = !this.dispatching;
+    if (this.boundDescriptor >= 0) bridge.closeDescriptor(this.boundDescriptor);
+    this.boundDescriptor = -1;
     if (this.id !== -1) bridge.send(command.CLOSE, this.id, flags);
     // The peer of a request that is called off hears of it before anything else happens, as from libuv.
     if (this.armed) bridge.ringDoorbell();
@@ -360,8 +362,7 @@ class NativeHandle {
       case event.SHUTDOWN_DONE:
         return this.onShutdown(words[start >> 2]);
       case event.RELEASED:
-        return this.onReleased(words[start >> 2], slab.readDoubleLE(start + 8),
-          Buffer.from(slab.subarray(start + 16, end)));
+        return this.onReleased(slab.readDoubleLE(start), Buffer.from(slab.subarray(start + 8, end)));
       case event.EOF:
       case event.READ_ERROR:
         return this.onStreamEnd(opcode, flags, opcode === event.EOF ? 0 : words[start >> 2]);
@@ -430,17 +431,16 @@ class NativeHandle {
     request?.oncomplete(-errno);
   }
 
-  /** The descriptor is ours, for a socket of libuv: what follows is no longer HTTP. */
-  onReleased(descriptor, written, rest) {
+  /** The descriptor can be had, for a socket of libuv: what follows is no longer HTTP. */
+  onReleased(written, rest) {
     if (written < this.bytesWritten) {
       // More was written in the meantime. The I/O thread still has its own descriptor and sends it first.
-      bridge.closeDescriptor(descriptor);
       this.releasedBytes = rest.length > 0 ? rest : this.releasedBytes;
       bridge.send(command.RELEASE, this.connection);
       return;
     }
     const head = this.releasedBytes ?? rest;
-    this.socket.becomeLibuv(descriptor);
+    this.socket.becomeLibuv(bridge.takeDescriptor(this.id));
     if (this.releasing) this.socket.goOn(head);
     else responseEvents.onUpgrade(this.socket, head);
   }

@@ -1,6 +1,7 @@
 //! From the I/O thread to JavaScript: pages of event records, and at most one pending wake.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +25,9 @@ struct Shared {
     pending: bool,
     /// Connections wait for the low-water mark.
     throttled: bool,
+    /// Descriptors for JavaScript to take, by connection. They stay here because a record in a page
+    /// that nobody reads any more cannot close what it names.
+    descriptors: HashMap<u32, OwnedFd>,
     closed: bool,
 }
 
@@ -68,8 +72,8 @@ pub struct Counters {
 
 impl Counters {
     /// Adds to one of the counters.
-    pub fn add(counter: &AtomicU64, n: usize) {
-        counter.fetch_add(n as u64, Ordering::Relaxed);
+    pub fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
     }
 }
 
@@ -168,12 +172,26 @@ impl Completions {
         wait
     }
 
+    /// Keeps a descriptor until JavaScript takes it.
+    pub fn keep_descriptor(&self, connection: u32, descriptor: OwnedFd) {
+        let mut shared = self.lock();
+        if !shared.closed {
+            shared.descriptors.insert(connection, descriptor);
+        }
+    }
+
+    /// Takes the descriptor that is kept for a connection.
+    pub fn take_descriptor(&self, connection: u32) -> Option<OwnedFd> {
+        self.lock().descriptors.remove(&connection)
+    }
+
     /// Throws away what is queued and whatever comes: the environment is ending.
     pub fn close(&self) {
         let mut shared = self.lock();
         shared.closed = true;
         shared.pages.clear();
         shared.spare.clear();
+        shared.descriptors.clear();
         self.queued.store(0, Ordering::Relaxed);
     }
 

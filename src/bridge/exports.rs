@@ -1,5 +1,6 @@
 //! What `lib/bridge.js` calls. Converts and hands on; decides nothing.
 
+use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -57,8 +58,10 @@ impl Bridge {
         let notifier = Arc::new(Notifier::new(&env, &on_events)?);
         let waker = notifier.clone();
         let completions = Arc::new(Completions::new(move || waker.wake()));
-        let thread = IoThread::current().map_err(|error| Error::from_reason(error.to_string()))?;
-        thread.attach(&completions);
+        let thread = IoThread::serving(&completions).map_err(|error| {
+            notifier.close();
+            Error::from_reason(error.to_string())
+        })?;
         let link = Link {
             thread: Some(thread),
             completions: completions.clone(),
@@ -115,6 +118,13 @@ impl Bridge {
             Drained::NeedsRoom(n) => -(n as i64),
             Drained::Empty => 0,
         }
+    }
+
+    /// Takes the descriptor that a `RELEASED` event has told of. -1 if there is none.
+    #[napi]
+    pub fn take_descriptor(&self, connection: u32) -> i32 {
+        let descriptor = self.completions.take_descriptor(connection);
+        descriptor.map_or(-1, IntoRawFd::into_raw_fd)
     }
 
     /// Asks for another call of the listener, after a drain that stopped early.
@@ -276,10 +286,11 @@ pub fn bind_socket(host: String, port: u32) -> i32 {
     }
 }
 
-/// Closes a descriptor that a `RELEASED` event gave and that nobody uses.
+/// Closes a descriptor that `bind_socket` gave, for a socket that does not connect.
 #[napi]
 pub fn close_descriptor(descriptor: i32) {
-    crate::connection::close_descriptor(descriptor);
+    // SAFETY: JavaScript hands it back once, instead of using it.
+    drop(unsafe { crate::connection::take_over(descriptor) });
 }
 
 /// The numbers of the record layout, for the test that compares them with `lib/records.js`.

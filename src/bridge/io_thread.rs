@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use super::completions::Completions;
 use super::mailbox::Mailbox;
@@ -22,25 +22,33 @@ thread_local! {
     static CURRENT: RefCell<Weak<IoThread>> = const { RefCell::new(Weak::new()) };
 }
 
+/// The queues that have to hear of a failure of the thread; `None` after it.
+type Queues = Mutex<Option<Vec<Weak<Completions>>>>;
+
 /// A running I/O thread; ends and is joined when the last owner lets go of it.
 pub struct IoThread {
     mailbox: Arc<Mailbox>,
-    queues: Arc<Mutex<Vec<Weak<Completions>>>>,
+    queues: Arc<Queues>,
     handle: Option<JoinHandle<()>>,
 }
 
 impl IoThread {
-    /// The I/O thread of the calling JavaScript thread, started if there is none.
+    /// The I/O thread of the calling JavaScript thread, started if there is none or it has failed.
+    /// It serves `completions` from now on.
     ///
     /// # Errors
     /// When the system has no thread or no descriptor left.
-    pub fn current() -> io::Result<Arc<Self>> {
+    pub fn serving(completions: &Arc<Completions>) -> io::Result<Arc<Self>> {
         CURRENT.with_borrow_mut(|current| {
-            if let Some(thread) = current.upgrade() {
+            if let Some(thread) = current.upgrade()
+                && thread.attach(completions)
+            {
                 return Ok(thread);
             }
             let thread = Arc::new(Self::start()?);
             *current = Arc::downgrade(&thread);
+            // It has nothing to do yet, so nothing can have made it fail.
+            thread.attach(completions);
             Ok(thread)
         })
     }
@@ -50,29 +58,30 @@ impl IoThread {
         &self.mailbox
     }
 
-    /// Registers a queue that has to hear of a failure of the thread.
-    pub fn attach(&self, completions: &Arc<Completions>) {
+    /// Registers a queue that has to hear of a failure. Gives `false` if that has happened already.
+    fn attach(&self, completions: &Arc<Completions>) -> bool {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queues) = queues.as_mut() else {
+            return false;
+        };
         queues.retain(|queue| queue.strong_count() > 0);
         queues.push(Arc::downgrade(completions));
+        true
     }
 
     fn start() -> io::Result<Self> {
         let mailbox = Arc::new(Mailbox::default());
-        let queues = Arc::new(Mutex::new(Vec::new()));
-        let runtime = (mailbox.clone(), queues.clone());
+        let queues = Arc::new(Mutex::new(Some(Vec::new())));
+        let shared = (mailbox.clone(), queues.clone());
         // Errors of the runtime are reported here rather than on its own thread.
         let (report, outcome) = std::sync::mpsc::sync_channel(1);
-        let handle = std::thread::Builder::new()
-            .name("ferrequest-io".into())
-            .spawn(move || {
-                let (mailbox, queues) = runtime;
-                let finished =
-                    std::panic::catch_unwind(AssertUnwindSafe(|| run(&mailbox, &report)));
-                if finished.is_err() {
-                    fail_all(&queues);
-                }
-            })?;
+        let thread = std::thread::Builder::new().name("ferrequest-io".into());
+        let handle = thread.spawn(move || {
+            let (mailbox, queues) = shared;
+            if catch_unwind(AssertUnwindSafe(|| run(&mailbox, &report))).is_err() {
+                fail_all(&queues);
+            }
+        })?;
         outcome
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("the I/O thread did not start")))?;
@@ -94,15 +103,19 @@ impl Drop for IoThread {
     }
 }
 
-fn run(mailbox: &Mailbox, report: &std::sync::mpsc::SyncSender<io::Result<()>>) {
-    // Publishing when the thread is about to sleep makes the pages as large, and the wakes as few,
-    // as they can be without delaying anything.
-    let runtime = Builder::new_current_thread()
+/// The runtime of an I/O thread, with what its connections need of it.
+pub fn configure(builder: &mut Builder) -> io::Result<LocalRuntime> {
+    builder
         .enable_io()
+        // Publishing when the thread is about to sleep makes the pages as large, and the wakes as
+        // few, as they can be without delaying anything.
         .on_thread_park(flush_all)
         .on_thread_unpark(note_poll)
-        .build_local(LocalOptions::default());
-    let runtime = match runtime {
+        .build_local(LocalOptions::default())
+}
+
+fn run(mailbox: &Mailbox, report: &std::sync::mpsc::SyncSender<io::Result<()>>) {
+    let runtime = match configure(&mut Builder::new_current_thread()) {
         Ok(runtime) => runtime,
         Err(error) => return drop(report.send(Err(error))),
     };
@@ -112,17 +125,15 @@ fn run(mailbox: &Mailbox, report: &std::sync::mpsc::SyncSender<io::Result<()>>) 
         let mut registry = Registry::default();
         let mut messages = Vec::new();
         while mailbox.receive(&mut messages).await {
-            for message in messages.drain(..) {
-                registry.handle(message);
-            }
+            registry.handle(&mut messages);
         }
     });
 }
 
 /// The thread is lost: says so to everybody who may wait for it.
-fn fail_all(queues: &Mutex<Vec<Weak<Completions>>>) {
-    let queues = std::mem::take(&mut *queues.lock().unwrap_or_else(PoisonError::into_inner));
-    for completions in queues.iter().filter_map(Weak::upgrade) {
+fn fail_all(queues: &Queues) {
+    let queues = queues.lock().unwrap_or_else(PoisonError::into_inner).take();
+    for completions in queues.iter().flatten().filter_map(Weak::upgrade) {
         let mut page = Vec::new();
         records::push(&mut page, event::FAILED, 0, EVERY_CONNECTION, &[]);
         completions.publish(&mut page);

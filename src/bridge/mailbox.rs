@@ -25,6 +25,9 @@ pub enum Message {
     Drained(Arc<Completions>),
     /// The queue's environment is gone: drop its connections without another word.
     Detach(Arc<Completions>),
+    /// Fail as nothing does that is known of.
+    #[cfg(test)]
+    Panic,
 }
 
 #[derive(Default)]
@@ -59,17 +62,18 @@ impl Mailbox {
         self.bell.notify_one();
     }
 
-    /// Waits for messages and moves them into `into`. Gives `false` once closed.
+    /// Waits for messages and moves them into `into`, which is empty. Gives `false` once closed and
+    /// empty: what was handed over before the end is still carried out.
     pub async fn receive(&self, into: &mut Vec<Message>) -> bool {
         loop {
             {
                 let mut inbox = self.lock();
-                if inbox.closed {
-                    return false;
-                }
                 if !inbox.messages.is_empty() {
                     std::mem::swap(&mut inbox.messages, into);
                     return true;
+                }
+                if inbox.closed {
+                    return false;
                 }
             }
             self.bell.notified().await;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::task::{Context, Poll};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -14,9 +14,21 @@ use super::stream::Stream;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A TCP endpoint.
-    Tcp(SocketAddr),
+    Tcp {
+        /// The peer.
+        remote: SocketAddr,
+        /// Where the connection comes from, if JavaScript has bound it; port 0 means any.
+        local: Option<SocketAddr>,
+    },
     /// The path of a Unix domain socket; a leading NUL means Linux's abstract names.
     Unix(Vec<u8>),
+}
+
+impl Target {
+    /// Whether both ends of the connection are given, so that there can be only one.
+    pub fn has_fixed_port(&self) -> bool {
+        matches!(self, Self::Tcp { local: Some(local), .. } if local.port() != 0)
+    }
 }
 
 /// Why connecting failed.
@@ -81,26 +93,54 @@ fn zone_name(scope: u32) -> String {
 pub fn bind(host: &str, port: u16) -> io::Result<RawFd> {
     let address =
         parse_address(host, port).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    bind_to(address).map(Socket::into_raw_fd)
+}
+
+fn bind_to(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     // As libuv does: a port in TIME_WAIT may be bound again.
     socket.set_reuse_address(true)?;
-    if matches!(address, SocketAddr::V6(SocketAddrV6 { .. }))
-        && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
-    {
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
         socket.set_only_v6(false)?;
     }
+    if address.port() == 0 {
+        choose_port_when_connecting(&socket);
+    }
     socket.bind(&address.into())?;
-    Ok(socket.into_raw_fd())
+    Ok(socket)
 }
 
-/// Closes a descriptor that was given to JavaScript and not used there.
-pub fn close_descriptor(descriptor: RawFd) {
-    if descriptor >= 0 {
-        // SAFETY: `after_writes` made the descriptor and gave up its ownership; JavaScript hands it
-        // back at most once, instead of using it.
-        drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
+/// Lets the kernel take a port that is free towards this peer, instead of one that is free towards
+/// everybody. Until then the socket's own address says port 0: any will do.
+fn choose_port_when_connecting(socket: &Socket) {
+    #[cfg(target_os = "linux")]
+    {
+        let on: libc::c_int = 1;
+        // SAFETY: the descriptor is open, and the pointer and the length are those of `on`. A kernel
+        // that does not know the option chooses the port at once, as any did before Linux 4.2.
+        unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_IP,
+                libc::IP_BIND_ADDRESS_NO_PORT,
+                (&raw const on).cast(),
+                size_of_val(&on) as libc::socklen_t,
+            );
+        }
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
+}
+
+/// Takes over a descriptor that JavaScript was given by [`bind`], or by a `RELEASED` event, and hands
+/// back. `None` where it has none.
+///
+/// # Safety
+/// The descriptor is -1 or open, and nobody else uses it from now on.
+pub unsafe fn take_over(descriptor: RawFd) -> Option<OwnedFd> {
+    // SAFETY: as the caller promises.
+    (descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 /// A connect on its way.
@@ -109,11 +149,8 @@ pub struct Connecting {
 }
 
 impl Connecting {
-    /// Starts connecting; `bound` is a descriptor from [`bind`].
-    pub fn start(target: &Target, bound: Option<RawFd>) -> Result<Self, ConnectError> {
-        // SAFETY: the descriptor was made by `bind` for this connection and handed over once.
-        let bound =
-            bound.map(|descriptor| Socket::from(unsafe { OwnedFd::from_raw_fd(descriptor) }));
+    /// Starts connecting; `bound` is a socket from [`bind`], whose address the target remembers.
+    pub fn start(target: &mut Target, bound: Option<OwnedFd>) -> Result<Self, ConnectError> {
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         let at_once = |error| ConnectError {
             errno: errno(error),
@@ -124,13 +161,20 @@ impl Connecting {
             at_once: false,
         };
         match target {
-            Target::Tcp(address) => {
-                let socket = match bound {
-                    Some(socket) => socket,
-                    None => Socket::new(Domain::for_address(*address), Type::STREAM, None)
-                        .map_err(at_once)?,
+            Target::Tcp { remote, local } => {
+                let socket = match (bound.map(Socket::from), *local) {
+                    (Some(socket), _) => {
+                        *local = socket
+                            .local_addr()
+                            .ok()
+                            .and_then(|address| address.as_socket());
+                        Ok(socket)
+                    }
+                    (None, Some(local)) => bind_to(local),
+                    (None, None) => Socket::new(Domain::for_address(*remote), Type::STREAM, None),
                 };
-                start_connect(&socket, &(*address).into()).map_err(|error| {
+                let socket = socket.map_err(at_once)?;
+                start_connect(&socket, &(*remote).into()).map_err(|error| {
                     // libuv reports a refused connection as if it came from the network.
                     if errno_is(&error, libc::ECONNREFUSED) {
                         later(error)

@@ -15,11 +15,12 @@ mod outlet;
 mod reader;
 mod registry;
 mod socket_options;
+mod state;
 mod stream;
 mod task;
 mod write_queue;
 
-pub use connect::{bind, close_descriptor};
+pub use connect::{bind, take_over};
 pub use outlet::{Outlet, flush_all, note_poll};
 pub use registry::Registry;
 pub mod events;

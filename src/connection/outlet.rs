@@ -10,10 +10,15 @@ use crate::bridge::completions::{Completions, HIGH_WATER_MARK};
 
 /// A page is published as soon as it holds this much, so that JavaScript works while more is read.
 const PUBLISH_AT: usize = 32 * 1024;
+/// A thread that is never idle publishes after so many pieces of work: a runtime with tasks to run
+/// does not park.
+const PUBLISH_AFTER: u32 = 64;
 
 thread_local! {
     /// Outlets with something to publish. A plain list: one for each loaded module, mostly one.
     static DIRTY: RefCell<Vec<Rc<Outlet>>> = const { RefCell::new(Vec::new()) };
+    /// Pieces of work done since everything was published.
+    static UNPUBLISHED_WORK: Cell<u32> = const { Cell::new(0) };
 }
 
 /// The I/O thread's end of one completion queue.
@@ -42,7 +47,13 @@ impl Outlet {
     /// Lets `fill` append whole records to the page.
     pub fn append<T>(self: &Rc<Self>, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let mut page = self.page.borrow_mut();
-        let result = fill(&mut page);
+        let mut records = Undo {
+            to: Some(page.len()),
+            page: &mut page,
+        };
+        let result = fill(records.page);
+        records.to = None;
+        drop(records);
         if page.len() >= PUBLISH_AT {
             self.completions.publish(&mut page);
         } else if !page.is_empty() && !self.dirty.replace(true) {
@@ -81,6 +92,20 @@ impl Outlet {
     }
 }
 
+/// Takes back what was appended to a page: a panic must not leave half a record there.
+struct Undo<'a> {
+    page: &'a mut Vec<u8>,
+    to: Option<usize>,
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        if let Some(length) = self.to {
+            self.page.truncate(length);
+        }
+    }
+}
+
 thread_local! {
     static LAST_POLL: Cell<Option<Instant>> = const { Cell::new(None) };
 }
@@ -95,11 +120,22 @@ pub fn time_since_poll() -> Duration {
     LAST_POLL.get().map_or(Duration::MAX, |last| last.elapsed())
 }
 
+/// Notes that a task was polled or a message carried out; publishes when it is time.
+pub fn note_work() {
+    let done = UNPUBLISHED_WORK.get() + 1;
+    UNPUBLISHED_WORK.set(done);
+    if done >= PUBLISH_AFTER {
+        flush_all();
+    }
+}
+
 /// Publishes every page. Called when the thread has nothing left to do and is about to sleep.
 pub fn flush_all() {
-    let dirty = DIRTY.with_borrow_mut(std::mem::take);
-    for outlet in dirty {
-        outlet.dirty.set(false);
-        outlet.completions.publish(&mut outlet.page.borrow_mut());
-    }
+    UNPUBLISHED_WORK.set(0);
+    DIRTY.with_borrow_mut(|dirty| {
+        for outlet in dirty.drain(..) {
+            outlet.dirty.set(false);
+            outlet.completions.publish(&mut outlet.page.borrow_mut());
+        }
+    });
 }

@@ -66,7 +66,7 @@ pub fn poll_read(
         Poll::Ready(Ok(if packet.is_empty() {
             Progress::Ended
         } else {
-            Counters::add(&outlet.completions().counters.bytes_in, packet.len());
+            Counters::add(&outlet.completions().counters.bytes_in, packet.len() as u64);
             if *state.armed {
                 decode(packet, id, outlet, state)
             } else {
@@ -109,7 +109,7 @@ fn poll_read_body(
                 set_word(page, body - 4, length);
                 records::pad(page);
                 state.decoder.skip_body(n as u64);
-                Counters::add(&outlet.completions().counters.bytes_in, n);
+                Counters::add(&outlet.completions().counters.bytes_in, n as u64);
                 if state.decoder.plain_body_ahead() == 0 {
                     decode_into(page, &[], id, state);
                 }

@@ -1,16 +1,20 @@
 //! All connections of the I/O thread, and the commands that reach them.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::connect::{Target, parse_address};
-use super::outlet::Outlet;
+use super::connect::{Target, parse_address, take_over};
+use super::outlet::{Outlet, note_work};
 use super::socket_options::KeepAlive;
 use super::task::Connection;
 use crate::bridge::completions::Completions;
 use crate::bridge::mailbox::Message;
 use crate::bridge::records::{self, Record, command, event};
+
+/// Ids are dense, so one above this is none. It bounds the table, whatever a batch says.
+const MAX_CONNECTIONS: u32 = 1 << 22;
 
 /// The connections of one loaded module; ids are dense, chosen by its JavaScript side.
 struct Channel {
@@ -23,96 +27,134 @@ struct Channel {
 pub struct Registry {
     /// By the address of the queue, which its `Arc` keeps unique.
     channels: HashMap<usize, Channel>,
+    /// Connections with something new to send.
+    unsent: Vec<Rc<Connection>>,
 }
 
 impl Registry {
-    /// Carries out one message. Must run inside the I/O thread's runtime.
-    pub fn handle(&mut self, message: Message) {
+    /// Carries out messages in their order. Must run inside the I/O thread's runtime.
+    ///
+    /// What they write is sent at the end, so that a header block and the body behind it go out
+    /// together, in whatever pieces they were handed over.
+    pub fn handle(&mut self, messages: &mut Vec<Message>) {
+        for message in messages.drain(..) {
+            note_work();
+            self.handle_one(message);
+        }
+        self.flush();
+    }
+
+    fn handle_one(&mut self, message: Message) {
         match message {
-            Message::Batch(completions, batch) => self.channel(&completions).run(&batch),
+            Message::Batch(completions, batch) => {
+                let Self { channels, unsent } = self;
+                let channel = channel(channels, &completions);
+                records::iter(&batch).for_each(|record| channel.run(&record, unsent));
+            }
             Message::Write {
                 completions,
                 connection,
                 bytes,
                 acknowledge,
             } => {
-                let connection = self.channel(&completions).connection(connection);
-                connection.write_owned(bytes, acknowledge);
-                connection.flush();
+                let Self { channels, unsent } = self;
+                if let Some(connection) = channel(channels, &completions).connection(connection) {
+                    guarded(connection, |connection| {
+                        connection.write_owned(bytes, acknowledge);
+                    });
+                    note_unsent(connection, unsent);
+                }
             }
-            Message::Drained(completions) => self.channel(&completions).outlet.drained(),
+            Message::Drained(completions) => {
+                channel(&mut self.channels, &completions).outlet.drained();
+            }
             Message::Detach(completions) => {
+                self.flush();
                 if let Some(channel) = self.channels.remove(&key(&completions)) {
-                    for connection in channel.connections.into_iter().flatten() {
-                        connection.close(false);
+                    for connection in channel.connections.iter().flatten() {
+                        guarded(connection, |connection| connection.close(false));
                     }
                 }
             }
+            #[cfg(test)]
+            Message::Panic => panic!("a test asked for this panic"),
         }
     }
 
-    fn channel(&mut self, completions: &Arc<Completions>) -> &mut Channel {
-        self.channels
-            .entry(key(completions))
-            .or_insert_with(|| Channel {
-                outlet: Outlet::new(completions.clone()),
-                connections: Vec::new(),
-            })
+    fn flush(&mut self) {
+        for connection in self.unsent.drain(..) {
+            guarded(&connection, Connection::flush);
+        }
     }
+}
+
+fn channel<'a>(
+    channels: &'a mut HashMap<usize, Channel>,
+    completions: &Arc<Completions>,
+) -> &'a mut Channel {
+    channels.entry(key(completions)).or_insert_with(|| Channel {
+        outlet: Outlet::new(completions.clone()),
+        connections: Vec::new(),
+    })
 }
 
 fn key(completions: &Arc<Completions>) -> usize {
     Arc::as_ptr(completions) as usize
 }
 
+fn note_unsent(connection: &Rc<Connection>, unsent: &mut Vec<Rc<Connection>>) {
+    if !connection.unsent.replace(true) {
+        unsent.push(connection.clone());
+    }
+}
+
+/// Does something with a connection; a panic loses that connection and nothing else.
+fn guarded(connection: &Rc<Connection>, work: impl FnOnce(&Connection)) {
+    // What is shared with other connections, the outlet's page, is whole after a panic.
+    if catch_unwind(AssertUnwindSafe(|| work(connection))).is_err() {
+        connection.fail();
+    }
+}
+
 impl Channel {
-    fn run(&mut self, batch: &[u8]) {
-        // Writes are sent at the end, so that a header block and the body behind it go out together.
-        let mut to_flush: Vec<Rc<Connection>> = Vec::new();
-        for record in records::iter(batch) {
-            if record.opcode == command::CLOSE {
-                // What was written before the close still goes out, as far as the kernel takes it.
-                to_flush.drain(..).for_each(|connection| connection.flush());
-                self.close(record);
-                continue;
-            }
-            let connection = self.connection(record.connection);
-            if run_command(connection, &record)
-                && !to_flush
-                    .last()
-                    .is_some_and(|last| Rc::ptr_eq(last, connection))
-            {
-                to_flush.push(connection.clone());
+    fn run(&mut self, record: &Record<'_>, unsent: &mut Vec<Rc<Connection>>) {
+        if record.opcode == command::CLOSE {
+            self.close(record);
+        } else if let Some(connection) = self.connection(record.connection) {
+            guarded(connection, |connection| run_command(connection, record));
+            if record.opcode == command::WRITE {
+                note_unsent(connection, unsent);
             }
         }
-        to_flush
-            .into_iter()
-            .for_each(|connection| connection.flush());
     }
 
     /// The connection with this id; a new one starts to wait for its socket.
-    fn connection(&mut self, id: u32) -> &Rc<Connection> {
+    fn connection(&mut self, id: u32) -> Option<&Rc<Connection>> {
+        if id > MAX_CONNECTIONS {
+            return None;
+        }
         let index = id as usize;
         if index >= self.connections.len() {
             self.connections.resize_with(index + 1, || None);
         }
         let outlet = &self.outlet;
-        // The slot exists: the vector has just been grown to hold it.
-        #[allow(clippy::indexing_slicing)]
-        self.connections[index].get_or_insert_with(|| {
-            let connection = Connection::new(id, outlet.clone());
-            tokio::task::spawn_local(run_guarded(connection.clone(), id, outlet.clone()));
-            connection
+        self.connections.get_mut(index).map(|slot| {
+            &*slot.get_or_insert_with(|| {
+                let connection = Connection::new(id, outlet.clone());
+                tokio::task::spawn_local(run_guarded(connection.clone()));
+                connection
+            })
         })
     }
 
-    fn close(&mut self, record: Record<'_>) {
-        match self
-            .connections
-            .get_mut(record.connection as usize)
-            .and_then(Option::take)
-        {
-            Some(connection) => connection.close(record.flags & command::RESET != 0),
+    fn close(&mut self, record: &Record<'_>) {
+        let slot = self.connections.get_mut(record.connection as usize);
+        match slot.and_then(Option::take) {
+            Some(connection) => guarded(&connection, |connection| {
+                // What was written before the close still goes out, as far as the kernel takes it.
+                connection.flush();
+                connection.close(record.flags & command::RESET != 0);
+            }),
             // Never used: it is as closed as it can be.
             None => self
                 .outlet
@@ -122,22 +164,20 @@ impl Channel {
 }
 
 /// Runs a connection's task; should it panic, JavaScript is told that the connection is lost.
-async fn run_guarded(connection: Rc<Connection>, id: u32, outlet: Rc<Outlet>) {
-    struct Guard(u32, Rc<Outlet>);
+async fn run_guarded(connection: Rc<Connection>) {
+    struct Guard(Rc<Connection>);
     impl Drop for Guard {
         fn drop(&mut self) {
             if std::thread::panicking() {
-                self.1
-                    .append(|page| records::push(page, event::FAILED, 0, self.0, &[]));
+                self.0.fail();
             }
         }
     }
-    let _guard = Guard(id, outlet);
-    connection.run().await;
+    let guard = Guard(connection);
+    guard.0.clone().run().await;
 }
 
-/// Carries out a command; gives `true` if the connection has to be flushed.
-fn run_command(connection: &Connection, record: &Record<'_>) -> bool {
+fn run_command(connection: &Connection, record: &Record<'_>) {
     let enable = record.flags & command::ENABLE != 0;
     match record.opcode {
         command::CONNECT_TCP => connect_tcp(connection, record),
@@ -145,7 +185,6 @@ fn run_command(connection: &Connection, record: &Record<'_>) -> bool {
         command::REQUEST => connection.request(record.flags, record.u32_at(0), record.u32_at(4)),
         command::WRITE => {
             connection.write(record.payload, record.flags & command::ACKNOWLEDGE != 0);
-            return true;
         }
         command::SHUTDOWN => connection.shutdown(),
         command::PAUSE => connection.pause(true),
@@ -165,20 +204,34 @@ fn run_command(connection: &Connection, record: &Record<'_>) -> bool {
             connection.set_options(|options| options.type_of_service = Some(record.u32_at(0)));
         }
         command::RELEASE => connection.release(),
+        #[cfg(test)]
+        PANIC => panic!("a test asked for this panic"),
+        #[cfg(test)]
+        PANIC_IN_TASK => connection.panic_in_task(),
         // Both sides are built together and a test compares their tables.
-        other => debug_assert!(false, "unknown command {other}"),
+        _ => {}
     }
-    false
 }
+
+/// Commands that only tests have: they fail as nothing does that is known of.
+#[cfg(test)]
+pub const PANIC: u32 = 254;
+#[cfg(test)]
+pub const PANIC_IN_TASK: u32 = 255;
 
 fn connect_tcp(connection: &Connection, record: &Record<'_>) {
     let port = record.u32_at(0) as u16;
-    let bound = Some(record.u32_at(4).cast_signed()).filter(|descriptor| *descriptor >= 0);
-    let address = std::str::from_utf8(record.rest(8))
-        .ok()
-        .and_then(|host| parse_address(host, port));
-    match address {
-        Some(address) => connection.connect(Target::Tcp(address), bound),
+    // SAFETY: the descriptor was made for this connection, and JavaScript has forgotten it.
+    let bound = unsafe { take_over(record.u32_at(4).cast_signed()) };
+    let host = std::str::from_utf8(record.rest(8));
+    match host.ok().and_then(|host| parse_address(host, port)) {
+        Some(remote) => connection.connect(
+            Target::Tcp {
+                remote,
+                local: None,
+            },
+            bound,
+        ),
         None => connection.refuse(libc::EINVAL),
     }
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connected (or connecting) stream socket.
@@ -50,8 +50,7 @@ impl Stream {
         }
     }
 
-    /// Waits until there is something to read: bytes, the peer's FIN, an error.
-    pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(context),
             Self::Unix(stream) => stream.poll_read_ready(context),
@@ -68,12 +67,29 @@ impl Stream {
 
     /// Whether the peer has closed or sent bytes that nobody read yet, asked of the kernel now.
     pub fn has_unread_input(&self) -> bool {
-        let mut probe = [std::mem::MaybeUninit::uninit(); 1];
-        match SockRef::from(self).peek(&mut probe) {
-            // 0 is the peer's FIN, more is its data: either way it is not an idle connection.
-            Ok(_) => true,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        is_input(&self.peek())
+    }
+
+    /// As [`Self::has_unread_input`], but asks the kernel only if the runtime has noticed something.
+    pub fn has_noticed_input(&self) -> bool {
+        is_input(&match self {
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, || self.peek()),
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, || self.peek()),
+        })
+    }
+
+    /// Waits until there is unread input, without reading it.
+    pub fn poll_unread_input(&self, context: &mut Context<'_>) -> Poll<()> {
+        while self.poll_read_ready(context).is_ready() {
+            if self.has_noticed_input() {
+                return Poll::Ready(());
+            }
         }
+        Poll::Pending
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        SockRef::from(self).peek(&mut [std::mem::MaybeUninit::uninit(); 1])
     }
 
     /// A second descriptor of the same connection.
@@ -108,6 +124,12 @@ impl Stream {
     pub fn descriptor(&self) -> RawFd {
         self.as_fd().as_raw_fd()
     }
+}
+
+/// Whether the outcome of a look at unread input shows any. 0 bytes are the peer's FIN; that and an
+/// error are as bad as data on a connection that ought to be idle.
+fn is_input(look: &io::Result<usize>) -> bool {
+    !matches!(look, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl AsFd for Stream {

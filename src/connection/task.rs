@@ -1,7 +1,7 @@
-//! One connection: its state, and the task that waits for its socket.
+//! One connection: what JavaScript commands, and the task that waits for its socket.
 //!
 //! ```text
-//!            connect            REQUEST on a dead, reused connection
+//!            connect         first byte of a request on a dead connection
 //!  Waiting ──────────> Connecting ──────────> Open <───┐
 //!     │                    │   ▲               │ │ └────┘
 //!     │                    │   └───────────────┘ │
@@ -12,66 +12,32 @@
 //! Only JavaScript closes a connection; until it does, a lost one stays as it is, so that an id
 //! never means two connections.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{IntoRawFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use super::connect::{ConnectError, Connecting, Target};
 use super::events;
-use super::outlet::{Outlet, time_since_poll};
+use super::outlet::{Outlet, note_work};
 use super::reader::{self, Armed, Progress};
 use super::socket_options::SocketOptions;
-use super::stream::Stream;
-use super::write_queue::{Flushed, WriteQueue};
+use super::state::{Phase, State};
+use super::write_queue::Flushed;
 use crate::bridge::completions::Counters;
 use crate::bridge::records::{self, event};
-use crate::codec::{Decoder, DecoderOptions, Dialect, Leniency};
 
 /// Reads in a row before other connections get their turn.
 const READS_A_TURN: usize = 4;
-/// The runtime's last look at all sockets is good enough for a request that is sent within this time;
-/// after that, the connection itself is looked at once more.
-const FRESH: Duration = Duration::from_micros(500);
 
-enum Phase {
-    Waiting,
-    Connecting(Connecting),
-    Open(Stream),
-    /// Nothing more is read or written; the stream, if any, is kept for its descriptor.
-    Lost(Option<Stream>),
-    Closed,
-}
-
-struct State {
-    phase: Phase,
-    target: Option<Target>,
-    bound: Option<RawFd>,
-    options: SocketOptions,
-    decoder: Decoder,
-    armed: bool,
-    writes: WriteQueue,
-    /// Bytes taken by the kernel since connecting, over all requests.
-    written: u64,
-    /// Value of `written` when the last request was armed: equal means that nothing of it is out.
-    written_before_request: u64,
-    /// Totals at which JavaScript wants to hear of it.
-    acknowledge: std::collections::VecDeque<u64>,
-    queued: u64,
-    requests: u64,
-    /// The connection has been replaced for the request that is armed. Once is enough: a peer that
-    /// closes every connection is not asked forever.
-    replaced: bool,
-    paused: bool,
-    read_ended: bool,
-    shutdown: bool,
-    /// Asked to give the descriptor away, and what was read beyond the head.
-    release: Option<Vec<u8>>,
-    /// The round in which it last waited for JavaScript.
-    round: u64,
-    waker: Option<Waker>,
+/// Why reading stopped.
+#[derive(PartialEq, Eq)]
+enum Reads {
+    /// Nothing more is there, or wanted.
+    Done,
+    /// More may be there; the task goes on when it is its turn, or when JavaScript has taken some.
+    Deferred,
 }
 
 /// A connection, shared by its task and the registry.
@@ -79,95 +45,64 @@ pub struct Connection {
     id: u32,
     outlet: Rc<Outlet>,
     state: RefCell<State>,
+    /// Whether the registry has it in its list of those to flush.
+    pub unsent: Cell<bool>,
+    #[cfg(test)]
+    panics: Cell<bool>,
 }
 
+/// What JavaScript commands.
 impl Connection {
     /// A connection that does nothing yet.
     pub fn new(id: u32, outlet: Rc<Outlet>) -> Rc<Self> {
-        let options = DecoderOptions {
-            lenient: Leniency::None,
-            max_header_size: 16 * 1024,
-            dialect: Dialect::default(),
-        };
         Rc::new(Self {
             id,
             outlet,
-            state: RefCell::new(State {
-                phase: Phase::Waiting,
-                target: None,
-                bound: None,
-                options: SocketOptions::default(),
-                decoder: Decoder::new(options),
-                armed: false,
-                writes: WriteQueue::default(),
-                written: 0,
-                written_before_request: 0,
-                acknowledge: std::collections::VecDeque::new(),
-                queued: 0,
-                requests: 0,
-                replaced: false,
-                paused: false,
-                read_ended: false,
-                shutdown: false,
-                release: None,
-                round: 0,
-                waker: None,
-            }),
+            state: RefCell::new(State::new()),
+            unsent: Cell::new(false),
+            #[cfg(test)]
+            panics: Cell::new(false),
         })
     }
 
-    /// Waits for the socket until the connection is closed.
-    pub async fn run(self: Rc<Self>) {
-        std::future::poll_fn(|context| self.poll(context)).await;
-    }
-
-    /// Starts connecting.
-    pub fn connect(&self, target: Target, bound: Option<RawFd>) {
+    /// Starts connecting; `bound` is a socket with a local address.
+    pub fn connect(&self, target: Target, bound: Option<OwnedFd>) {
         let mut state = self.state.borrow_mut();
-        state.target = Some(target);
-        state.bound = bound;
-        self.start_connect(&mut state);
+        if matches!(state.phase, Phase::Waiting) {
+            state.target = Some(target);
+            self.start_connect(&mut state, bound);
+        }
     }
 
     /// Fails without trying, for an address that is none.
     pub fn refuse(&self, errno: i32) {
-        self.connect_failed(
-            &mut self.state.borrow_mut(),
-            &ConnectError {
-                errno,
-                at_once: true,
-            },
-        );
+        let error = ConnectError {
+            errno,
+            at_once: true,
+        };
+        self.connect_failed(&mut self.state.borrow_mut(), &error);
     }
 
-    /// Arms the decoder. A connection that died while it was idle is replaced first: nothing of the
-    /// request is out, so that is safe for every method.
+    /// Arms the decoder for the response to a request whose bytes follow.
     pub fn request(&self, flags: u32, max_header_size: u32, llhttp: u32) {
         let (options, method) = events::decoder_settings(flags, max_header_size, llhttp);
         let mut state = self.state.borrow_mut();
         state.decoder.reset(options, method);
         state.armed = true;
-        state.written_before_request = state.written;
-        state.requests += 1;
+        state.reused = matches!(state.phase, Phase::Open(_));
         state.replaced = false;
-        if state.requests > 1 && state.is_stale() {
-            self.replace(&mut state);
-        }
+        state.writes.begin_request();
     }
 
     /// Appends bytes; [`Self::flush`] sends them.
     pub fn write(&self, bytes: &[u8], acknowledge: bool) {
-        let mut state = self.state.borrow_mut();
-        state.writes.push(bytes);
-        state.note_queued(bytes.len(), acknowledge);
+        self.state.borrow_mut().writes.push(bytes, acknowledge);
     }
 
     /// As [`Self::write`], without a copy.
     pub fn write_owned(&self, bytes: Vec<u8>, acknowledge: bool) {
-        let mut state = self.state.borrow_mut();
-        let length = bytes.len();
-        state.writes.push_owned(bytes);
-        state.note_queued(length, acknowledge);
+        let writes = &mut self.state.borrow_mut().writes;
+        writes.push_owned(bytes, acknowledge);
     }
 
     /// Ends the writing side after everything queued.
@@ -196,15 +131,9 @@ impl Connection {
         }
     }
 
-    /// Gives the descriptor away once everything queued is out. Not in the middle of a response: what
-    /// the decoder knows of it cannot be given.
+    /// Gives the descriptor away once everything queued is out and no response is under way.
     pub fn release(&self) {
-        let mut state = self.state.borrow_mut();
-        if state.armed && !state.decoder.is_idle() {
-            return;
-        }
-        state.release.get_or_insert_default();
-        drop(state);
+        self.state.borrow_mut().release.get_or_insert_default();
         self.flush();
     }
 
@@ -217,20 +146,53 @@ impl Connection {
         state.phase = Phase::Closed;
         state.writes.clear();
         state.wake();
+        // One that was not taken: JavaScript has closed without wanting it.
+        drop(self.outlet.completions().take_descriptor(self.id));
         self.emit(event::CLOSED, 0, &[]);
     }
 
-    /// Sends what is queued, as far as the kernel takes it, and what waits for that.
+    /// Sends what is queued, as far as the kernel takes it, and does what waits for that.
     pub fn flush(&self) {
+        self.unsent.set(false);
         let mut state = self.state.borrow_mut();
         if self.flush_state(&mut state) == Flushed::Blocked {
             state.wake();
         }
     }
 
+    /// Makes the task panic.
+    #[cfg(test)]
+    pub fn panic_in_task(&self) {
+        self.panics.set(true);
+        self.state.borrow().wake();
+    }
+
+    /// Gives the connection up after a panic: what its state is worth is not known.
+    pub fn fail(&self) {
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.phase = Phase::Lost(None);
+            state.writes.clear();
+        }
+        self.emit(event::FAILED, 0, &[]);
+    }
+}
+
+/// What its task does.
+impl Connection {
+    /// Waits for the socket until the connection is closed.
+    pub async fn run(self: Rc<Self>) {
+        std::future::poll_fn(|context| self.poll(context)).await;
+    }
+
     fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        note_work();
+        #[cfg(test)]
+        assert!(!self.panics.get(), "a test asked for this panic");
         let mut state = self.state.borrow_mut();
-        state.keep_waker(context);
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
         if let Phase::Connecting(connecting) = &mut state.phase {
             match connecting.poll(context) {
                 Poll::Pending => return Poll::Pending,
@@ -246,7 +208,11 @@ impl Connection {
                 break;
             }
         }
-        self.poll_reads(&mut state, context);
+        if self.poll_reads(&mut state, context) == Reads::Done
+            && let Some(errno) = state.write_error.take()
+        {
+            self.lose(&mut state, errno);
+        }
         if matches!(state.phase, Phase::Closed) {
             Poll::Ready(())
         } else {
@@ -254,10 +220,17 @@ impl Connection {
         }
     }
 
-    fn poll_reads(&self, state: &mut State, context: &mut Context<'_>) {
+    fn poll_reads(&self, state: &mut State, context: &mut Context<'_>) -> Reads {
         for _ in 0..READS_A_TURN {
-            if state.paused || state.read_ended || self.must_wait_for_reader(state, context) {
-                return;
+            if state.paused || state.read_ended {
+                return Reads::Done;
+            }
+            if self.outlet.throttle(context.waker(), &mut state.round) {
+                return Reads::Deferred;
+            }
+            if state.is_replaceable() {
+                self.watch(state, context);
+                return Reads::Done;
             }
             let State {
                 phase: Phase::Open(stream),
@@ -266,22 +239,42 @@ impl Connection {
                 ..
             } = state
             else {
-                return;
+                return Reads::Done;
             };
             let armed = Armed { armed, decoder };
             match reader::poll_read(stream, context, self.id, &self.outlet, armed) {
-                Poll::Pending => return,
+                Poll::Pending => return Reads::Done,
                 Poll::Ready(Ok(progress)) => self.progress(state, progress),
-                Poll::Ready(Err(error)) => self.read_failed(state, &error),
+                Poll::Ready(Err(error)) => {
+                    let flags = if state.armed { 0 } else { event::IDLE };
+                    self.read_failed(state, &error, flags);
+                }
             }
         }
         // More may wait; let other connections read first.
         context.waker().wake_by_ref();
+        Reads::Deferred
+    }
+
+    /// Looks whether the peer has closed, or sends what it was not asked for, before the first byte of
+    /// a request. JavaScript need not know: the request gets another connection.
+    fn watch(&self, state: &mut State, context: &mut Context<'_>) {
+        let Phase::Open(stream) = &state.phase else {
+            return;
+        };
+        if stream.poll_unread_input(context).is_ready() {
+            state.read_ended = true;
+            self.flush_state(state);
+        }
     }
 
     fn progress(&self, state: &mut State, progress: Progress) {
         match progress {
-            Progress::Read => {}
+            Progress::Read => {
+                if state.can_release() {
+                    self.flush_state(state);
+                }
+            }
             Progress::Upgraded(rest) => {
                 state.read_ended = true;
                 state.armed = false;
@@ -301,61 +294,37 @@ impl Connection {
         }
     }
 
-    fn read_failed(&self, state: &mut State, error: &io::Error) {
+    fn read_failed(&self, state: &mut State, error: &io::Error, flags: u32) {
         state.read_ended = true;
-        let flags = if state.armed { 0 } else { event::IDLE };
         self.emit(event::READ_ERROR, flags, &[&errno(error).to_le_bytes()]);
     }
 
-    /// Bounds what JavaScript has not taken yet.
-    fn must_wait_for_reader(&self, state: &mut State, context: &Context<'_>) -> bool {
-        self.outlet.throttle(context.waker(), &mut state.round)
-    }
-
     fn flush_state(&self, state: &mut State) -> Flushed {
+        if state.is_replaceable() && state.writes.has_request_bytes() && state.is_stale() {
+            self.replace(state);
+        }
         let State {
             phase: Phase::Open(stream),
             writes,
-            written,
+            write_error: None,
             ..
         } = state
         else {
             return Flushed::All;
         };
-        let before = *written;
-        let outcome = writes.flush(stream, written);
-        Counters::add(
-            &self.outlet.completions().counters.bytes_out,
-            (*written - before) as usize,
-        );
+        let before = writes.written();
+        let outcome = writes.flush(stream);
+        let sent = writes.written() - before;
+        Counters::add(&self.outlet.completions().counters.bytes_out, sent);
+        if let Some(total) = writes.take_acknowledgement() {
+            self.emit(event::WRITTEN, 0, &[&(total as f64).to_le_bytes()]);
+        }
         match outcome {
-            Ok(flushed) => {
-                self.acknowledge(state);
-                if flushed == Flushed::All {
-                    self.after_writes(state);
-                }
-                flushed
-            }
-            Err(error) => {
-                self.write_failed(state, &error);
-                Flushed::All
-            }
+            Ok(Flushed::All) => self.after_writes(state),
+            Ok(Flushed::Blocked) => return Flushed::Blocked,
+            Err(error) => self.write_failed(state, &error),
         }
-    }
-
-    fn acknowledge(&self, state: &mut State) {
-        let mut due = false;
-        while state
-            .acknowledge
-            .front()
-            .is_some_and(|total| *total <= state.written)
-        {
-            state.acknowledge.pop_front();
-            due = true;
-        }
-        if due {
-            self.emit(event::WRITTEN, 0, &[&(state.written as f64).to_le_bytes()]);
-        }
+        Flushed::All
     }
 
     /// Everything queued is out: what waited for that happens now.
@@ -370,38 +339,37 @@ impl Connection {
                 .map_or(0, |error| errno(&error));
             self.emit(event::SHUTDOWN_DONE, 0, &[&errno.to_le_bytes()]);
         }
-        if state.release.is_some() {
-            match stream.duplicate() {
-                Ok(descriptor) => {
-                    let rest = state.release.take().unwrap_or_default();
-                    state.read_ended = true;
-                    let descriptor = descriptor.into_raw_fd().to_le_bytes();
-                    let written = (state.written as f64).to_le_bytes();
-                    self.emit(event::RELEASED, 0, &[&descriptor, &[0; 4], &written, &rest]);
-                }
-                Err(error) => {
-                    state.release = None;
-                    self.read_failed(state, &error);
-                }
+        if !state.can_release() {
+            return;
+        }
+        let rest = state.release.take().unwrap_or_default();
+        match stream.duplicate() {
+            Ok(descriptor) => {
+                state.read_ended = true;
+                self.outlet
+                    .completions()
+                    .keep_descriptor(self.id, descriptor);
+                let written = (state.writes.written() as f64).to_le_bytes();
+                self.emit(event::RELEASED, 0, &[&written, &rest]);
             }
+            Err(error) => self.read_failed(state, &error, 0),
         }
     }
 
     fn write_failed(&self, state: &mut State, error: &io::Error) {
-        let nothing_is_out = state.written == state.written_before_request;
-        if state.requests > 1 && state.armed && nothing_is_out && !state.replaced {
+        if state.is_replaceable() {
             self.replace(state);
             return;
         }
-        // An answer may have come before the peer closed: it goes first.
-        // A no-op waker is enough, because reading stops with this.
-        let mut context = Context::from_waker(Waker::noop());
-        if !state.paused {
-            self.poll_reads(state, &mut context);
-        }
+        // An answer may have come before the peer closed: the task passes it on first.
         state.writes.clear();
-        state.acknowledge.clear();
-        self.emit(event::WRITE_ERROR, 0, &[&errno(error).to_le_bytes()]);
+        state.write_error = Some(errno(error));
+        state.wake();
+    }
+
+    /// After an error of the writing side.
+    fn lose(&self, state: &mut State, errno: i32) {
+        self.emit(event::WRITE_ERROR, 0, &[&errno.to_le_bytes()]);
         state.read_ended = true;
         let phase = std::mem::replace(&mut state.phase, Phase::Closed);
         state.phase = match phase {
@@ -414,15 +382,24 @@ impl Connection {
     fn replace(&self, state: &mut State) {
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
         state.read_ended = false;
-        state.bound = None;
-        state.written_before_request = state.written;
+        state.reused = false;
         state.replaced = true;
-        self.start_connect(state);
+        state.writes.forget_earlier_requests();
+        if let (Phase::Open(stream), Some(target)) = (&state.phase, &state.target)
+            && target.has_fixed_port()
+        {
+            // The same pair of addresses is free again only when both ends have forgotten it.
+            stream.reset_on_close();
+        }
+        state.phase = Phase::Waiting;
+        self.start_connect(state, None);
     }
 
-    fn start_connect(&self, state: &mut State) {
-        let Some(target) = &state.target else { return };
-        match Connecting::start(target, state.bound.take()) {
+    fn start_connect(&self, state: &mut State, bound: Option<OwnedFd>) {
+        let Some(target) = &mut state.target else {
+            return;
+        };
+        match Connecting::start(target, bound) {
             Ok(connecting) => {
                 state.phase = Phase::Connecting(connecting);
                 state.wake();
@@ -442,14 +419,11 @@ impl Connection {
         let descriptor = stream.descriptor().to_le_bytes();
         Counters::add(&self.outlet.completions().counters.connections_opened, 1);
         let flags = if state.replaced { event::AGAIN } else { 0 };
+        let port = u32::from(port).to_le_bytes();
         self.emit(
             event::CONNECTED,
             flags,
-            &[
-                &descriptor,
-                &u32::from(port).to_le_bytes(),
-                address.as_bytes(),
-            ],
+            &[&descriptor, &port, address.as_bytes()],
         );
         state.phase = Phase::Open(stream);
     }
@@ -464,43 +438,6 @@ impl Connection {
     fn emit(&self, opcode: u32, flags: u32, payload: &[&[u8]]) {
         self.outlet
             .append(|page| records::push(page, opcode, flags, self.id, payload));
-    }
-}
-
-impl State {
-    /// Whether an idle connection has died, as far as the kernel knows at this moment.
-    fn is_stale(&self) -> bool {
-        let Phase::Open(stream) = &self.phase else {
-            return false;
-        };
-        let Some(waker) = &self.waker else {
-            return false;
-        };
-        // An event that the task has not seen yet costs nothing to find out; only then, or when the
-        // runtime's look is old, is the kernel asked.
-        let mut context = Context::from_waker(waker);
-        let noticed = stream.poll_read_ready(&mut context).is_ready();
-        self.read_ended || ((noticed || time_since_poll() > FRESH) && stream.has_unread_input())
-    }
-
-    fn note_queued(&mut self, length: usize, acknowledge: bool) {
-        self.queued += length as u64;
-        if acknowledge {
-            self.acknowledge.push_back(self.queued);
-        }
-    }
-
-    fn keep_waker(&mut self, context: &Context<'_>) {
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
-        }
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
-        }
     }
 }
 

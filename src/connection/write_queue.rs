@@ -1,4 +1,7 @@
-//! Bytes on their way to the kernel.
+//! Bytes on their way to the kernel, and the account of them.
+//!
+//! All totals count from the beginning of the connection as JavaScript knows it: they go on when a
+//! stale connection is replaced underneath.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -26,40 +29,94 @@ pub struct WriteQueue {
     /// Bytes of the first chunk that the kernel has already.
     sent_of_first: usize,
     spare: Vec<u8>,
+    /// Total of the bytes given to this queue.
+    queued: u64,
+    /// Total of the bytes taken by the kernel.
+    written: u64,
+    /// Where the request that was armed last begins.
+    request_start: u64,
+    /// Totals at which JavaScript wants to hear of it.
+    acknowledge: VecDeque<u64>,
 }
 
 impl WriteQueue {
     /// Appends a copy of the bytes.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        match self.chunks.back_mut() {
-            Some(last) if last.len() + bytes.len() <= GATHER => last.extend_from_slice(bytes),
-            _ => {
-                let mut chunk = std::mem::take(&mut self.spare);
-                chunk.extend_from_slice(bytes);
-                self.chunks.push_back(chunk);
+    pub fn push(&mut self, bytes: &[u8], acknowledge: bool) {
+        if !bytes.is_empty() {
+            match self.chunks.back_mut() {
+                Some(last) if last.len() + bytes.len() <= GATHER => last.extend_from_slice(bytes),
+                _ => {
+                    let mut chunk = std::mem::take(&mut self.spare);
+                    chunk.extend_from_slice(bytes);
+                    self.chunks.push_back(chunk);
+                }
             }
         }
+        self.note_queued(bytes.len(), acknowledge);
     }
 
     /// Appends the bytes themselves.
-    pub fn push_owned(&mut self, bytes: Vec<u8>) {
-        if !bytes.is_empty() {
+    pub fn push_owned(&mut self, bytes: Vec<u8>, acknowledge: bool) {
+        let length = bytes.len();
+        if length > 0 {
             self.chunks.push_back(bytes);
         }
+        self.note_queued(length, acknowledge);
+    }
+
+    /// What is appended from now on belongs to a new request.
+    pub fn begin_request(&mut self) {
+        self.request_start = self.queued;
+    }
+
+    /// Whether not one byte of the request that began last is out.
+    pub fn request_is_untouched(&self) -> bool {
+        self.written <= self.request_start
+    }
+
+    /// Whether the request that began last has bytes to send.
+    pub fn has_request_bytes(&self) -> bool {
+        self.queued > self.request_start
+    }
+
+    /// Drops what was queued before the request that began last. Its own connection is gone; on a new
+    /// one the peer would take it for the beginning of the request.
+    pub fn forget_earlier_requests(&mut self) {
+        let left = self.request_start.saturating_sub(self.written);
+        // What is left lies in memory, so it fits.
+        self.advance(left as usize);
+        self.written += left;
     }
 
     /// Forgets everything, for a connection that is lost.
     pub fn clear(&mut self) {
         self.chunks.clear();
         self.sent_of_first = 0;
+        self.acknowledge.clear();
     }
 
-    /// Writes until the queue is empty or the kernel's buffer is full; adds what went out to
-    /// `written`, also when an error follows.
-    pub fn flush(&mut self, stream: &Stream, written: &mut u64) -> io::Result<Flushed> {
+    /// Total of the bytes taken by the kernel.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The total written, if it has reached one that JavaScript waits for.
+    pub fn take_acknowledgement(&mut self) -> Option<u64> {
+        let mut due = None;
+        while self
+            .acknowledge
+            .front()
+            .is_some_and(|total| *total <= self.written)
+        {
+            self.acknowledge.pop_front();
+            due = Some(self.written);
+        }
+        due
+    }
+
+    /// Writes until the queue is empty or the kernel's buffer is full. What went out before an error
+    /// counts as written.
+    pub fn flush(&mut self, stream: &Stream) -> io::Result<Flushed> {
         while !self.chunks.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut count = 0;
@@ -70,7 +127,7 @@ impl WriteQueue {
             }
             match stream.try_write_vectored(slices.get(..count).unwrap_or_default()) {
                 Ok(n) => {
-                    *written += n as u64;
+                    self.written += n as u64;
                     self.advance(n);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -81,6 +138,13 @@ impl WriteQueue {
             }
         }
         Ok(Flushed::All)
+    }
+
+    fn note_queued(&mut self, length: usize, acknowledge: bool) {
+        self.queued += length as u64;
+        if acknowledge {
+            self.acknowledge.push_back(self.queued);
+        }
     }
 
     fn advance(&mut self, mut n: usize) {
