@@ -10,6 +10,7 @@
 const http = require('node:http');
 const net = require('node:net');
 
+const { kAnnouncesTimeout } = require('./client-response');
 const idleGuard = require('./idle-guard');
 const { NativeSocket } = require('./native-socket');
 const counts = require('./counts');
@@ -130,10 +131,10 @@ const TIMEOUT_BUFFER = 1000;
  *   (https://datatracker.ietf.org/doc/html/rfc2068#section-19.7.1.1); Infinity if it does not say.
  */
 function announcedTimeout(res, buffer) {
-  const { rawHeaders } = res ?? { rawHeaders: [] };
+  if (!res?.[kAnnouncesTimeout]) return Infinity;
+  const { rawHeaders } = res;
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    // Most names have another length: no need to look at their letters.
-    if (rawHeaders[i].length !== 10 || rawHeaders[i].toLowerCase() !== 'keep-alive') continue;
+    if (rawHeaders[i].toLowerCase() !== 'keep-alive') continue;
     const seconds = /^timeout=(\d+)/.exec(rawHeaders[i + 1])?.[1];
     return seconds === undefined ? Infinity : Math.max(Number.parseInt(seconds, 10) * 1000 - buffer, 0);
   }

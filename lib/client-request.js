@@ -55,16 +55,15 @@ function ClientRequest(input, options, callback) {
   this.agent = agent;
   const protocol = options_.checkProtocol(options, agent, defaultAgent);
 
-  // For the agent and the socket: without the signal, which is this request's own.
-  const connectOptions = { __proto__: null, ...options };
   const defaultPort = options.defaultPort || agent?.defaultPort;
-  const port = connectOptions.port = options.port || defaultPort || 80;
-  const host = connectOptions.host = options_.hostOf(options);
+  const port = options.port = options.port || defaultPort || 80;
+  const host = options.host = options_.hostOf(options);
 
   options_.applyOptions(this, options);
   if (options.signal) {
     addAbortSignal(options.signal, this);
-    delete connectOptions.signal;
+    // The agent and the socket get the options too, but the signal is this request's own.
+    delete options.signal;
   }
   options_.applyParserOptions(this, options);
   this[kPath] = options.path || '/';
@@ -89,14 +88,14 @@ function ClientRequest(input, options, callback) {
 
   const authority = options_.authorityOf(host, port, defaultPort);
   if (kAuthority) this[kAuthority] = authority;
-  const isProxied = agent?.[kProxyConfig] ? proxyRequest.isProxied(agent, connectOptions) : false;
-  setHeaders(this, options, authority, isProxied ? connectOptions : undefined);
+  const isProxied = agent?.[kProxyConfig] ? proxyRequest.isProxied(agent, options) : false;
+  setHeaders(this, options, authority, isProxied ? options : undefined);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
   if (agent) {
-    agent.addRequest(this, connectOptions);
+    agent.addRequest(this, options);
   } else {
-    connectWithoutAgent(this, connectOptions);
+    connectWithoutAgent(this, options);
   }
   if (createdChannel.hasSubscribers) createdChannel.publish({ request: this });
 }
@@ -141,7 +140,7 @@ function setHeaders(req, options, authority, origin) {
   if (authority && setHost && !req.getHeader('host')) {
     // RFC 9110, section 9.3.6: the target of CONNECT is its authority.
     const isTunnel = NODE_MAJOR >= 26 && req.method === 'CONNECT' && options.path;
-    req.setHeader('Host', isTunnel ? String(req.path) : authority);
+    setHostField(req, isTunnel ? String(req.path) : authority);
   }
   if (options.auth && !req.getHeader('Authorization')) {
     req.setHeader('Authorization', `Basic ${Buffer.from(options.auth).toString('base64')}`);
@@ -149,6 +148,20 @@ function setHeaders(req, options, authority, origin) {
   if (origin) proxyRequest.rewrite(req, origin, userHost);
   // The peer is asked at once, before there is a body to send.
   if (req.getHeader('expect')) req._implicitHeader();
+}
+
+/** The last authority that setHeader has found to be a valid value: most requests of a process go to the same few. */
+let validAuthority;
+
+function setHostField(req, authority) {
+  if (authority !== validAuthority || req.setHeader !== OutgoingMessage.prototype.setHeader) {
+    req.setHeader('Host', authority);
+    validAuthority = authority;
+    return;
+  }
+  // What setHeader does after its checks.
+  const fields = req[kOutHeaders] ??= { __proto__: null };
+  fields.host = ['Host', authority];
 }
 
 function storeHeader(req, headers) {

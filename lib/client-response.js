@@ -4,16 +4,43 @@
 
 const { IncomingMessage } = require('node:http');
 
+const { kHeadersCount } = require('./node-internals');
 const { event } = require('./records');
 
 /** Node's default for maxHeadersCount, in names and values together. */
 const DEFAULT_MAX_HEADER_PAIRS = 2000;
 
+/** Own properties of a response: its header fields as they came, and as the list that `rawHeaders` is. */
+const kBlock = Symbol('block');
+const kRawHeaders = Symbol('rawHeaders');
+/** Own property of a response: it has a Keep-Alive field, which may say how long the peer keeps the connection. */
+const kAnnouncesTimeout = Symbol('announcesTimeout');
+/** Own property of a response: how many names and values of them count. */
+const kMostPairs = Symbol('mostPairs');
+
 /**
  * The response to a ClientRequest.
  * @see https://nodejs.org/api/http.html#class-httpincomingmessage
  */
-class ClientResponse extends IncomingMessage {}
+class ClientResponse extends IncomingMessage {
+  /** Many responses are never asked for their header, so the list is made when it is first wanted. */
+  get rawHeaders() {
+    const block = this[kBlock];
+    if (block !== undefined) {
+      this[kBlock] = undefined;
+      const list = this[kRawHeaders] = listOf(block);
+      const most = this[kMostPairs];
+      // For `headers` and `headersDistinct`, which are made from the list.
+      this[kHeadersCount] = most > 0 ? Math.min(most, list.length) : list.length;
+    }
+    return this[kRawHeaders];
+  }
+
+  set rawHeaders(value) {
+    this[kBlock] = undefined;
+    this[kRawHeaders] = value;
+  }
+}
 
 /**
  * Makes the response that a HEAD or INFORMATION record describes; the layout is in src/bridge/records.rs.
@@ -37,26 +64,46 @@ function createResponse(req, socket, flags, slab, words, start, end) {
   res.httpVersionMinor = minor;
   res.httpVersion = major === 1 && minor === 1 ? '1.1' : `${major}.${minor}`;
   res.statusCode = numbers & 0xffff;
-  res.statusMessage = slab.latin1Slice(reason, fields);
+  res.statusMessage = readReason(slab, reason, fields);
   res.joinDuplicateHeaders = req.joinDuplicateHeaders;
   res.upgrade = (flags & event.UPGRADE) !== 0;
-  if (fields < end) addFields(res, req, slab.latin1Slice(fields, end));
+  if (fields < end) {
+    res[kMostPairs] = mostPairsOf(req);
+    res[kBlock] = slab.latin1Slice(fields, end);
+  }
   return res;
 }
 
+/** Most reason phrases are this one. */
+function readReason(slab, start, end) {
+  if (end - start === 2 && slab[start] === 0x4f && slab[start + 1] === 0x4b) return 'OK';
+  return slab.latin1Slice(start, end);
+}
+
+/** How many names and values a response may show, by `maxHeadersCount`. */
+function mostPairsOf({ maxHeadersCount }) {
+  return typeof maxHeadersCount === 'number' ? maxHeadersCount * 2 : DEFAULT_MAX_HEADER_PAIRS;
+}
+
 /**
- * Gives a response its header fields, or, once it is complete, its trailer fields.
+ * Gives a complete response its trailer fields.
  * @param {ClientResponse} res
  * @param {import('./client-request').ClientRequest} req
  * @param {string} block Names and values, each ended by LF.
  */
-function addFields(res, req, block) {
-  const list = block.split('\n');
-  // Behind the last LF.
-  list.pop();
-  const { maxHeadersCount } = req;
-  const most = typeof maxHeadersCount === 'number' ? maxHeadersCount * 2 : DEFAULT_MAX_HEADER_PAIRS;
+function addTrailers(res, req, block) {
+  const list = listOf(block);
+  const most = mostPairsOf(req);
+  // The message is complete, which tells Node's own that these are trailers.
   res._addHeaderLines(list, most > 0 ? Math.min(most, list.length) : list.length);
 }
 
-module.exports = { ClientResponse, addFields, createResponse };
+/** @returns {string[]} Names and values in turn. */
+function listOf(block) {
+  const list = block.split('\n');
+  // Behind the last LF.
+  list.pop();
+  return list;
+}
+
+module.exports = { ClientResponse, addTrailers, createResponse, kAnnouncesTimeout };

@@ -55,6 +55,8 @@ module.exports = {
   kErrored: symbolOf(message, 'errored'),
   /** Own property of a Server, ServerResponse or ClientRequest: names that must not be repeated. */
   kUniqueHeaders: symbolOf(new http.Server(), 'kUniqueHeaders'),
+  /** Own property of an IncomingMessage: how many entries of `rawHeaders` its `headers` are made from. */
+  kHeadersCount: symbolOf(new http.IncomingMessage(), 'kHeadersCount'),
   /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
   kDetachAbortSignal: symbolOf(http.IncomingMessage.prototype, 'kDetachAbortSignal'),
   /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */

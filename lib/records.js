@@ -52,6 +52,7 @@ const event = Object.freeze({
   FAILED: 16,
   KEEP_ALIVE: 1,
   UPGRADE: 2,
+  KEEP_ALIVE_FIELD: 4,
   AGAIN: 1,
   AT_ONCE: 1,
   REFERENCE: 1,

@@ -16,20 +16,23 @@ const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONN
  * @param {string|URL|object} input
  * @param {object|Function} [options]
  * @param {Function} [callback]
- * @returns {{ options: object, callback: Function|undefined }}
+ * @returns {{ options: object, callback: Function|undefined }} The options are a copy, of own properties only.
  */
 function normalizeArguments(input, options, callback) {
+  let fromUrl;
   if (typeof input === 'string') {
-    input = urlToHttpOptions(new URL(input));
+    fromUrl = urlToHttpOptions(new URL(input));
   } else if (isUrl(input)) {
-    input = urlToHttpOptions(input);
+    fromUrl = urlToHttpOptions(input);
   } else {
     callback = options;
     options = input;
-    input = null;
   }
-  if (typeof options === 'function') return { options: input ?? {}, callback: options };
-  return { options: Object.assign({ __proto__: null }, input, options), callback };
+  if (typeof options === 'function') {
+    callback = options;
+    options = undefined;
+  }
+  return { options: fromUrl === undefined ? { ...options } : { ...fromUrl, ...options }, callback };
 }
 
 /** As Node tells a URL from an options object, also for URLs of other realms and polyfills. */
@@ -128,7 +131,7 @@ function authorityOf(host, port, defaultPort) {
   const colon = host.indexOf(':');
   const isIPv6 = colon !== -1 && host.includes(':', colon + 1) && host[0] !== '[';
   const name = isIPv6 ? `[${host}]` : host;
-  return port && +port !== defaultPort ? `${name}:${port}` : name;
+  return port && Number(port) !== defaultPort ? `${name}:${port}` : name;
 }
 
 /** @returns {Set<string>|null} Names, in lower case, of fields that must not be repeated. */

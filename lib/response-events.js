@@ -9,7 +9,7 @@
 
 const diagnostics = require('node:diagnostics_channel');
 
-const { addFields, createResponse } = require('./client-response');
+const { addTrailers, createResponse, kAnnouncesTimeout } = require('./client-response');
 const { connectionReset } = require('./errors');
 const counts = require('./counts');
 const { kDetachAbortSignal, kNeedDrain } = require('./node-internals');
@@ -125,6 +125,7 @@ function onHead(socket, flags, slab, words, start, end) {
   req.res = res;
   counts.responses++;
   if (flags & event.UPGRADE) return;
+  res[kAnnouncesTimeout] = (flags & event.KEEP_ALIVE_FIELD) !== 0;
   if (!(flags & event.KEEP_ALIVE) && !req.upgradeOrConnect) req.shouldKeepAlive = false;
   res.req = req;
   performanceEntries.stop(req, res);
@@ -185,7 +186,7 @@ function onEnd(socket, slab, start, end) {
   const res = req?.res;
   if (!res || res[kSkip]) return;
   res.complete = true;
-  if (start < end) addFields(res, req, slab.latin1Slice(start, end));
+  if (start < end) addTrailers(res, req, slab.latin1Slice(start, end));
   res.push(null);
   // Nothing more is expected, but the socket has to notice its end.
   if (!socket._paused && socket.readable) socket.resume();

@@ -11,6 +11,11 @@
 //!
 //! `lib/records.js` declares the same numbers; `__test__/records.test.js` proves that they agree.
 
+#[cfg(target_endian = "big")]
+compile_error!(
+    "JavaScript reads the records with typed arrays, which have the byte order of the machine"
+);
+
 /// Bytes of a record header.
 pub const HEADER_SIZE: usize = 12;
 
@@ -113,8 +118,7 @@ pub mod event {
             WRITTEN = 12,
             /// The half-close is done. Payload: errno `i32` or 0.
             SHUTDOWN_DONE = 13,
-            /// The descriptor is JavaScript's. Payload: descriptor `i32`, padding `u32`, bytes
-            /// written `f64`, the bytes already read.
+            /// The descriptor can be taken. Payload: bytes written `f64`, the bytes already read.
             RELEASED = 14,
             /// Nothing more comes for this id: it may be used again.
             CLOSED = 15,
@@ -124,6 +128,8 @@ pub mod event {
             KEEP_ALIVE = 1,
             /// On `HEAD`: what follows is another protocol.
             UPGRADE = 2,
+            /// On `HEAD`: there is a Keep-Alive field, which may say for how long.
+            KEEP_ALIVE_FIELD = 4,
             /// On `CONNECTED`: a stale connection was replaced.
             AGAIN = 1,
             /// On `CONNECT_FAILED`: no packet was sent.
