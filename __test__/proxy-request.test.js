@@ -146,7 +146,8 @@ describeProxies('a request that cannot go through a proxy', () => {
     [{ host: 'a b' }, 'ERR_INVALID_URL', 'Invalid URL'],
     [{ host: 'origin\r\n.test' }, 'ERR_INVALID_CHAR', 'Host'],
   ])('%j throws %s', (options, code, message) => {
-    expect(() => request(options)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
+    expect(() => request(options)).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(message) }));
   });
 
   itOurs.each(['user@origin.test', 'origin.test/path', 'origin.test?query', 'origin.test#fragment', 'origin.test:81'])(
@@ -207,7 +208,8 @@ describeProxies('connections to a proxy', () => {
 
   it('that end without an answer fail the request with ECONNRESET', async () => {
     const proxy = await serveHttpProxy((req) => req.destroy());
-    const error = await responseTo(http.get({ host: 'origin.test', agent: agentFor(proxy) })).catch((failure) => failure);
+    const agent = agentFor(proxy);
+    const error = await responseTo(http.get({ host: 'origin.test', agent })).catch((failure) => failure);
     expect(error).toMatchObject({ code: 'ECONNRESET', message: 'socket hang up' });
   });
 

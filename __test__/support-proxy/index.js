@@ -6,7 +6,10 @@ const nodeHttp = require('node:http');
 const nodeHttps = require('node:https');
 const net = require('node:net');
 
-const { certificate, nodeIsAtLeast, sendSegments, serve, serveRaw } = require('../support');
+const {
+  bytesOf, certificate, cleanUp, nodeIsAtLeast, responseTo, sendSegments, serve, serveRaw, untilNoConnections,
+  untilPoolIsEmpty,
+} = require('../support');
 
 /** The https module under test; see support/http.js. */
 const https = process.env.ORACLE === 'node' ? nodeHttps : require('../../https');
@@ -51,9 +54,12 @@ async function serveTunnels(answer = () => [ESTABLISHED]) {
       socket.pause();
       heads.push(head);
       const segments = answer(socket, index);
-      if (!segments) return;
+      if (!segments) {
+        socket.resume();
+        return;
+      }
       await sendSegments(socket, segments);
-      if (segments.join('').startsWith('HTTP/1.1 200')) connectToOrigin(socket, head);
+      if (/^HTTP\/1\.[01] 200/.test(segments.join(''))) connectToOrigin(socket, head);
       else socket.resume();
     });
   });
@@ -82,4 +88,56 @@ async function serveHttps(handler = (req, res) => res.end(`secure ${req.url}`)) 
   return Object.assign(peer, { secureServer: server });
 }
 
-module.exports = { ESTABLISHED, https, nodeHasProxies, nodeHttp, nodeHttps, serveHttpProxy, serveHttps, serveTunnels };
+/** @returns {import('node:https').Agent} an agent for that proxy, destroyed after the test */
+function httpsAgentFor(proxy, options) {
+  const agent = new https.Agent({ ca: certificate.cert, ...options, proxyEnv: { HTTPS_PROXY: proxy.url } });
+  cleanUp(() => agent.destroy());
+  return agent;
+}
+
+/** Makes a request and reads its response to the end. */
+async function httpsExchange({ body, ...options }) {
+  const req = https.request(options);
+  req.end(body);
+  const res = await responseTo(req);
+  return { req, res, body: await bytesOf(res) };
+}
+
+/** @returns {Promise<Error>} what a request fails with */
+function failureOf(options) {
+  return httpsExchange(options).then(() => { throw new Error('it has not failed'); }, (error) => error);
+}
+
+/** @returns {Promise<string[]>} the events of a request until its end, errors with their codes */
+function eventsOf(req) {
+  const events = [];
+  for (const name of ['socket', 'response', 'timeout', 'abort']) req.on(name, () => events.push(name));
+  req.on('error', (error) => events.push(`error ${error.code}`));
+  return new Promise((resolve) => {
+    req.on('close', () => resolve([...events, 'close']));
+  });
+}
+
+/**
+ * Waits until the agent's tables are empty and the proxy has no connection. Node itself leaves the name of an origin in
+ * a table when there was no tunnel.
+ */
+async function untilNothingIsLeft(agent, proxy) {
+  if (process.env.ORACLE !== 'node') await untilPoolIsEmpty(agent);
+  await untilNoConnections(proxy);
+}
+
+module.exports = {
+  ESTABLISHED,
+  eventsOf,
+  failureOf,
+  https,
+  httpsAgentFor,
+  httpsExchange,
+  nodeHasProxies,
+  nodeHttp,
+  serveHttpProxy,
+  serveHttps,
+  serveTunnels,
+  untilNothingIsLeft,
+};
