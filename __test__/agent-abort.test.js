@@ -1,8 +1,9 @@
 'use strict';
 
 const {
-  http, newAgent, poolOf, untilIdle, untilPoolIsEmpty, untilNoConnections, serve, serveRaw, exchange, responseTo, bytesOf, until,
-  record, unusedPort,
+  http, newAgent, poolOf, untilIdle, untilPoolIsEmpty, untilNoConnections, serve, serveRaw, exchange, responseTo,
+  bytesOf, until,
+  record, unusedPort, cleanUp,
 } = require('./support');
 
 /** A server that holds every answer back, and an agent with one connection, on which a first request is under way. */
@@ -90,8 +91,8 @@ describe('a request that waits for a connection', () => {
     const survivors = requests.filter((_, index) => index % 3 === 0);
     const done = Promise.all([first, ...survivors]);
     const answering = setInterval(() => waiting.splice(0).forEach(({ url, answer }) => urls.push(url) && answer()), 1);
+    cleanUp(() => clearInterval(answering));
     await done;
-    clearInterval(answering);
     expect(urls).toEqual(['/first', ...survivors.map((_, index) => `/${index * 3}`)]);
     const results = await settled;
     expect(results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)).toEqual(
@@ -153,7 +154,8 @@ describe('a pool whose server fails', () => {
   it('gives each request that waits an ECONNREFUSED of its own', async () => {
     const port = await unusedPort();
     const agent = newAgent({ maxSockets: 2, keepAlive: true });
-    const results = await Promise.allSettled(Array.from({ length: 12 }, () => exchange({ host: '127.0.0.1', port, agent })));
+    const results = await Promise.allSettled(
+      Array.from({ length: 12 }, () => exchange({ host: '127.0.0.1', port, agent })));
     expect(results.map(({ reason }) => reason?.code)).toEqual(Array(12).fill('ECONNREFUSED'));
     expect(new Set(results.map(({ reason }) => reason)).size).toBe(12);
     await untilPoolIsEmpty(agent);

@@ -191,7 +191,8 @@ describe('which agent a request uses', () => {
   it.each([true, 'agent', 1, {}, () => {}])('cannot be %p', (agent) => {
     expect(() => http.get({ agent })).toThrow(expect.objectContaining({
       code: 'ERR_INVALID_ARG_TYPE',
-      message: expect.stringContaining('The "options.agent" property must be one of Agent-like Object, undefined, or false'),
+      message: expect.stringContaining(
+        'The "options.agent" property must be one of Agent-like Object, undefined, or false'),
     }));
   });
 });

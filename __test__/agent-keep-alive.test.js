@@ -1,7 +1,8 @@
 'use strict';
 
 const {
-  http, newAgent, poolOf, untilIdle, untilPoolIsEmpty, untilNoConnections, serve, serveRaw, serveAnswer, onRequestHead, exchange,
+  http, newAgent, poolOf, untilIdle, untilPoolIsEmpty, untilNoConnections, serve, serveRaw, serveAnswer, onRequestHead,
+  exchange,
   responseTo, bytesOf, until, quiet, itLinux, socketOptions,
 } = require('./support');
 
@@ -36,8 +37,10 @@ describe('a connection goes back to the pool', () => {
     'in chunks with trailers': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX: y\r\n\r\n',
     'of status 204': 'HTTP/1.1 204 No Content\r\n\r\n',
     'of status 304': 'HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n',
-    'of HTTP/1.0 with Connection: keep-alive': 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi',
-    'after 1xx responses': 'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n',
+    'of HTTP/1.0 with Connection: keep-alive':
+      'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi',
+    'after 1xx responses':
+      'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n',
   };
 
   it.each(Object.keys(answers))('after a response %s', async (kind) => {
@@ -207,7 +210,7 @@ describe('the timeout of an agent', () => {
 });
 
 describe('a server that closes an idle connection', () => {
-  it.each(['end', 'resetAndDestroy'])('by %s() takes it out of the pool, and the next request has a new one', async (how) => {
+  it.each(['end', 'resetAndDestroy'])('by %s() takes it out of the pool: the next has a new one', async (how) => {
     const peer = await serveRaw((socket) => {
       onRequestHead(socket, () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
     });
@@ -232,7 +235,8 @@ describe('an idle socket', () => {
     for (let i = 0; i < 12; i++) {
       const { req } = await exchange({ ...peer.address, agent, method: 'POST', body: 'y', timeout: 1000 });
       await untilIdle(agent);
-      listeners.push(Object.fromEntries(req.socket.eventNames().map((name) => [String(name), req.socket.listenerCount(name)])));
+      listeners.push(Object.fromEntries(
+        req.socket.eventNames().map((name) => [String(name), req.socket.listenerCount(name)])));
     }
     expect(peer.accepted.length).toBe(1);
     expect(listeners.at(-1)).toEqual(listeners[1]);
@@ -250,7 +254,8 @@ describe('an idle socket', () => {
 
 describe('the socket options of a pooled connection, as the kernel has them', () => {
   itLinux.each([
-    ['keepAliveMsecs set', { keepAlive: true, keepAliveMsecs: 3000 }, { SO_KEEPALIVE: 1, TCP_KEEPIDLE: 3, TCP_NODELAY: 1 }],
+    ['keepAliveMsecs set', { keepAlive: true, keepAliveMsecs: 3000 },
+      { SO_KEEPALIVE: 1, TCP_KEEPIDLE: 3, TCP_NODELAY: 1 }],
     ['keepAliveMsecs left at a second', { keepAlive: true }, { SO_KEEPALIVE: 1, TCP_KEEPIDLE: 1, TCP_NODELAY: 1 }],
     ['noDelay off', { keepAlive: true, noDelay: false }, { SO_KEEPALIVE: 1, TCP_NODELAY: 0 }],
   ])('%s', async (_what, options, expected) => {

@@ -7,8 +7,8 @@ const {
 
 /**
  * Starts a server that holds its answers back until the test lets them go.
- * @returns {Promise<import('./support/servers').Peer & { waiting: { url: string, answer: () => void }[], most: number }>}
- *   waiting: the requests that have arrived and are not answered; most: how many connections were open at once
+ * @returns {Promise<import('./support/servers').Peer & { waiting: { url: string, answer: () => void }[], most: number
+ *   }>}   waiting: the requests that have arrived and are not answered; most: how many connections were open at once
  */
 async function serveHeldBack() {
   const waiting = [];

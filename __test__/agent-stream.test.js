@@ -4,7 +4,8 @@ const { createHash } = require('node:crypto');
 const { createServer } = require('node:http');
 const { Duplex } = require('node:stream');
 const {
-  http, newAgent, poolOf, untilIdle, exchange, cleanUp, until, responseTo, bytesOf, pseudoRandomBytes, byteByByte, record,
+  http, newAgent, poolOf, untilIdle, exchange, cleanUp, until, responseTo, bytesOf, pseudoRandomBytes, byteByByte,
+  record,
   onRequestHead, quiet,
 } = require('./support');
 
@@ -28,8 +29,10 @@ class PipeEnd extends Duplex {
   _write(chunk, encoding, callback) {
     const { other } = this;
     const step = (from) => {
-      if (other.destroyed) return callback();
-      if (from >= chunk.length) return callback();
+      if (other.destroyed || from >= chunk.length) {
+        callback();
+        return;
+      }
       const to = Math.min(chunk.length, from + this.piece);
       // Each piece has a turn of the event loop of its own; a full buffer waits for the reader.
       const next = () => setImmediate(step, to);
@@ -243,7 +246,8 @@ describe('a Duplex that breaks', () => {
     ['ends before the response', (far) => far.end(), 'ECONNRESET'],
     ['ends in the header', (far) => far.end('HTTP/1.1 200 OK\r\nX-'), 'ECONNRESET'],
     ['says what is no HTTP', (far) => far.write('SSH-2.0-x\r\n'), 'HPE_INVALID_CONSTANT'],
-    ['fails before the response', (far, near) => near.destroy(Object.assign(new Error('torn'), { code: 'ETORN' })), 'ETORN'],
+    ['fails before the response', (far, near) => near.destroy(Object.assign(new Error('torn'), { code: 'ETORN' })),
+      'ETORN'],
     ['closes before the response', (far, near) => near.destroy(), 'ECONNRESET'],
   ])('%s', async (_what, breakIt, code) => {
     const agent = pipingAgent((far, index) => far.once('data', () => breakIt(far, agent.made[index])));
@@ -273,7 +277,8 @@ describe('a Duplex that breaks', () => {
   });
 
   it('gives a response bytes one by one up to the last', async () => {
-    const bytes = byteByByte('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: u\r\n\r\n');
+    const bytes = byteByByte(
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: u\r\n\r\n');
     const agent = pipingAgent((far) => far.once('data', () => bytes.forEach((byte) => far.write(byte))));
     const { res, body } = await exchange({ agent });
     expect(body.toString()).toBe('hello');

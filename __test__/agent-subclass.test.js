@@ -143,10 +143,12 @@ describe('createConnection(options, callback) of an agent', () => {
         if (!fail) return super.createConnection(options, callback);
         fail = false;
         setImmediate(callback, Object.assign(new Error('no way through'), { code: 'EMINE' }));
+        return undefined;
       }
     }
     const agent = newAgentOf(Failing, { keepAlive: true });
-    await expect(exchange({ ...peer.address, agent })).rejects.toMatchObject({ code: 'EMINE', message: 'no way through' });
+    await expect(exchange({ ...peer.address, agent })).rejects.toMatchObject(
+      { code: 'EMINE', message: 'no way through' });
     await until(() => agent.totalSocketCount === 0);
     expect(poolOf(agent)).toEqual({ sockets: 0, freeSockets: 0, requests: 0 });
     expect(await reuseOf(2, { ...peer.address, agent })).toEqual([false, true]);

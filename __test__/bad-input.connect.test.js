@@ -94,12 +94,14 @@ describe('a lookup of the user', () => {
     ['later', (callback, error) => setImmediate(callback, error)],
   ])('that fails %s fails the request with its own error', async (_when, answer) => {
     const mine = Object.assign(new Error('no such place'), { code: 'EMINE' });
-    expect(await failureOf({ host: 'x.test', port: 1, lookup: (_host, _options, callback) => answer(callback, mine) })).toBe(mine);
+    const lookup = (_host, _options, callback) => answer(callback, mine);
+    expect(await failureOf({ host: 'x.test', port: 1, lookup })).toBe(mine);
   });
 
   it.each([
     ['no address', { address: 'nowhere', family: 4 }, 'ERR_INVALID_IP_ADDRESS', 'Invalid IP address: nowhere'],
-    ['no family', { address: '127.0.0.1', family: 9 }, 'ERR_INVALID_ADDRESS_FAMILY', 'Invalid address family: 9 x.test:1'],
+    ['no family', { address: '127.0.0.1', family: 9 }, 'ERR_INVALID_ADDRESS_FAMILY',
+      'Invalid address family: 9 x.test:1'],
     ['undefined', {}, 'ERR_INVALID_IP_ADDRESS', 'Invalid IP address: undefined'],
   ])('that gives %s fails the request', async (_what, answer, code, message) => {
     const lookup = (_host, { all }, callback) => {
@@ -115,7 +117,8 @@ describe('a lookup of the user', () => {
     const peer = await serve((req, res) => res.end());
     const agent = newAgent();
     let answer;
-    const req = http.get({ ...peer.address, host: 'x.test', agent, lookup: (_host, _options, callback) => { answer = callback; } });
+    const lookup = (_host, _options, callback) => { answer = callback; };
+    const req = http.get({ ...peer.address, host: 'x.test', agent, lookup });
     const { events } = record(req);
     req.on('error', () => {});
     await once(req, 'socket');

@@ -15,7 +15,9 @@ const ENDINGS = {
   resets: (socket) => socket.resetAndDestroy(),
 };
 
-/** Makes a request to a peer that sends these segments and then ends the connection, and writes down all that happens. */
+/**
+ * Makes a request to a peer that sends these segments and then ends the connection, and writes down all that happens.
+ */
 async function askOneThatEnds(agent, segments, how) {
   const peer = await serveRaw((socket) => {
     socket.once('data', async () => {
@@ -86,9 +88,10 @@ describeTransports('a peer', (newAgent) => {
       expect(res.aborted).toBe(true);
       expect(res.errored).toMatchObject({ code: 'ECONNRESET', message: 'aborted' });
       expect(events).not.toContain('res end');
-      expect(events.filter((event) => ['res aborted', 'res error ECONNRESET', 'res close', 'req close'].includes(event)).sort())
-        .toEqual(['req close', 'res aborted', 'res close', 'res error ECONNRESET']);
-      expect(events.filter((event) => event.startsWith('req error'))).toEqual(how === 'closes' ? [] : ['req error ECONNRESET']);
+      const ends = ['req close', 'res aborted', 'res close', 'res error ECONNRESET'];
+      expect(events.filter((event) => ends.includes(event)).sort()).toEqual(ends);
+      expect(events.filter((event) => event.startsWith('req error'))).toEqual(
+        how === 'closes' ? [] : ['req error ECONNRESET']);
       await expectToWork(agent);
     });
   });
@@ -111,7 +114,7 @@ describeTransports('a peer', (newAgent) => {
     await expectToWork(agent);
   });
 
-  it('that answers and resets while the request is being sent leaves the answer or an error, never both missing', async () => {
+  it('that answers and resets while the request is being sent leaves the answer or an error', async () => {
     const agent = newAgent({ keepAlive: true });
     for (let i = 0; i < 20; i++) {
       const peer = await serveRaw((socket) => socket.once('data', () => {
@@ -120,7 +123,9 @@ describeTransports('a peer', (newAgent) => {
       const req = http.request({ ...peer.address, agent, method: 'POST' });
       let answered = false;
       let failed = false;
-      req.on('response', (res) => res.resume().on('end', () => { answered = true; }).on('error', () => { failed = true; }));
+      req.on('response', (res) => {
+        res.resume().on('end', () => { answered = true; }).on('error', () => { failed = true; });
+      });
       req.on('error', () => { failed = true; });
       const closed = new Promise((resolve) => { req.on('close', resolve); });
       const chunk = Buffer.alloc(65536);

@@ -9,12 +9,14 @@ const host = '127.0.0.1';
 /** Every row: what is wrong, the options, the code of the error, its message. */
 const WRONG_OPTIONS = [
   ['a method with a space', { method: 'G ET' }, 'ERR_INVALID_HTTP_TOKEN', 'Method must be a valid HTTP token ["G ET"]'],
-  ['a method with CR LF', { method: 'GET\r\n' }, 'ERR_INVALID_HTTP_TOKEN', 'Method must be a valid HTTP token ["GET\r\n"]'],
+  ['a method with CR LF', { method: 'GET\r\n' }, 'ERR_INVALID_HTTP_TOKEN',
+    'Method must be a valid HTTP token ["GET\r\n"]'],
   ['a method beyond ASCII', { method: 'GÉT' }, 'ERR_INVALID_HTTP_TOKEN', 'Method must be a valid HTTP token ["GÉT"]'],
   ['a method that is a number', { method: 5 }, 'ERR_INVALID_ARG_TYPE',
     'The "options.method" property must be of type string. Received type number (5)'],
   ...['/a b', '/a\r\nb', '/\0', '/\t', '/\u0120', '/caf\u{1F600}', ' '].map((path) => [
-    `the path ${JSON.stringify(path)}`, { path }, 'ERR_UNESCAPED_CHARACTERS', 'Request path contains unescaped characters']),
+    `the path ${JSON.stringify(path)}`, { path }, 'ERR_UNESCAPED_CHARACTERS',
+    'Request path contains unescaped characters']),
   ...['', 'a b', 'a:', 'a\r\n', 'é', '(', '\0'].map((name) => [
     `the header name ${JSON.stringify(name)}`, { headers: { [name]: 'x' } }, 'ERR_INVALID_HTTP_TOKEN',
     `Header name must be a valid HTTP token ["${name}"]`]),
@@ -36,17 +38,21 @@ const WRONG_OPTIONS = [
   ['any other protocol', { protocol: 'gopher:' }, 'ERR_INVALID_PROTOCOL',
     'Protocol "gopher:" not supported. Expected "http:"'],
   ...[65536, -1, 1.5, Infinity].map((port) => [
-    `port ${port}`, { port }, 'ERR_SOCKET_BAD_PORT', `Port should be >= 0 and < 65536. Received type number (${port}).`]),
-  ['port http', { port: 'http' }, 'ERR_SOCKET_BAD_PORT', "Port should be >= 0 and < 65536. Received type string ('http')."],
+    `port ${port}`, { port }, 'ERR_SOCKET_BAD_PORT',
+    `Port should be >= 0 and < 65536. Received type number (${port}).`]),
+  ['port http', { port: 'http' }, 'ERR_SOCKET_BAD_PORT',
+    "Port should be >= 0 and < 65536. Received type string ('http')."],
   ['a host that is a number', { host: 5 }, 'ERR_INVALID_ARG_TYPE',
     'The "options.host" property must be of type string or one of undefined or null. Received type number (5)'],
   ['a hostname that is an object', { hostname: {} }, 'ERR_INVALID_ARG_TYPE',
-    'The "options.hostname" property must be of type string or one of undefined or null. Received an instance of Object'],
+    'The "options.hostname" property must be of type string or one of undefined or null. ' +
+    'Received an instance of Object'],
   ['a lookup that is no function', { host: 'localhost', lookup: 'dns' }, 'ERR_INVALID_ARG_TYPE',
     'The "options.lookup" property must be of type function. Received type string (\'dns\')'],
   ['an unknown family', { host: 'localhost', family: 5 }, 'ERR_INVALID_ARG_VALUE',
     "The property 'options.family' must be one of: 0, 4, 6. Received 5"],
-  ['unknown hints', { host: 'localhost', hints: 12345 }, 'ERR_INVALID_ARG_VALUE', "The argument 'hints' is invalid. Received 12345"],
+  ['unknown hints', { host: 'localhost', hints: 12345 }, 'ERR_INVALID_ARG_VALUE',
+    "The argument 'hints' is invalid. Received 12345"],
   ['a localAddress that is none', { localAddress: 'here' }, 'ERR_INVALID_IP_ADDRESS', 'Invalid IP address: here'],
   ['a localPort that is a string', { localPort: 'x' }, 'ERR_INVALID_ARG_TYPE',
     'The "options.localPort" property must be of type number. Received type string (\'x\')'],

@@ -1,11 +1,13 @@
 'use strict';
 
 /**
- * A peer cannot make the client hold an endless header. The limit is that of Node: 16 KiB (maxHeaderSize) of reason phrase, header
- * names and header values, for the header, for the trailers, and for each interim response on its own.
+ * A peer cannot make the client hold an endless header. The limit is that of Node: 16 KiB (maxHeaderSize) of reason
+ * phrase, header names and header values, for the header, for the trailers, and for each interim response on its own.
  */
 
-const { http, serve, serveRaw, newAgent, exchange, runScript, serveAnswer, untilPoolIsEmpty } = require('../support');
+const {
+  http, serve, serveRaw, newAgent, exchange, runScript, serveAnswer, untilPoolIsEmpty, responseTo,
+} = require('../support');
 const { describeDeliveries } = require('../support-transports');
 
 const OVERFLOW = { code: 'HPE_HEADER_OVERFLOW', reason: 'Header overflow', message: 'Parse Error: Header overflow' };
@@ -80,7 +82,8 @@ describe('an endless header', () => {
 });
 
 describe('the number of headers', () => {
-  const many = `HTTP/1.1 200 OK\r\n${Array.from({ length: 2500 }, (_, index) => `${index}:\r\n`).join('')}Content-Length: 0\r\n\r\n`;
+  const lines = Array.from({ length: 2500 }, (_, index) => `${index}:\r\n`).join('');
+  const many = `HTTP/1.1 200 OK\r\n${lines}Content-Length: 0\r\n\r\n`;
 
   it('that are kept is 1000 unless told otherwise', async () => {
     const peer = await serveAnswer(many, { end: true });
@@ -88,11 +91,11 @@ describe('the number of headers', () => {
     expect(Object.keys(res.headers)).toHaveLength(1000);
   });
 
-  it.each([[100, 100], [0, 2501]])('that are kept is maxHeadersCount of the request: %i', async (maxHeadersCount, expected) => {
+  it.each([[100, 100], [0, 2501]])('that are kept is maxHeadersCount: %i', async (maxHeadersCount, expected) => {
     const peer = await serveAnswer(many, { end: true });
     const req = http.get({ ...peer.address, agent: newAgent() });
     req.maxHeadersCount = maxHeadersCount;
-    const res = await new Promise((resolve, reject) => req.on('response', resolve).on('error', reject));
+    const res = await responseTo(req);
     res.resume();
     expect(Object.keys(res.headers)).toHaveLength(expected);
   });
@@ -105,8 +108,9 @@ describe('node --max-http-header-size', () => {
       module.get(address, (res) => process.stdout.write(`${module.maxHeaderSize} ${res.resume().headers.x.length}`))
         .on('error', (error) => process.stdout.write(`${module.maxHeaderSize} ${error.code}`));
     };
-    const outputs = await Promise.all(['--max-http-header-size=40000', '--max-http-header-size=20000'].map(async (flag) => (
-      await runScript(ask, { args: { ...peer.address, agent: false }, execArgv: [flag] })).stdout));
+    const outputs = await Promise.all([40_000, 20_000].map(async (limit) => (await runScript(ask, {
+      args: { ...peer.address, agent: false }, execArgv: [`--max-http-header-size=${limit}`],
+    })).stdout));
     expect(outputs).toEqual(['40000 30000', '20000 HPE_HEADER_OVERFLOW']);
   });
 });

@@ -1,14 +1,20 @@
 'use strict';
 
-/** Interim responses (RFC 9110 section 15.2) have no number that a peer may not pass; they must cost nothing that adds up. */
+/**
+ * Interim responses (RFC 9110 section 15.2) have no number that a peer may not pass; they must cost nothing that adds
+ * up.
+ */
 
-const { http, newAgent, serveAnswer, serveRaw, responseTo, bytesOf, exchange, untilPoolIsEmpty, record } = require('../support');
+const {
+  http, newAgent, serveAnswer, serveRaw, responseTo, bytesOf, exchange, untilPoolIsEmpty, record,
+} = require('../support');
 const { describeTransports } = require('../support-transports');
 
 describeTransports('a peer', (newTransportAgent) => {
   it('may send thousands of interim responses before the final one', async () => {
     const interim = 'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n';
-    const peer = await serveAnswer(`${interim.repeat(5000)}HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi`);
+    const peer = await serveAnswer(
+      `${interim.repeat(5000)}HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi`);
     const agent = newTransportAgent({ keepAlive: true });
     const req = http.get({ ...peer.address, agent });
     const seen = { information: 0, continue: 0 };
@@ -46,7 +52,8 @@ describeTransports('a peer', (newTransportAgent) => {
 });
 
 it('an upgrade that nobody asked for closes the connection', async () => {
-  const peer = await serveAnswer('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: evil\r\n\r\nbytes');
+  const peer = await serveAnswer(
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: evil\r\n\r\nbytes');
   const agent = newAgent({ keepAlive: true });
   const req = http.get({ ...peer.address, agent });
   const { events } = record(req);

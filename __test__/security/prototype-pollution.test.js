@@ -11,7 +11,8 @@ const NAMES = ['__proto__', 'constructor', 'prototype', 'hasOwnProperty', 'toStr
 describe('a response header', () => {
   it.each(NAMES)('named %s is data and changes no prototype', async (name) => {
     const peer = await serveAnswer(
-      `HTTP/1.1 200 OK\r\n${name}: polluted\r\nTrailer: ${name}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${name}: trailed\r\n\r\n`);
+      `HTTP/1.1 200 OK\r\n${name}: polluted\r\nTrailer: ${name}\r\nTransfer-Encoding: chunked\r\n\r\n` +
+      `0\r\n${name}: trailed\r\n\r\n`);
     const { res } = await exchange({ ...peer.address, agent: newAgent() });
     const key = name.toLowerCase();
     // An object literal cannot own __proto__ by assignment: Node loses that one here, and here alone.

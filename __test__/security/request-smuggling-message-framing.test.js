@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * An answer whose length can be read in two ways desynchronises a client from its proxy (RFC 9112 section 6.3, section 11.2).
- * What is ambiguous is an error; the connection is not used again.
+ * An answer whose length can be read in two ways desynchronises a client from its proxy (RFC 9112 section 6.3, section
+ * 11.2). What is ambiguous is an error; the connection is not used again.
  */
 
 const { describeDeliveries } = require('../support-transports');
@@ -17,16 +17,21 @@ const REFUSED = [
     'HPE_UNEXPECTED_CONTENT_LENGTH', 'Duplicate Content-Length', 52],
   ['the same Content-Length twice', 'Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc',
     'HPE_UNEXPECTED_CONTENT_LENGTH', 'Duplicate Content-Length', 52],
-  ['a list of Content-Lengths', 'Content-Length: 3, 3\r\n\r\nabc', INVALID_LENGTH, 'Invalid character in Content-Length', 34],
-  ['a negative Content-Length', 'Content-Length: -1\r\n\r\n', INVALID_LENGTH, 'Invalid character in Content-Length', 33],
-  ['a signed Content-Length', 'Content-Length: +5\r\n\r\nhello', INVALID_LENGTH, 'Invalid character in Content-Length', 33],
-  ['a hexadecimal Content-Length', 'Content-Length: 0x5\r\n\r\nhello', INVALID_LENGTH, 'Invalid character in Content-Length', 34],
+  ['a list of Content-Lengths', 'Content-Length: 3, 3\r\n\r\nabc', INVALID_LENGTH,
+    'Invalid character in Content-Length', 34],
+  ['a negative Content-Length', 'Content-Length: -1\r\n\r\n', INVALID_LENGTH, 'Invalid character in Content-Length',
+    33],
+  ['a signed Content-Length', 'Content-Length: +5\r\n\r\nhello', INVALID_LENGTH,
+    'Invalid character in Content-Length', 33],
+  ['a hexadecimal Content-Length', 'Content-Length: 0x5\r\n\r\nhello', INVALID_LENGTH,
+    'Invalid character in Content-Length', 34],
   ['a Content-Length with a space in it', 'Content-Length: 1 0\r\n\r\nhello', INVALID_LENGTH,
     'Invalid character in Content-Length', 35],
   ['an empty Content-Length', 'Content-Length:\r\n\r\nhello', INVALID_LENGTH, 'Empty Content-Length', 34],
-  ['a Content-Length of 2^64', 'Content-Length: 18446744073709551616\r\n\r\nhello', INVALID_LENGTH, 'Content-Length overflow', 53],
-  ['a Content-Length of 10^30', `Content-Length: 1${'0'.repeat(30)}\r\n\r\nhello`, INVALID_LENGTH, 'Content-Length overflow',
-    undefined],
+  ['a Content-Length of 2^64', 'Content-Length: 18446744073709551616\r\n\r\nhello', INVALID_LENGTH,
+    'Content-Length overflow', 53],
+  ['a Content-Length of 10^30', `Content-Length: 1${'0'.repeat(30)}\r\n\r\nhello`, INVALID_LENGTH,
+    'Content-Length overflow', undefined],
   ['Content-Length before Transfer-Encoding', `Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKS}`,
     'HPE_INVALID_TRANSFER_ENCODING', "Transfer-Encoding can't be present with Content-Length", 54],
   ['Transfer-Encoding before Content-Length', `Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n${CHUNKS}`,
@@ -54,8 +59,8 @@ const TAKEN = [
   ['zeros before a Content-Length', 'Content-Length: 0005\r\n\r\nhello', 'hello'],
   // RFC 9112 section 6.3: if chunked is not the final coding, the body lasts until the connection closes.
   ['chunked before another coding', `Transfer-Encoding: chunked, gzip\r\n\r\n${CHUNKS}`, CHUNKS],
-  ['chunked and then identity in a field of its own', `Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n${CHUNKS}`,
-    CHUNKS],
+  ['chunked and then identity in a field of its own',
+    `Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n${CHUNKS}`, CHUNKS],
   ['a coding that only ends in chunked', `Transfer-Encoding: xchunked\r\n\r\n${CHUNKS}`, CHUNKS],
   ['chunked in quotes', `Transfer-Encoding: "chunked"\r\n\r\n${CHUNKS}`, CHUNKS],
   ['identity', 'Transfer-Encoding: identity\r\n\r\nhello', 'hello'],

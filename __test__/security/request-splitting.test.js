@@ -52,8 +52,9 @@ describe.each([
       req.on('error', () => {});
       return addRequest.call(this, req, ...rest);
     };
-    expect(() => DOORS[door](baseFor(peer, agent), evil)).toThrow(
-      expect.objectContaining({ code: expect.stringMatching(/^ERR_(INVALID_HTTP_TOKEN|UNESCAPED_CHARACTERS|INVALID_CHAR)$/) }));
+    expect(() => DOORS[door](baseFor(peer, agent), evil)).toThrow(expect.objectContaining({
+      code: expect.stringMatching(/^ERR_(INVALID_HTTP_TOKEN|UNESCAPED_CHARACTERS|INVALID_CHAR)$/),
+    }));
     for (const req of made) req.destroy();
     await untilIdle(agent);
     expect(peer.wire()).toBe('');
@@ -61,7 +62,9 @@ describe.each([
 });
 
 describe('a space', () => {
-  it.each(['the method', 'the path', 'a header name', 'a header name in an array'])('does not get into %s', async (door) => {
+  it.each(
+    ['the method', 'the path', 'a header name', 'a header name in an array'],
+  )('does not get into %s', async (door) => {
     const agent = newAgent();
     const base = baseFor(await serveWire(), agent);
     expect(() => DOORS[door](base, 'a b')).toThrow();

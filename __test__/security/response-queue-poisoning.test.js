@@ -1,12 +1,14 @@
 'use strict';
 
 /**
- * A peer (or who speaks through it) that sends more than was asked for must not have that taken for the answer to the next request
- * on the connection (https://nodejs.org/api/http.html, CWE-444). Every test lets an answer saying "poison" in, and then asks again.
+ * A peer (or who speaks through it) that sends more than was asked for must not have that taken for the answer to the
+ * next request on the connection (https://nodejs.org/api/http.html, CWE-444). Every test lets an answer saying "poison"
+ * in, and then asks again.
  */
 
 const {
-  http, untilIdle, untilPoolIsEmpty, serveRaw, onRequestHead, exchange, until, peerHasReadAll, sendSegments, quiet, record,
+  http, untilIdle, untilPoolIsEmpty, serveRaw, onRequestHead, exchange, until, peerHasReadAll, sendSegments, quiet,
+  record,
   isOracle, nodeIsAtLeast, poolOf, itOurs,
 } = require('../support');
 const { describeTransports } = require('../support-transports');
@@ -14,7 +16,8 @@ const { describeTransports } = require('../support-transports');
 const answer = (body, more = '') => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${more}\r\n${body}`;
 const POISON = answer('poison');
 
-// Node 20 takes the poison when it comes on an idle connection; later versions watch idle connections (and so does ferrequest).
+// Node 20 takes the poison when it comes on an idle connection; later versions watch idle connections (and so does
+// ferrequest).
 const itWhereIdleIsWatched = isOracle && !nodeIsAtLeast(22) ? it.skip : it;
 
 /** A peer that answers the first request with `first` and every other with "good". */
@@ -40,7 +43,8 @@ describeTransports('poison', (newAgent) => {
 
   it.each([
     ['behind a response with Content-Length', 'GET', answer('first')],
-    ['behind a response in chunks', 'GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n'],
+    ['behind a response in chunks', 'GET',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n'],
     ['behind an empty response', 'GET', answer('')],
     ['behind a response to HEAD', 'HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'],
     ['behind 204', 'GET', 'HTTP/1.1 204 No Content\r\n\r\n'],
@@ -63,7 +67,8 @@ describeTransports('poison', (newAgent) => {
     await expectGood(peer, agent);
   });
 
-  // Node takes what is left of the poison for the beginning of the next answer: a parse error, or on Node 20 a whole answer.
+  // Node takes what is left of the poison for the beginning of the next answer: a parse error, or on Node 20 a whole
+  // answer.
   itOurs('that begins in the same segment and goes on in the next is nobody\'s answer', async () => {
     const peer = await serveRaw((socket, index) => {
       socket.on('end', () => socket.end());
@@ -145,7 +150,9 @@ describeTransports('poison', (newAgent) => {
     req.on('error', () => {});
     let body = '';
     const ended = new Promise((resolve) => {
-      req.on('response', (res) => res.on('data', (chunk) => { body += chunk; }).on('end', resolve).on('error', () => {}));
+      req.on('response', (res) => {
+        res.on('data', (chunk) => { body += chunk; }).on('end', resolve).on('error', () => {});
+      });
     });
     req.write('hello');
     await ended;

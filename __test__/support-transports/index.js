@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * The two ways by which bytes reach the decoder: a connection that the module makes itself, and any stream that createConnection
- * gives. What a peer can do to a client must come out the same on both.
+ * The two ways by which bytes reach the decoder: a connection that the module makes itself, and any stream that
+ * createConnection gives. What a peer can do to a client must come out the same on both.
  */
 
 const net = require('node:net');
@@ -11,7 +11,8 @@ const { http, newAgent, serveAnswer, untilPoolIsEmpty } = require('../support');
 
 const TRANSPORTS = [
   ['a connection', newAgent],
-  ['a stream', (options) => Object.assign(newAgent(options), { createConnection: (...args) => net.createConnection(...args) })],
+  ['a stream',
+    (options) => Object.assign(newAgent(options), { createConnection: (...args) => net.createConnection(...args) })],
 ];
 
 /**
@@ -84,7 +85,8 @@ async function receive({ createConnection, ...address }, options) {
     req.on('response', (res) => {
       open++;
       received.res = res;
-      res.setEncoding('latin1').on('data', (chunk) => { received.body += chunk; }).on('error', () => {}).on('close', onClose);
+      res.setEncoding('latin1').on('data', (chunk) => { received.body += chunk; });
+      res.on('error', () => {}).on('close', onClose);
     });
     req.on('error', (error) => { received.error ??= error; });
     req.on('close', onClose);

@@ -1,0 +1,101 @@
+'use strict';
+
+/**
+ * An answer that nobody asked for, and that lies unread on an idle connection while the event loop is busy, is handed
+ * by node:http to the next request on that connection. Here the connection is looked at before the first byte of a
+ * request: it is retired, and the request gets a fresh one. (A stream of the user's own cannot be looked at like that:
+ * see docs/compat.md.)
+ */
+
+const { once } = require('node:events');
+const { Worker } = require('node:worker_threads');
+const {
+  http, itOurs, serveRaw, onRequestHead, exchange, untilIdle, newAgent, cleanUp, untilPoolIsEmpty,
+} = require('../support');
+
+const answer = (body) => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+/** Keeps the event loop busy until another thread has done its part. */
+function blockUntil(shared, index, value) {
+  const deadline = Date.now() + 5000;
+  while (Atomics.load(shared, index) !== value) {
+    if (Date.now() > deadline) throw new Error('the other thread does not answer');
+  }
+}
+
+describe('an answer that nobody asked for', () => {
+  itOurs.each([
+    ['whole', answer('forged')],
+    ['in part', answer('forged').slice(0, 20)],
+    ['with a length that eats the next answer', 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nforged'],
+    ['interim', 'HTTP/1.1 103 Early Hints\r\nX: forged\r\n\r\n'],
+  ])('%s, that came in the same turn of the event loop, is not taken by the next request', async (_what, forged) => {
+    const peer = await serveRaw((socket) => {
+      socket.on('end', () => socket.end());
+      socket.on('error', () => {});
+      onRequestHead(socket, () => socket.write(answer('real')));
+    });
+    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    for (let i = 0; i < 10; i++) {
+      await exchange({ ...peer.address, agent });
+      await untilIdle(agent);
+      // Written to the kernel at once, so that it has arrived before the request is made; the event loop has had no
+      // turn since.
+      peer.accepted.at(-1).write(forged);
+      const informed = [];
+      const req = http.get({ ...peer.address, agent });
+      req.on('information', (info) => informed.push(info));
+      const body = await new Promise((resolve, reject) => {
+        req.on('response', (res) => res.toArray().then((chunks) => resolve(Buffer.concat(chunks).toString()), reject));
+        req.on('error', reject);
+      });
+      expect(body).toBe('real');
+      expect(informed).toEqual([]);
+      await untilIdle(agent);
+    }
+    agent.destroy();
+    await untilPoolIsEmpty(agent);
+  });
+});
+
+/** A server in a thread of its own, which sends a forged answer when it is told so. */
+const FORGER = `
+  const { workerData: { shared }, parentPort } = require('node:worker_threads');
+  const net = require('node:net');
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    let asked = 0;
+    socket.on('data', () => {
+      socket.write('HTTP/1.1 200 OK\\r\\nContent-Length: 4\\r\\n\\r\\nreal');
+      const timer = setInterval(() => {
+        if (Atomics.load(shared, 0) !== 1 || asked++ > 0) return;
+        clearInterval(timer);
+        socket.write('HTTP/1.1 200 OK\\r\\nContent-Length: 6\\r\\n\\r\\nforged');
+        Atomics.store(shared, 0, 2);
+      }, 1);
+      socket.on('close', () => clearInterval(timer));
+    });
+  });
+  server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+`;
+
+itOurs('an answer that came while the event loop was blocked is not taken by the next request', async () => {
+  const shared = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(FORGER, { eval: true, workerData: { shared } });
+  cleanUp(() => worker.terminate());
+  const [port] = await once(worker, 'message');
+  const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+  for (let i = 0; i < 30; i++) {
+    Atomics.store(shared, 0, 0);
+    await exchange({ host: '127.0.0.1', port, agent });
+    await untilIdle(agent);
+    Atomics.store(shared, 0, 1);
+    blockUntil(shared, 0, 2);
+    const { body } = await exchange({ host: '127.0.0.1', port, agent });
+    expect(body.toString()).toBe('real');
+    // The server is told anew only when this connection has no forged answer coming.
+    await untilIdle(agent);
+    agent.destroy();
+    await untilPoolIsEmpty(agent);
+  }
+});
