@@ -240,6 +240,7 @@ function drain() {
     while (cursor < limit) {
       if (!dispatchGroup()) return false;
     }
+    if (native === null) return true;
     if (SLAB_MINIMUM > slab.length - firstFree) newSlab(SLAB_SIZE);
     const copied = native.drain(slab, firstFree);
     if (copied < 0) {
@@ -278,8 +279,8 @@ function dispatchGroup() {
   const id = slabWords[word + 1];
   const handle = handles[id];
   if (handle === undefined) {
-    if (id === -1) failAll();
     cursor = recordEnd(cursor);
+    if (id === -1) failAll();
     return true;
   }
   if ((slabWords[word] & 0xff) === event.READ) {
@@ -335,10 +336,20 @@ function detach(id) {
 
 /** The I/O thread is lost: every connection on it fails, and the next one gets a new thread. */
 function failAll() {
+  const lost = native;
   native = null;
   staged = 0;
-  for (const handle of handles.splice(0)) handle?.onFailed();
   freeIds.length = 0;
+  for (const handle of handles.splice(0)) {
+    if (handle === undefined) continue;
+    // Nobody is there any more who could be told that it closes.
+    handle.id = -1;
+    handle.resource.runInAsyncScope(handle.onFailed, handle);
+  }
+  if (holding) {
+    holding = false;
+    lost.hold(false);
+  }
 }
 
 /**
