@@ -57,6 +57,26 @@ describeProxies('maxSockets', () => {
     await untilPoolIsEmpty(agent);
   });
 
+  it('keeps each request in the context in which it was made', async () => {
+    const origin = await serveHttps();
+    const proxy = await serveTunnels();
+    const agent = httpsAgentFor(proxy, { maxSockets: 1, keepAlive: true });
+    const storage = new AsyncLocalStorage();
+    const contexts = [1, 2, 3].map((index) => storage.run(index, () => {
+      const req = https.get({ ...origin.address, agent });
+      const seen = [];
+      req.on('socket', () => seen.push(storage.getStore()));
+      return new Promise((resolve, reject) => {
+        req.on('error', reject);
+        req.on('response', (res) => {
+          seen.push(storage.getStore());
+          res.resume().on('end', () => resolve([...seen, storage.getStore()]));
+        });
+      });
+    }));
+    expect(await Promise.all(contexts)).toEqual([[1, 1, 1], [2, 2, 2], [3, 3, 3]]);
+  });
+
   itOurs('gives the place of a failed tunnel to a request that then succeeds', async () => {
     const origin = await serveHttps();
     const refusal = 'HTTP/1.1 502 Bad Gateway\r\n\r\n';

@@ -5,7 +5,8 @@ const {
   until,
 } = require('./support');
 const {
-  failureOf, https, httpsAgentFor, httpsExchange, nodeHasProxies, serveHttps, serveTunnels, untilNothingIsLeft,
+  eventsOf, failureOf, https, httpsAgentFor, httpsExchange, nodeHasProxies, nodeHttps, serveHttps, serveTunnels,
+  untilNothingIsLeft,
 } = require('./support-proxy');
 
 const describeProxies = isOracle && !nodeHasProxies ? describe.skip : describe;
@@ -127,6 +128,46 @@ describeProxies('a tunnel', () => {
       await bytesOf(res);
     }
     expect(reused).toEqual([false, true]);
+  });
+});
+
+// The agents of Node and ours can stand in for each other, where Node has proxies; ours make tunnels for Node's request
+// also where it has none.
+(nodeHasProxies && !isOracle ? describe : describe.skip)('next to Node\'s own', () => {
+  function nodeAgentFor(proxy) {
+    const agent = new nodeHttps.Agent({ ca: certificate.cert, proxyEnv: { HTTPS_PROXY: proxy.url } });
+    cleanUp(() => agent.destroy());
+    return agent;
+  }
+
+  it('a request of ours goes through the tunnel of an agent of Node\'s', async () => {
+    const origin = await serveHttps();
+    const proxy = await serveTunnels();
+    const { body } = await httpsExchange({ ...origin.address, path: '/x', agent: nodeAgentFor(proxy) });
+    expect(body.toString()).toBe('secure /x');
+    expect(proxy.heads).toHaveLength(1);
+  });
+
+  it('a request of ours hears once that there is no tunnel', async () => {
+    const proxy = await serveTunnels(() => ['HTTP/1.1 502 Bad Gateway\r\n\r\n']);
+    const req = https.get({ host: 'origin.test', agent: nodeAgentFor(proxy) });
+    expect(await eventsOf(req)).toEqual(['error ERR_PROXY_TUNNEL', 'close']);
+  });
+});
+
+describe('an agent of ours', () => {
+  itOurs('makes tunnels for a request of Node\'s', async () => {
+    const origin = await serveHttps();
+    const proxy = await serveTunnels();
+    const req = nodeHttps.get({ ...origin.address, path: '/x', agent: httpsAgentFor(proxy) });
+    expect((await bytesOf(await responseTo(req))).toString()).toBe('secure /x');
+    expect(proxy.heads).toHaveLength(1);
+  });
+
+  itOurs('tells a request of Node\'s once that there is no tunnel', async () => {
+    const proxy = await serveTunnels(() => ['HTTP/1.1 502 Bad Gateway\r\n\r\n']);
+    const req = nodeHttps.get({ host: 'origin.test', agent: httpsAgentFor(proxy) });
+    expect(await eventsOf(req)).toEqual(['error ERR_PROXY_TUNNEL', 'close']);
   });
 });
 

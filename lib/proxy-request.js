@@ -16,8 +16,9 @@ const { validatePort } = require('./validators');
  * @returns {boolean} Whether a request goes to the agent's proxy.
  */
 function isProxied(agent, options) {
-  return (options.protocol || agent.protocol) === 'http:' && !agent.options?.socketPath &&
-    usesProxy(agent[kProxyConfig], options);
+  if ((options.protocol || agent.protocol) !== 'http:') return false;
+  // As for the connection: what the agent says comes over what the request says.
+  return usesProxy(agent[kProxyConfig], { ...options, ...agent.options });
 }
 
 /**

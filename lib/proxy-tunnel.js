@@ -84,6 +84,10 @@ class Tunnel {
 
   ask() {
     const { agent, authority, config, socket } = this;
+    if (!AUTHORITY.test(authority)) {
+      this.fail(createError(TypeError, 'ERR_INVALID_CHAR', 'Invalid character in the host of a CONNECT request'));
+      return;
+    }
     const lines = [`CONNECT ${authority} HTTP/1.1`];
     if (config.auth) lines.push(`proxy-authorization: ${config.auth}`);
     if (agent.keepAlive || agent.maxSockets !== Infinity) lines.push('proxy-connection: keep-alive');
@@ -237,11 +241,7 @@ function timeoutError(milliseconds) {
 
 /** RFC 9112, section 3.2.3: host and port, whatever the port. */
 function authorityOf(agent, { host, port }) {
-  const authority = `${net.isIPv6(host) ? `[${host}]` : host}:${port || agent.defaultPort}`;
-  if (!AUTHORITY.test(authority)) {
-    throw createError(TypeError, 'ERR_INVALID_CHAR', 'Invalid character in the host of a CONNECT request');
-  }
-  return authority;
+  return `${net.isIPv6(host) ? `[${host}]` : host}:${port || agent.defaultPort}`;
 }
 
 /**

@@ -136,6 +136,7 @@ module.exports = {
   httpsExchange,
   nodeHasProxies,
   nodeHttp,
+  nodeHttps,
   serveHttpProxy,
   serveHttps,
   serveTunnels,
