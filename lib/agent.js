@@ -30,7 +30,7 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxyConfig] = proxy;
-  pool.install(this);
+  pool.install(this, Agent.prototype.removeSocket);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
@@ -90,6 +90,12 @@ function isOrdinary(options) {
 Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
   if (typeof options === 'object' && pool.serve(this, req, options)) return;
   NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
+};
+
+Agent.prototype.removeSocket = function removeSocket(socket, options) {
+  // Node's own makes another connection for the first request that waits, also where the limits have no room for it.
+  if (pool.remove(this, socket, options)) return;
+  NodeAgent.prototype.removeSocket.call(this, socket, options);
 };
 
 Agent.prototype.reuseSocket = function reuseSocket(socket, req) {

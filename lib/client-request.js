@@ -205,6 +205,18 @@ ClientRequest.prototype._implicitHeader = function _implicitHeader() {
   storeHeader(this, this[kOutHeaders]);
 };
 
+/** What was written before there was a socket. */
+ClientRequest.prototype._flushOutput = function _flushOutput(socket) {
+  // A Writable calls the callbacks of one batch in a row; one that throws must not take the others with it.
+  if (this.outputData.length > 1) {
+    for (const entry of this.outputData) {
+      const { callback } = entry;
+      if (callback) entry.callback = (error) => process.nextTick(callback, error);
+    }
+  }
+  return OutgoingMessage.prototype._flushOutput.call(this, socket);
+};
+
 /**
  * Sends a part of the body.
  * @param {string|Uint8Array|number[]} chunk An array of integers is sent as those bytes.
@@ -256,10 +268,9 @@ ClientRequest.prototype.destroy = function destroy(error) {
   // Whatever else the response brings is of no interest.
   this.res?._dump();
   this[kError] = error;
-  const isDone = this.writableFinished && this.res?.complete;
-  if (isDone && NODE_MAJOR >= 26) return this;
-  // Nobody listens for errors of a socket whose exchange is over: on the way back to its agent, one would be uncaught.
-  this.socket?.destroy(isDone ? undefined : error);
+  // Both messages are whole: since Node 26 there is nothing left to call off.
+  if (NODE_MAJOR >= 26 && this.writableFinished && this.res?.complete) return this;
+  this.socket?.destroy(error);
   this[kTunnel]?.destroy();
   return this;
 };
@@ -279,8 +290,12 @@ function onSocketNT(req, socket, error) {
   if (req.destroyed || error) {
     refuseSocket(req, socket, error);
   } else {
-    assignSocket(req, socket);
-    req._flush();
+    try {
+      assignSocket(req, socket);
+    } finally {
+      // Also when a listener of 'socket' has thrown: the request goes out, and what happens to it is told.
+      req._flush();
+    }
   }
 }
 
@@ -305,9 +320,9 @@ function refuseSocket(req, socket, error) {
 function finishRefused(req, socket, error) {
   if (!req.aborted && !error) error = connectionReset('socket hang up');
   // Errors of a proxy's tunnel, and of the socket, have been told already.
-  if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError) responseEvents.emitError(req, error);
-  req._closed = true;
-  req.emit('close');
+  responseEvents.inTurn(() => {
+    if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError) responseEvents.emitError(req, error);
+  }, () => responseEvents.closeRequest(req));
 }
 
 /** From here on the socket's events are this request's. */

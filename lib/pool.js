@@ -21,16 +21,19 @@ const kLastPort = Symbol('lastPort');
 const kLastName = Symbol('lastName');
 /** Own property of an agent: what Node's own does when a socket becomes free. */
 const kNodeOnFree = Symbol('nodeOnFree');
+const kPlainRemoveSocket = Symbol('plainRemoveSocket');
 
 /**
  * Puts our way back in place of Node's.
  * @param {import('./agent').Agent} agent A new one.
+ * @param {Function} plainRemoveSocket The method of our class; another one is the user's.
  */
-function install(agent) {
+function install(agent, plainRemoveSocket) {
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
   agent[kNodeOnFree] = nodeOnFree;
   agent[kLastHost] = agent[kLastPort] = agent[kLastName] = undefined;
+  agent[kPlainRemoveSocket] = plainRemoveSocket;
   agent.on('free', onFree);
 }
 
@@ -161,23 +164,39 @@ function hasRoom(agent, name) {
 
 /** Takes a socket out of those in use. Whoever waits for that is served by Node's own. */
 function leave(agent, name, socket, options) {
-  if (agent.removeSocket !== NodeAgent.prototype.removeSocket || !isEmpty(agent.requests)) {
-    agent.removeSocket(socket, options);
-    return;
-  }
-  const used = agent.sockets[name];
-  if (used === undefined) return;
-  const index = used.indexOf(socket);
-  if (index === -1) return;
-  // Order within the table has no meaning; the last one may take the free place.
-  used[index] = used[used.length - 1];
-  used.pop();
-  if (used.length === 0) delete agent.sockets[name];
+  if (hasOwnRemoveSocket(agent) || Object.keys(agent.requests).length > 0) agent.removeSocket(socket, options);
+  else removeFrom(agent.sockets, name, socket);
 }
 
-function isEmpty(table) {
-  for (const _name in table) return false;
+/** Whether a subclass, or somebody who watches, wants to see sockets leave. */
+function hasOwnRemoveSocket(agent) {
+  return agent.removeSocket !== agent[kPlainRemoveSocket];
+}
+
+/**
+ * Takes a socket out of the tables, if that is all there is to do.
+ * @param {import('./agent').Agent} agent
+ * @param {import('node:net').Socket} socket
+ * @param {object} options With which it was made.
+ * @returns {boolean} False if a request waits that may have another connection.
+ */
+function remove(agent, socket, options) {
+  const name = agent.getName(options);
+  if (agent.requests[name] === undefined) return false;
+  const used = agent.sockets[name] ?? [];
+  const left = used.length - (used.includes(socket) ? 1 : 0);
+  if (left < agent.maxSockets && agent.totalSocketCount < agent.maxTotalSockets) return false;
+  removeFrom(agent.sockets, name, socket);
+  if (!socket.writable) removeFrom(agent.freeSockets, name, socket);
   return true;
 }
 
-module.exports = { install, serve };
+function removeFrom(table, name, socket) {
+  const row = table[name];
+  const index = row === undefined ? -1 : row.indexOf(socket);
+  if (index === -1) return;
+  row.splice(index, 1);
+  if (row.length === 0) delete table[name];
+}
+
+module.exports = { install, remove, serve };

@@ -8,6 +8,7 @@
  */
 
 const diagnostics = require('node:diagnostics_channel');
+const { setImmediate } = require('node:timers');
 
 const { addTrailers, createResponse, kAnnouncesTimeout } = require('./client-response');
 const { connectionReset } = require('./errors');
@@ -72,6 +73,7 @@ function detach(socket) {
   socket.removeListener('error', onSocketError);
   socket.removeListener('timeout', onResponseTimeout);
   stopReading(socket);
+  socket.removeListener('drain', onSocketDrain);
 }
 
 /** The request never had the socket. */
@@ -83,7 +85,8 @@ function release(socket) {
 function stopReading(socket) {
   if (socket[kWired]) return;
   socket.removeListener('end', onSocketEnd);
-  socket.removeListener('drain', onSocketDrain);
+  // The upload may go on, and then has to hear of it: unlike in Node's client, which forgets it here.
+  if (socket._httpMessage?.finished !== false) socket.removeListener('drain', onSocketDrain);
   const transport = socket.parser;
   if (transport) transport.close();
 }
@@ -105,7 +108,11 @@ function onInformation(socket, flags, slab, words, start, end) {
   const req = socket._httpMessage;
   if (!req || isDoubleResponse(req, socket)) return;
   const res = createResponse(req, socket, flags, slab, words, start, end);
-  if (res.statusCode === 100) req.emit('continue');
+  if (res.statusCode === 100) inTurn(() => req.emit('continue'), () => emitInformation(req, res));
+  else emitInformation(req, res);
+}
+
+function emitInformation(req, res) {
   req.emit('information', {
     statusCode: res.statusCode,
     statusMessage: res.statusMessage,
@@ -229,10 +236,10 @@ function onUpgrade(socket, head) {
   detach(socket);
   socket._httpMessage = null;
   socket.readableFlowing = null;
-  req.emit(name, res, socket, head);
-  req.destroyed = true;
-  req._closed = true;
-  req.emit('close');
+  inTurn(() => req.emit(name, res, socket, head), () => {
+    req.destroyed = true;
+    closeRequest(req);
+  });
 }
 
 /** Bytes that nobody asked for: the connection must not serve another request (response-queue poisoning). */
@@ -280,20 +287,44 @@ function onSocketClose() {
     closeRequest(req);
     if (!res.aborted && res.readable) res.push(null);
   } else {
-    if (!socket._hadError) {
-      socket._hadError = true;
-      emitError(req, connectionReset('socket hang up'));
-    }
-    closeRequest(req);
+    failWithoutResponse(req, socket);
   }
   // Nobody will send it any more.
   if (req.outputData) req.outputData.length = 0;
   transport?.close();
 }
 
+function failWithoutResponse(req, socket) {
+  if (socket._hadError) {
+    closeRequest(req);
+    return;
+  }
+  socket._hadError = true;
+  inTurn(() => emitError(req, connectionReset('socket hang up')), () => closeRequest(req));
+}
+
+/** Once, whatever comes first. */
 function closeRequest(req) {
+  if (req._closed) return;
   req._closed = true;
   req.emit('close');
+}
+
+/**
+ * Does one thing after another, although listeners may throw in the first: the second is then left to a later turn, so
+ * that the exception reaches 'uncaughtException' before it.
+ * @param {() => void} first
+ * @param {() => void} second
+ */
+function inTurn(first, second) {
+  let threw = true;
+  try {
+    first();
+    threw = false;
+  } finally {
+    if (threw) setImmediate(second);
+  }
+  second();
 }
 
 /** Also attached while a request waits for the next tick, so that no error of the socket is lost. */
@@ -306,15 +337,14 @@ function onSocketError(error) {
     socket.emit('agentRemove');
     return;
   }
-  if (req) {
-    // One error is enough: others of the same failure are not told.
-    socket._hadError = true;
-    emitError(req, error);
-  }
   // Unlike Node's client, which here completes a body that ends with the connection: it was cut.
   socket.parser?.close();
   socket.removeListener('end', onSocketEnd);
   socket.destroy();
+  // One error is enough: others of the same failure are not told.
+  if (socket._hadError) return;
+  socket._hadError = true;
+  emitError(req, error);
 }
 
 function onSocketDrain() {
@@ -348,19 +378,22 @@ function onResponseEnd() {
     }
   }
   req._ended = true;
+  if (req._closed) return;
   if (!req.shouldKeepAlive) {
     if (socket.writable) {
       if (typeof socket.destroySoon === 'function') socket.destroySoon();
       else socket.end();
     }
   } else if (req.writableFinished && !this.aborted) {
-    keepAlive(req);
+    // A destroyed socket keeps its listeners: an error that is on its way is the request's.
+    if (socket.destroyed) process.nextTick(closeRequest, req);
+    else keepAlive(req);
   }
 }
 
 /** The response was there before the request was out. */
 function onRequestFinish() {
-  if (this.shouldKeepAlive && this._ended && !this.destroyed) keepAlive(this);
+  if (this.shouldKeepAlive && this._ended && !this.destroyed && !this.socket.destroyed) keepAlive(this);
 }
 
 /** Gives the socket back to its agent. */
@@ -385,7 +418,9 @@ function free(req) {
 
 module.exports = {
   attach,
+  closeRequest,
   emitError,
+  inTurn,
   onBody,
   onData,
   onEnd,
