@@ -9,10 +9,11 @@ const https = require('node:https');
 
 require('./index');
 const client = require('./lib/https-client');
+const { exportsOf } = require('./lib/node-modules');
 const { accessor, method } = require('./lib/exports');
 
 module.exports = Object.defineProperties({}, {
-  ...Object.getOwnPropertyDescriptors(https),
+  ...exportsOf(https),
   Agent: method(client.Agent),
   get: method(client.get),
   globalAgent: accessor(client.getGlobalAgent, client.setGlobalAgent),

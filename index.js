@@ -8,6 +8,7 @@ const { Agent } = require('./lib/agent');
 const { ClientRequest } = require('./lib/client-request');
 const { ClientResponse } = require('./lib/client-response');
 const globalAgent = require('./lib/global-agent');
+const { exportsOf } = require('./lib/node-modules');
 const { stats } = require('./lib/bridge');
 const { globalProxyEnv } = require('./lib/proxy-config');
 const { setGlobalProxyFromEnv } = require('./lib/proxy-global');
@@ -30,7 +31,7 @@ function get(url, options, callback) {
 
 // Node's own descriptors, so that what is lazy there (WebSocket, ...) or settable (maxHeaderSize) stays so here.
 module.exports = Object.defineProperties({}, {
-  ...Object.getOwnPropertyDescriptors(http),
+  ...exportsOf(http),
   Agent: method(Agent),
   ClientRequest: method(ClientRequest),
   ClientResponse: method(ClientResponse),

@@ -12,38 +12,58 @@ const { syncBuiltinESMExports } = require('node:module');
 
 const ferrequest = require('./index');
 const ferrequestHttps = require('./https');
+const { kRegistered } = require('./lib/node-modules');
 
 const HTTP_NAMES = ['request', 'get', 'ClientRequest', 'Agent', 'globalAgent', 'setGlobalProxyFromEnv']
   .filter((name) => name in http);
 const HTTPS_NAMES = ['request', 'get', 'Agent', 'globalAgent'];
 
-/** What stood there before, to be put back. @type {{ target: object, name: string, before: PropertyDescriptor, ours: PropertyDescriptor }[]} */
-let replaced = [];
+/** What this copy has put in place. @type {{ http: PropertyDescriptorMap, https: PropertyDescriptorMap }} */
+let ours;
 
 /** Replaces the client. Doing it twice is the same as doing it once. */
 function register() {
-  if (replaced.length > 0) return;
-  replaced = [...replace(http, ferrequest, HTTP_NAMES), ...replace(https, ferrequestHttps, HTTPS_NAMES)];
+  const registered = http[kRegistered];
+  if (registered?.unregister === unregister) return;
+  // Another copy of ferrequest, which would otherwise stay below this one for good.
+  registered?.unregister();
+  const before = { http: pick(http, HTTP_NAMES), https: pick(https, HTTPS_NAMES) };
+  ours = { http: pick(ferrequest, HTTP_NAMES), https: pick(ferrequestHttps, HTTPS_NAMES) };
+  Object.defineProperties(http, ours.http);
+  Object.defineProperties(https, ours.https);
+  Object.defineProperty(http, kRegistered, { __proto__: null, value: { before, unregister }, configurable: true });
   syncBuiltinESMExports();
 }
 
 /** Puts everything back, except what another library has put in our place since: that is not ours to take away. */
 function unregister() {
-  for (const { target, name, before, ours } of replaced) {
-    const current = Object.getOwnPropertyDescriptor(target, name);
-    if (current.value === ours.value && current.get === ours.get) Object.defineProperty(target, name, before);
-  }
-  replaced = [];
+  const registered = http[kRegistered];
+  if (registered?.unregister !== unregister) return;
+  delete http[kRegistered];
+  putBack(http, ours.http, registered.before.http);
+  putBack(https, ours.https, registered.before.https);
   syncBuiltinESMExports();
 }
 
-function replace(target, source, names) {
-  return names.map((name) => {
-    const before = Object.getOwnPropertyDescriptor(target, name);
-    const ours = Object.getOwnPropertyDescriptor(source, name);
-    Object.defineProperty(target, name, ours);
-    return { target, name, before, ours };
-  });
+/**
+ * @param {object} module
+ * @param {string[]} names
+ * @returns {PropertyDescriptorMap}
+ */
+function pick(module, names) {
+  return Object.fromEntries(names.map((name) => [name, Object.getOwnPropertyDescriptor(module, name)]));
+}
+
+/**
+ * @param {object} module
+ * @param {PropertyDescriptorMap} installed
+ * @param {PropertyDescriptorMap} before
+ */
+function putBack(module, installed, before) {
+  for (const [name, { value, get }] of Object.entries(installed)) {
+    const current = Object.getOwnPropertyDescriptor(module, name);
+    if (current.value === value && current.get === get) Object.defineProperty(module, name, before[name]);
+  }
 }
 
 register();

@@ -7,12 +7,12 @@
  * that createConnection makes, and what happens to a connection that the peer touched while it was idle.
  */
 
-const http = require('node:http');
 const net = require('node:net');
 
 const { kAnnouncesTimeout } = require('./client-response');
 const idleGuard = require('./idle-guard');
 const { NativeSocket } = require('./native-socket');
+const { http } = require('./node-modules');
 const counts = require('./counts');
 const pool = require('./pool');
 const { connectionOptionsOf, constructAgent, kProxyConfig, usesProxy } = require('./proxy-config');

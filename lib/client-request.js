@@ -8,7 +8,6 @@
  */
 
 const diagnostics = require('node:diagnostics_channel');
-const http = require('node:http');
 const net = require('node:net');
 const { addAbortSignal, finished } = require('node:stream');
 
@@ -16,6 +15,7 @@ const agents = require('./global-agent');
 const { connectionReset, createError } = require('./errors');
 const { kAuthority, kHighWaterMark, kOutHeaders, kUniqueHeaders } = require('./node-internals');
 const { NativeSocket } = require('./native-socket');
+const { http } = require('./node-modules');
 const performanceEntries = require('./performance-entries');
 const { kProxyConfig, kTunnel } = require('./proxy-config');
 const proxyRequest = require('./proxy-request');

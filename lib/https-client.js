@@ -2,12 +2,13 @@
 
 /** request, get and Agent of https. The agent is Node's own: it makes and caches TLS sessions. */
 
-const https = require('node:https');
 const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
 
 const { ClientRequest } = require('./client-request');
 const idleGuard = require('./idle-guard');
+const { unseen } = require('./node-internals');
+const { https } = require('./node-modules');
 const { constructAgent, globalProxyEnv, isKnownToNode } = require('./proxy-config');
 const tunnels = require('./proxy-tunnel');
 const { isUrl } = require('./request-options');
@@ -84,7 +85,7 @@ let globalAgent = new Agent({
  * sees that by a symbol in the request's options, which only a request to an agent that shows them reveals.
  * @type {symbol|undefined}
  */
-const kOwnIdentityCheck = findIdentitySymbol();
+const kOwnIdentityCheck = unseen(findIdentitySymbol);
 let identityChecks = 0;
 
 function findIdentitySymbol() {

@@ -5,8 +5,10 @@
  * `__test__/node-internals.test.js` proves on every supported Node that it is there and does what is expected.
  */
 
-const http = require('node:http');
+const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
+
+const { http } = require('./node-modules');
 
 /**
  * Finds the symbol with a description among the own properties of an object.
@@ -18,8 +20,30 @@ function symbolOf(owner, description) {
   return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
 }
 
+/** Who listens here wants to hear of the program's requests, and not of those made to learn from. */
+const channels = ['http.client.request.created', 'http.client.request.start', 'http.server.response.created']
+  .map((name) => diagnostics.channel(name));
+
+/**
+ * @template T
+ * @param {() => T} learn Makes requests that go nowhere.
+ * @returns {T}
+ */
+function unseen(learn) {
+  for (const channel of channels) {
+    Object.defineProperty(channel, 'hasSubscribers', { __proto__: null, value: false, configurable: true });
+  }
+  try {
+    return learn();
+  } finally {
+    for (const channel of channels) delete channel.hasSubscribers;
+  }
+}
+
 const message = new http.OutgoingMessage();
-const request = new http.ClientRequest({ agent: { addRequest() {}, defaultPort: 80, protocol: 'http:' } });
+const request = unseen(() => {
+  return new http.ClientRequest({ agent: { addRequest() {}, defaultPort: 80, protocol: 'http:' } });
+});
 
 /** Makes Node's own agent queue a request, which shows the properties that it keeps there. */
 function queuedRequest() {
@@ -35,6 +59,7 @@ const queued = queuedRequest();
 
 module.exports = {
   symbolOf,
+  unseen,
   /** Own property of a request in an agent's queue: its options. */
   kQueuedOptions: symbolOf(queued, 'requestOptions'),
   /** Own property of a request in an agent's queue: the AsyncResource of its context. */

@@ -8,13 +8,13 @@
  * are found by letting Node make them once, with an observer that is gone again at once.
  */
 
-const http = require('node:http');
 const { PerformanceObserver } = require('node:perf_hooks');
 
-const { symbolOf } = require('./node-internals');
+const { symbolOf, unseen } = require('./node-internals');
+const { http } = require('./node-modules');
 
 /** Node's own, whatever has been put into its place since. */
-const { finishRequest, kRequestEntry, kResponseEntry, kSocket } = learn();
+const { finishRequest, kRequestEntry, kResponseEntry, kSocket } = unseen(learn);
 const finishResponse = http.ServerResponse.prototype._finish;
 
 function learn() {

@@ -8,9 +8,9 @@
  */
 
 const { AsyncResource } = require('node:async_hooks');
-const http = require('node:http');
 
 const { kQueuedOptions, kQueuedResource } = require('./node-internals');
+const { http } = require('./node-modules');
 
 const NodeAgent = http.Agent;
 const { getName } = NodeAgent.prototype;

@@ -2,10 +2,9 @@
 
 /** http.setGlobalProxyFromEnv(), for the Nodes that have it: for Node's own clients, fetch among them, and for ours. */
 
-const http = require('node:http');
-
 const { Agent } = require('./agent');
 const globalAgent = require('./global-agent');
+const { http } = require('./node-modules');
 const { proxyUrlOf } = require('./proxy-config');
 
 const setGlobalProxyOfNode = http.setGlobalProxyFromEnv;
