@@ -9,11 +9,8 @@
 
 const net = require('node:net');
 
-const { kAnnouncesTimeout } = require('./client-response');
-const idleGuard = require('./idle-guard');
 const { NativeSocket } = require('./native-socket');
 const { http } = require('./node-modules');
-const counts = require('./counts');
 const pool = require('./pool');
 const { connectionOptionsOf, constructAgent, kProxyConfig, usesProxy } = require('./proxy-config');
 
@@ -99,52 +96,11 @@ Agent.prototype.removeSocket = function removeSocket(socket, options) {
 };
 
 Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
-  counts.connectionsReused++;
-  if (socket.isNative) {
-    req.reusedSocket = true;
-    socket.ref();
-    return;
-  }
-  idleGuard.unwatch(socket);
-  NodeAgent.prototype.reuseSocket.call(this, socket, req);
+  pool.reuse(socket, req);
 };
 
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
-  if (!socket.isNative) {
-    if (!NodeAgent.prototype.keepSocketAlive.call(this, socket)) return false;
-    idleGuard.watch(socket);
-    return true;
-  }
-  if (socket._handle.retired) return false;
-  socket.setKeepAlive(true, this.keepAliveMsecs);
-  socket.unref();
-  const announced = announcedTimeout(socket._httpMessage?.res, this.agentKeepAliveTimeoutBuffer ?? TIMEOUT_BUFFER);
-  // The peer would have closed it before it could be used.
-  if (announced === 0) return false;
-  let { timeout = 0 } = this.options;
-  if (announced < timeout) timeout = announced;
-  if (socket.timeout !== timeout) socket.setTimeout(timeout);
-  return true;
+  return pool.keepAlive(this, socket);
 };
-
-/** How long before the announced time, in milliseconds, a connection counts as closed; since Node 24 an option. */
-const TIMEOUT_BUFFER = 1000;
-
-/**
- * @param {import('./client-response').ClientResponse|null|undefined} res
- * @param {number} buffer Milliseconds.
- * @returns {number} For how many milliseconds the peer will keep the connection, as its `Keep-Alive` says
- *   (https://datatracker.ietf.org/doc/html/rfc2068#section-19.7.1.1); Infinity if it does not say.
- */
-function announcedTimeout(res, buffer) {
-  if (!res?.[kAnnouncesTimeout]) return Infinity;
-  const { rawHeaders } = res;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i].toLowerCase() !== 'keep-alive') continue;
-    const seconds = /^timeout=(\d+)/.exec(rawHeaders[i + 1])?.[1];
-    return seconds === undefined ? Infinity : Math.max(Number.parseInt(seconds, 10) * 1000 - buffer, 0);
-  }
-  return Infinity;
-}
 
 module.exports = { Agent };

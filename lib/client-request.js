@@ -332,7 +332,7 @@ function assignSocket(req, socket) {
     socket.parser = null;
     socket._handle.request(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
   } else {
-    socket.parser = req.parser = new StreamTransport(req, socket);
+    socket.parser = req.parser = StreamTransport.start(req, socket);
   }
   responseEvents.attach(req, socket);
   if (req.timeout !== undefined || req.agent?.options?.timeout) listenForTimeout(req);
@@ -341,7 +341,7 @@ function assignSocket(req, socket) {
 
 /** The I/O thread has given the socket's descriptor to libuv: the decoder is fed from the stream from now on. */
 ClientRequest.prototype.adoptStream = function adoptStream(socket) {
-  if (this.socket === socket && !this.res) socket.parser = this.parser = new StreamTransport(this, socket);
+  if (this.socket === socket && !this.res) socket.parser = this.parser = StreamTransport.start(this, socket);
 };
 
 function emitRequestTimeout() {

@@ -2,11 +2,12 @@
 
 /** request, get and Agent of https. The agent is Node's own: it makes and caches TLS sessions. */
 
+const net = require('node:net');
 const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
 
 const { ClientRequest } = require('./client-request');
-const idleGuard = require('./idle-guard');
+const pool = require('./pool');
 const { unseen } = require('./node-internals');
 const { https } = require('./node-modules');
 const { constructAgent, globalProxyEnv, isKnownToNode } = require('./proxy-config');
@@ -26,20 +27,71 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxy] = proxy;
+  this[kIsNameless] = Object.keys(this.options).every((key) => NAMELESS.has(key));
+  this[kLast] = undefined;
+  pool.install(this, Agent.prototype.removeSocket, nameOf);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
 
+Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
+  if (typeof options === 'object' && pool.serve(this, req, options)) return;
+  NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
+};
+
+Agent.prototype.removeSocket = function removeSocket(socket, options) {
+  if (pool.remove(this, socket, options)) return;
+  NodeAgent.prototype.removeSocket.call(this, socket, options);
+};
+
 Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
-  idleGuard.unwatch(socket);
-  return NodeAgent.prototype.reuseSocket.call(this, socket, req);
+  pool.reuse(socket, req);
 };
 
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
-  if (!NodeAgent.prototype.keepSocketAlive.call(this, socket)) return false;
-  idleGuard.watch(socket);
-  return true;
+  return pool.keepAlive(this, socket);
 };
+
+/** Options of a request, or of an agent, that have no part in the name of an origin. */
+const NAMELESS = new Set([
+  '_defaultAgent', 'agent', 'agentKeepAliveTimeoutBuffer', 'auth', 'defaultPort', 'hash', 'headers', 'href', 'host',
+  'hostname', 'keepAlive', 'keepAliveMsecs', 'maxFreeSockets', 'maxSockets', 'maxTotalSockets', 'method', 'noDelay', 'path',
+  'pathname', 'port', 'protocol', 'proxyEnv', 'scheduling', 'search', 'timeout',
+]);
+
+/** Own properties of an agent: whether its options have no part in names, and the last name with what it is made of. */
+const kIsNameless = Symbol('isNameless');
+const kLast = Symbol('last');
+
+/**
+ * The name of a TLS origin has all options of tls.connect in it, of which most requests have none.
+ * @returns {string|undefined} Undefined where only Node's own way finds it.
+ */
+function nameOf(agent, options, req) {
+  if (!agent[kIsNameless] || agent.getName !== NodeAgent.prototype.getName) return undefined;
+  for (const key in options) {
+    if (!NAMELESS.has(key)) return undefined;
+  }
+  // The server's name comes from the Host field, so that is part of what the name is made of.
+  const { host, port } = options;
+  const authority = req.getHeader('host');
+  const last = agent[kLast];
+  if (last !== undefined && last.host === host && last.port === port && last.authority === authority) return last.name;
+  const name = agent.getName({ ...options, ...agent.options, servername: serverNameOf(host, authority) });
+  agent[kLast] = { host, port, authority, name };
+  return name;
+}
+
+/** The server's name, as Node's agent finds it for SNI (RFC 6066, section 3): none for an address. */
+function serverNameOf(host, authority) {
+  let name = host;
+  if (authority) {
+    const bracket = authority[0] === '[' ? authority.indexOf(']') : -1;
+    if (bracket !== -1) name = authority.slice(1, bracket);
+    else name = authority[0] === '[' ? authority : authority.split(':', 1)[0];
+  }
+  return net.isIP(name) ? '' : name;
+}
 
 /**
  * Makes a connection. One through a proxy is not returned, but given to the callback when TLS is established.

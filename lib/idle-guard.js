@@ -11,15 +11,24 @@ function onIdleData() {
   this.destroy();
 }
 
+/** Nobody else listens: an error ends the socket, and is no one's. */
+function onIdleError() {
+  this.destroy();
+  this.emit('agentRemove');
+}
+
 /** @param {import('node:stream').Duplex} socket A socket that goes to the pool. */
 function watch(socket) {
-  if (socket.isNative || socket.listeners?.('data').includes(onIdleData)) return;
+  if (socket.isNative) return;
   socket.on('data', onIdleData);
+  socket.on('error', onIdleError);
 }
 
 /** @param {import('node:stream').Duplex} socket A socket that comes from the pool. */
 function unwatch(socket) {
-  if (!socket.isNative) socket.removeListener('data', onIdleData);
+  if (socket.isNative) return;
+  socket.removeListener('data', onIdleData);
+  socket.removeListener('error', onIdleError);
 }
 
 module.exports = { unwatch, watch };

@@ -9,6 +9,9 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
+const { kAnnouncesTimeout } = require('./client-response');
+const counts = require('./counts');
+const idleGuard = require('./idle-guard');
 const { kQueuedOptions, kQueuedResource } = require('./node-internals');
 const { http } = require('./node-modules');
 
@@ -22,18 +25,22 @@ const kLastName = Symbol('lastName');
 /** Own property of an agent: what Node's own does when a socket becomes free. */
 const kNodeOnFree = Symbol('nodeOnFree');
 const kPlainRemoveSocket = Symbol('plainRemoveSocket');
+/** Own property of an agent: its way to the name of an origin. */
+const kNameOf = Symbol('nameOf');
 
 /**
  * Puts our way back in place of Node's.
  * @param {import('./agent').Agent} agent A new one.
  * @param {Function} plainRemoveSocket The method of our class; another one is the user's.
+ * @param {(agent: object, options: object, req: object) => string|undefined} [ownNameOf] See `nameOf`.
  */
-function install(agent, plainRemoveSocket) {
+function install(agent, plainRemoveSocket, ownNameOf = nameOf) {
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
   agent[kNodeOnFree] = nodeOnFree;
   agent[kLastHost] = agent[kLastPort] = agent[kLastName] = undefined;
   agent[kPlainRemoveSocket] = plainRemoveSocket;
+  agent[kNameOf] = ownNameOf;
   agent.on('free', onFree);
 }
 
@@ -63,7 +70,7 @@ function nameOf(agent, options) {
  * @returns {boolean} False if a new socket has to be made.
  */
 function serve(agent, req, options) {
-  const name = nameOf(agent, options);
+  const name = agent[kNameOf]?.(agent, options, req);
   if (name === undefined) return false;
   const used = agent.sockets[name];
   // The first request to an origin: Node's own makes the tables.
@@ -121,7 +128,7 @@ function assign(agent, req, socket) {
  */
 function onFree(socket, options) {
   const name = options._agentKey;
-  if (!socket.isNative || name === undefined || !socket.writable) {
+  if (name === undefined || !socket.writable) {
     this[kNodeOnFree](socket, options);
     return;
   }
@@ -148,11 +155,16 @@ function serveNext(agent, name, queue, socket) {
   const resource = req[kQueuedResource];
   if (resource) {
     req[kQueuedResource] = null;
-    socket._handle.resource = resource;
-    resource.runInAsyncScope(assign, null, agent, req, socket);
+    if (socket.isNative) socket._handle.resource = resource;
+    resource.runInAsyncScope(assignInContext, null, agent, req, socket);
   } else {
     assign(agent, req, socket);
   }
+}
+
+function assignInContext(agent, req, socket) {
+  if (!socket.isNative) resetContext(socket);
+  assign(agent, req, socket);
 }
 
 /** Whether the limits let another socket be idle. */
@@ -199,4 +211,52 @@ function removeFrom(table, name, socket) {
   if (row.length === 0) delete table[name];
 }
 
-module.exports = { install, remove, serve };
+/** How long before the announced time, in milliseconds, a connection counts as closed; since Node 24 an option. */
+const TIMEOUT_BUFFER = 1000;
+
+/**
+ * Makes a socket ready to be idle, as Node's keepSocketAlive.
+ * @param {import('./agent').Agent} agent
+ * @param {import('node:net').Socket} socket
+ * @returns {boolean} Whether it may stay.
+ */
+function keepAlive(agent, socket) {
+  if (socket._handle?.retired) return false;
+  socket.setKeepAlive(true, agent.keepAliveMsecs);
+  socket.unref();
+  const announced = announcedTimeout(socket._httpMessage?.res, agent.agentKeepAliveTimeoutBuffer ?? TIMEOUT_BUFFER);
+  // The peer would have closed it before it could be used.
+  if (announced === 0) return false;
+  let timeout = agent.options.timeout || 0;
+  if (announced < timeout) timeout = announced;
+  if (socket.timeout !== timeout) socket.setTimeout(timeout);
+  idleGuard.watch(socket);
+  return true;
+}
+
+/**
+ * @param {import('./client-response').ClientResponse|null|undefined} res
+ * @param {number} buffer Milliseconds.
+ * @returns {number} For how many milliseconds the peer will keep the connection, as its `Keep-Alive` says
+ *   (https://datatracker.ietf.org/doc/html/rfc2068#section-19.7.1.1); Infinity if it does not say.
+ */
+function announcedTimeout(res, buffer) {
+  // A response of somebody else's request does not say whether there is such a field.
+  if (!res || res[kAnnouncesTimeout] === false) return Infinity;
+  const seconds = /^timeout=(\d+)/.exec(res.headers['keep-alive'])?.[1];
+  return seconds === undefined ? Infinity : Math.max(Number.parseInt(seconds, 10) * 1000 - buffer, 0);
+}
+
+/**
+ * Takes an idle socket for another request, as Node's reuseSocket.
+ * @param {import('node:net').Socket} socket
+ * @param {import('./client-request').ClientRequest} req
+ */
+function reuse(socket, req) {
+  counts.connectionsReused++;
+  idleGuard.unwatch(socket);
+  req.reusedSocket = true;
+  socket.ref();
+}
+
+module.exports = { install, keepAlive, remove, reuse, serve };

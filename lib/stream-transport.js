@@ -17,19 +17,34 @@ const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 const scratchWords = new Int32Array(scratch.buffer);
 let scratchInUse = false;
 
+/** Own property of a socket: its transport, which serves one request after the other. */
+const kTransport = Symbol('transport');
+
 class StreamTransport {
+  /** @param {import('node:stream').Duplex} socket */
+  constructor(socket) {
+    this.socket = socket;
+    this.outgoing = null;
+    this.decoder = new StreamDecoder();
+    this.resource = null;
+    this.closed = true;
+  }
+
   /**
+   * Starts to read the response to a request.
    * @param {import('./client-request').ClientRequest} req
    * @param {import('node:stream').Duplex} socket
+   * @returns {StreamTransport}
    */
-  constructor(req, socket) {
-    this.socket = socket;
-    this.outgoing = req;
-    this.decoder = new StreamDecoder(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
-    this.resource = new AsyncResource('HTTPCLIENTREQUEST');
-    this.closed = false;
+  static start(req, socket) {
+    const transport = socket[kTransport] ??= new StreamTransport(socket);
+    transport.decoder.reset(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
+    transport.outgoing = req;
+    transport.resource = new AsyncResource('HTTPCLIENTREQUEST');
+    transport.closed = false;
     counts.requests++;
     socket.on('data', onSocketData);
+    return transport;
   }
 
   /** What the socket still brings is not for this request. */

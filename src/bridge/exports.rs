@@ -197,16 +197,18 @@ pub struct StreamDecoder {
 
 #[napi]
 impl StreamDecoder {
-    /// A decoder armed for one response; the numbers are those of the `REQUEST` command.
+    /// A decoder that `reset` arms.
     #[napi(constructor)]
-    pub fn new(flags: u32, max_header_size: u32, llhttp: u32) -> Self {
+    pub fn new() -> Self {
+        let (options, _) = events::decoder_settings(0, 0, 0);
+        Self { decoder: Decoder::new(options), records: Vec::new() }
+    }
+
+    /// Arms for the response to the next request; the numbers are those of the `REQUEST` command.
+    #[napi]
+    pub fn reset(&mut self, flags: u32, max_header_size: u32, llhttp: u32) {
         let (options, method) = events::decoder_settings(flags, max_header_size, llhttp);
-        let mut decoder = Decoder::new(options);
-        decoder.reset(options, method);
-        Self {
-            decoder,
-            records: Vec::new(),
-        }
+        self.decoder.reset(options, method);
     }
 
     /// Decodes a chunk and copies the event records to `out`. Gives their length, negative when
