@@ -275,3 +275,47 @@ describeOurs('a worker thread', () => {
     expect(JSON.parse(result.stdout)).toEqual(expected);
   });
 });
+
+describeOurs('under Jest, where each test file loads modules anew and all share one node:http', () => {
+  const load = () => {
+    let copy;
+    jest.isolateModules(() => { copy = { ...require('../register'), ferrequest: require('..') }; });
+    cleanUp(() => copy.unregister());
+    return copy;
+  };
+
+  it('a copy takes the place of the one before', () => {
+    const [first, second] = [load(), load()];
+    expect(nodeHttp.request).toBe(second.ferrequest.request);
+    first.register();
+    expect(nodeHttp.request).toBe(first.ferrequest.request);
+    second.unregister();
+    expect(nodeHttp.request).toBe(first.ferrequest.request);
+    first.unregister();
+    expect(changedExports()).toEqual([]);
+  });
+
+  it('a copy is not built upon another, and every one works', async () => {
+    const peer = await serve((req, res) => res.end());
+    const copies = [load(), load(), load()];
+    for (const { ferrequest, register } of copies) {
+      register();
+      expect(Object.getPrototypeOf(ferrequest.Agent)).toBe(before.http.Agent.value);
+      expect(await responseTo(nodeHttp.get({ ...peer.address, agent: false }))).toMatchObject({ statusCode: 200 });
+      expect(ferrequest.stats().requests).toBe(1);
+    }
+    for (const { unregister } of copies) unregister();
+    expect(changedExports()).toEqual([]);
+  });
+
+  it.each([['that leave it in place', ''], ['that take it out again', '1']])(
+    'test files %s do not get into each other\'s way', async (_what, UNREGISTER) => {
+      const rootDir = path.join(__dirname, 'fixtures/registered-twice');
+      const config = { rootDir, testMatch: ['**/*.spec.js'], transform: {} };
+      const jestBin = path.join(path.dirname(require.resolve('jest/package.json')), 'bin/jest.js');
+      const argv = [jestBin, '--runInBand', '--json', '--config', JSON.stringify(config)];
+      const { stdout, stderr } = await runNode(argv, { env: { UNREGISTER } });
+      const { success, numPassedTests } = JSON.parse(stdout || '{}');
+      expect({ success, numPassedTests, stderr }).toMatchObject({ success: true, numPassedTests: UNREGISTER ? 4 : 2 });
+    });
+});
