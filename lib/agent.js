@@ -16,8 +16,8 @@ const { connectionOptionsOf, constructAgent, kProxyConfig, usesProxy } = require
 
 const NodeAgent = http.Agent;
 
-/** What makes a connection; a library that has replaced one of these wants to see it. */
-const originals = { connect: net.connect, createConnection: net.createConnection, method: net.Socket.prototype.connect };
+/** A connect() of net.Socket that is known to be Node's own. */
+let connectOfNode;
 
 /**
  * @param {import('node:http').AgentOptions} [options]
@@ -78,10 +78,21 @@ function connectToProxy(proxy, originOptions, callback) {
   return isOrdinary(options) ? connect(options, callback) : net.createConnection(options, callback);
 }
 
-/** Whether a connection can be ours: nobody has replaced Node's own, and no buffer is given. */
+/** Whether a connection can be ours: nobody wants to see those of net, and no buffer is given. */
 function isOrdinary(options) {
-  return net.createConnection === originals.createConnection && net.connect === originals.connect &&
-    net.Socket.prototype.connect === originals.method && !options.onread && !options.fd && !options.handle;
+  return connectIsOfNode() && !options.onread && !options.fd && !options.handle;
+}
+
+/**
+ * Whether net.Socket.prototype.connect is Node's own. Libraries that intercept or trace connections replace it, before
+ * ferrequest is loaded or after, and their own does not say what Node's says in its source.
+ */
+function connectIsOfNode() {
+  const { connect: current } = net.Socket.prototype;
+  if (current === connectOfNode) return true;
+  if (!Function.prototype.toString.call(current).includes('normalizeArgs(args)')) return false;
+  connectOfNode = current;
+  return true;
 }
 
 Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
