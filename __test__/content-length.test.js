@@ -33,10 +33,11 @@ describe('without strictContentLength', () => {
 
   it('less than Content-Length is sent as it is, and the request finishes', async () => {
     const { req, sent } = await start({ length: 1000, isWhole: (text) => text.endsWith(BODY) });
+    const response = responseTo(req);
     await new Promise((resolve) => { req.end(BODY, resolve); });
     await until(() => sent() === BODY);
     expect(req.writableFinished).toBe(true);
-    (await responseTo(req)).resume();
+    (await response).resume();
   });
 });
 

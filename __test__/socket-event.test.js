@@ -50,9 +50,10 @@ describe("'socket'", () => {
       else callback(null, '127.0.0.1', 4);
     });
     const req = http.get({ host: 'name.test', port: peer.port, lookup, agent: newAgent() });
+    const response = responseTo(req);
     const [socket] = await once(req, 'socket');
     expect(await once(socket, 'lookup')).toEqual([null, '127.0.0.1', 4, 'name.test']);
-    await bytesOf(await responseTo(req));
+    await bytesOf(await response);
   });
 
   it('has the socket of the pool, which is not connecting, for a reused connection', async () => {

@@ -102,8 +102,9 @@ describe('while the connection is not made', () => {
     const second = http.get({ ...peer.address, agent, timeout: 30 });
     const onTimeout = jest.fn();
     second.on('timeout', onTimeout);
+    const response = responseTo(second);
     await first;
-    await bytesOf(await responseTo(second));
+    await bytesOf(await response);
     expect(onTimeout).not.toHaveBeenCalled();
   });
 });

@@ -8,6 +8,7 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { cleanUp } = require('./cleanup');
+const client = require('./http');
 const { peerHasReadAll } = require('./kernel');
 const { turnOfEventLoop, until } = require('./wait');
 
@@ -98,8 +99,8 @@ function onRequestHead(socket, onHead) {
 }
 
 /**
- * Sends each chunk in a TCP segment of its own, and the next only when the kernel shows that the peer (on this machine)
- * has read everything sent so far, so that no two of them meet in its receive queue.
+ * Sends each chunk in a TCP segment of its own, and the next only when the client under test (in this process) has read
+ * the one before, so that no two of them meet in its receive queue.
  * @param {net.Socket} socket
  * @param {(string | Buffer)[]} segments
  */
@@ -107,14 +108,22 @@ async function sendSegments(socket, segments) {
   const last = segments.length - 1;
   for (const [index, segment] of segments.entries()) {
     if (socket.destroyed || segment.length === 0) continue;
+    const before = client.stats?.().bytesIn;
     await new Promise((resolve) => { socket.write(segment, 'latin1', resolve); });
-    if (index === last) break;
-    // A look at the kernel's table costs milliseconds: give a client on this thread its turn to read first.
-    await turnOfEventLoop();
-    await turnOfEventLoop();
-    await until(() => socket.destroyed || peerHasReadAll(socket),
-      `the client to read segment ${index} of ${segments.length}`);
+    if (index < last) await untilRead(socket, before + segment.length);
   }
+}
+
+/** Waits until the client has read what was just sent to it, which brings the count of its bytes to `bytesIn`. */
+async function untilRead(socket, bytesIn) {
+  // A client that reads on this thread does so the next time that the event loop polls; so does Node's.
+  await turnOfEventLoop();
+  await turnOfEventLoop();
+  if (!client.stats) return;
+  // For a stream that the I/O thread does not read there is the kernel's table, which is slow to look at.
+  let looks = 0;
+  const isRead = () => client.stats().bytesIn >= bytesIn || (++looks % 32 === 0 && peerHasReadAll(socket));
+  await until(() => socket.destroyed || isRead(), 'the client to read a segment');
 }
 
 /**
