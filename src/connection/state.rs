@@ -12,7 +12,7 @@ use crate::codec::{Decoder, DecoderOptions, Dialect, Leniency};
 
 /// The runtime's last look at all sockets is good enough for a request that is sent within this time;
 /// after that, the connection itself is looked at once more.
-const FRESH: Duration = Duration::from_micros(500);
+pub const FRESH: Duration = Duration::from_micros(500);
 
 /// Where a connection is on its way; the graph is in `task.rs`.
 pub enum Phase {

@@ -288,8 +288,12 @@ impl Connection {
             }
             Progress::Ended => {
                 state.read_ended = true;
-                let State { armed, decoder, .. } = state;
-                reader::end(self.id, &self.outlet, Armed { armed, decoder });
+                // A reset that a write has reported already looks like an end here. It is none: a body
+                // that the end would complete has been cut.
+                if state.write_error != Some(libc::ECONNRESET) {
+                    let State { armed, decoder, .. } = state;
+                    reader::end(self.id, &self.outlet, Armed { armed, decoder });
+                }
             }
         }
     }

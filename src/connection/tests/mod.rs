@@ -1,1 +1,10 @@
-//! Connections against real sockets.
+//! Connections against real sockets on the loopback interface.
+
+mod connecting;
+mod failing;
+mod harness;
+mod options;
+mod reading;
+mod releasing;
+mod replacing;
+mod writing;
