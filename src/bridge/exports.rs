@@ -195,13 +195,22 @@ pub struct StreamDecoder {
     records: Vec<u8>,
 }
 
+impl Default for StreamDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[napi]
 impl StreamDecoder {
     /// A decoder that `reset` arms.
     #[napi(constructor)]
     pub fn new() -> Self {
         let (options, _) = events::decoder_settings(0, 0, 0);
-        Self { decoder: Decoder::new(options), records: Vec::new() }
+        Self {
+            decoder: Decoder::new(options),
+            records: Vec::new(),
+        }
     }
 
     /// Arms for the response to the next request; the numbers are those of the `REQUEST` command.

@@ -41,7 +41,11 @@ fn encode_head(out: &mut Vec<u8>, opcode: u32, connection: u32, head: &Head<'_>)
         flags |= event::UPGRADE;
     }
     // Asked of every response by the agent, which else would need the whole header as strings.
-    if head.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"keep-alive")) {
+    if head
+        .fields
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case(b"keep-alive"))
+    {
         flags |= event::KEEP_ALIVE_FIELD;
     }
     let [status_low, status_high] = head.status.to_le_bytes();
