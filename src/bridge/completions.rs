@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
+use super::shortcut::IdleTable;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -53,6 +54,8 @@ pub struct Completions {
     /// Bytes in the queue. Changed only under the lock.
     queued: AtomicUsize,
     wake: Box<dyn Fn() + Send + Sync>,
+    /// Connections on which JavaScript may send the next request itself.
+    pub idle: IdleTable,
     /// Counters of the I/O thread for `stats()`.
     pub counters: Counters,
 }
@@ -84,6 +87,7 @@ impl Completions {
             shared: Mutex::default(),
             queued: AtomicUsize::new(0),
             wake: Box::new(wake),
+            idle: IdleTable::default(),
             counters: Counters::default(),
         }
     }

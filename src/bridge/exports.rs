@@ -13,6 +13,7 @@ use super::io_thread::IoThread;
 use super::mailbox::Message;
 use super::notifier::Notifier;
 use super::records::{command, event};
+use super::shortcut;
 use crate::codec::Decoder;
 use crate::connection::events::{self, Body};
 
@@ -86,7 +87,9 @@ impl Bridge {
     pub fn doorbell(&self, staging: &[u8], length: u32) {
         let batch = staging.get(..length as usize).unwrap_or(staging).to_vec();
         self.batches.fetch_add(1, Ordering::Relaxed);
-        self.send(Message::Batch(self.completions.clone(), batch));
+        if let Some(thread) = &self.link.borrow().thread {
+            shortcut::hand_over(thread.mailbox(), &self.completions, batch);
+        }
     }
 
     /// Sends the bytes on a connection, around the staging buffer.

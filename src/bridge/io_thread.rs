@@ -103,30 +103,54 @@ impl Drop for IoThread {
     }
 }
 
+thread_local! {
+    static REGISTRY: RefCell<Registry> = RefCell::default();
+}
+
 /// The runtime of an I/O thread, with what its connections need of it.
-pub fn configure(builder: &mut Builder) -> io::Result<LocalRuntime> {
+pub fn configure(builder: &mut Builder, mailbox: &Arc<Mailbox>) -> io::Result<LocalRuntime> {
+    let (parking, unparking) = (mailbox.clone(), mailbox.clone());
     builder
         .enable_io()
         // Publishing when the thread is about to sleep makes the pages as large, and the wakes as
         // few, as they can be without delaying anything.
-        .on_thread_park(flush_all)
-        .on_thread_unpark(note_poll)
+        .on_thread_park(move || {
+            flush_all();
+            parking.set_asleep(true);
+        })
+        // Commands that were left without ringing come before the events that woke the thread: a
+        // response may be among these, and its decoder has to be armed.
+        .on_thread_unpark(move || {
+            unparking.set_asleep(false);
+            note_poll();
+            carry_out(&unparking);
+        })
         .build_local(LocalOptions::default())
 }
 
-fn run(mailbox: &Mailbox, report: &std::sync::mpsc::SyncSender<io::Result<()>>) {
-    let runtime = match configure(&mut Builder::new_current_thread()) {
+/// Carries out what JavaScript has handed over.
+fn carry_out(mailbox: &Mailbox) {
+    let mut messages = Vec::new();
+    mailbox.collect(&mut messages);
+    if !messages.is_empty() {
+        REGISTRY.with_borrow_mut(|registry| registry.handle(&mut messages));
+    }
+}
+
+fn run(mailbox: &Arc<Mailbox>, report: &std::sync::mpsc::SyncSender<io::Result<()>>) {
+    let runtime = match configure(&mut Builder::new_current_thread(), mailbox) {
         Ok(runtime) => runtime,
         Err(error) => return drop(report.send(Err(error))),
     };
     // The receiver waits for exactly this.
     let _ = report.send(Ok(()));
     runtime.block_on(async {
-        let mut registry = Registry::default();
         let mut messages = Vec::new();
         while mailbox.receive(&mut messages).await {
-            registry.handle(&mut messages);
+            REGISTRY.with_borrow_mut(|registry| registry.handle(&mut messages));
         }
+        // Inside the runtime, which its sockets belong to.
+        REGISTRY.take();
     });
 }
 

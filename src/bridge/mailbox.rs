@@ -1,5 +1,6 @@
 //! From JavaScript to the I/O thread: batches of commands and a bell.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -10,6 +11,8 @@ use super::completions::Completions;
 pub enum Message {
     /// Commands, with the queue on which their connections answer.
     Batch(Arc<Completions>, Vec<u8>),
+    /// As `Batch`, and the first so many bytes that it writes have been sent already.
+    SentBatch(Arc<Completions>, Vec<u8>, usize),
     /// Bytes for one connection, too many to be copied once more through a batch.
     Write {
         /// The queue of the connection.
@@ -33,6 +36,8 @@ pub enum Message {
 #[derive(Default)]
 struct Inbox {
     messages: Vec<Message>,
+    /// The bell has been rung for them.
+    rung: bool,
     closed: bool,
 }
 
@@ -41,6 +46,8 @@ struct Inbox {
 pub struct Mailbox {
     inbox: Mutex<Inbox>,
     bell: Notify,
+    /// The I/O thread sleeps, and has told of everything that it knows.
+    asleep: AtomicBool,
 }
 
 impl Mailbox {
@@ -49,11 +56,42 @@ impl Mailbox {
     pub fn send(&self, message: Message) {
         let mut inbox = self.lock();
         inbox.messages.push(message);
-        let first = inbox.messages.len() == 1;
+        let ring = !std::mem::replace(&mut inbox.rung, true);
         drop(inbox);
-        if first {
+        if ring {
             self.bell.notify_one();
         }
+    }
+
+    /// Whether the I/O thread sleeps.
+    pub fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Acquire)
+    }
+
+    /// Notes that the I/O thread goes to sleep, or has woken.
+    pub fn set_asleep(&self, asleep: bool) {
+        self.asleep.store(asleep, Ordering::Release);
+    }
+
+    /// Leaves a message without ringing: the I/O thread finds it when something else wakes it. `make`
+    /// may cause just that, and runs while the thread cannot yet look. It gives the message, and
+    /// whether to ring after all.
+    pub fn leave(&self, make: impl FnOnce() -> (Message, bool)) {
+        let mut inbox = self.lock();
+        let (message, urgent) = make();
+        inbox.messages.push(message);
+        let ring = urgent && !std::mem::replace(&mut inbox.rung, true);
+        drop(inbox);
+        if ring {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Moves what there is into `into`, which is empty.
+    pub fn collect(&self, into: &mut Vec<Message>) {
+        let mut inbox = self.lock();
+        inbox.rung = false;
+        std::mem::swap(&mut inbox.messages, into);
     }
 
     /// Tells the I/O thread to end.
@@ -69,6 +107,7 @@ impl Mailbox {
             {
                 let mut inbox = self.lock();
                 if !inbox.messages.is_empty() {
+                    inbox.rung = false;
                     std::mem::swap(&mut inbox.messages, into);
                     return true;
                 }

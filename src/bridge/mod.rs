@@ -7,6 +7,7 @@
 //! | [`completions`] | I/O thread → JavaScript |
 //! | [`notifier`] | the threadsafe function that wakes JavaScript |
 //! | [`io_thread`] | the thread itself |
+//! | [`shortcut`] | a request that JavaScript sends itself, while the I/O thread sleeps |
 //! | [`exports`] | what `lib/bridge.js` calls |
 
 pub mod completions;
@@ -15,3 +16,4 @@ pub mod io_thread;
 pub mod mailbox;
 pub mod notifier;
 pub mod records;
+pub mod shortcut;

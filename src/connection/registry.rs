@@ -9,7 +9,7 @@ use super::connect::{Target, parse_address, take_over};
 use super::outlet::{Outlet, note_work};
 use super::socket_options::KeepAlive;
 use super::task::Connection;
-use crate::bridge::completions::Completions;
+use crate::bridge::completions::{Completions, Counters};
 use crate::bridge::mailbox::Message;
 use crate::bridge::records::{self, Record, command, event};
 
@@ -49,7 +49,18 @@ impl Registry {
             Message::Batch(completions, batch) => {
                 let Self { channels, unsent } = self;
                 let channel = channel(channels, &completions);
-                records::iter(&batch).for_each(|record| channel.run(&record, unsent));
+                records::iter(&batch).for_each(|record| channel.run(&record, 0, unsent));
+            }
+            Message::SentBatch(completions, batch, mut sent) => {
+                let Self { channels, unsent } = self;
+                let channel = channel(channels, &completions);
+                Counters::add(&completions.counters.bytes_out, sent as u64);
+                for record in records::iter(&batch) {
+                    channel.run(&record, sent, unsent);
+                    if record.opcode == command::WRITE {
+                        sent = sent.saturating_sub(record.payload.len());
+                    }
+                }
             }
             Message::Write {
                 completions,
@@ -117,11 +128,14 @@ fn guarded(connection: &Rc<Connection>, work: impl FnOnce(&Connection)) {
 }
 
 impl Channel {
-    fn run(&mut self, record: &Record<'_>, unsent: &mut Vec<Rc<Connection>>) {
+    /// Carries out one command. The first `sent` bytes of a write are out already.
+    fn run(&mut self, record: &Record<'_>, sent: usize, unsent: &mut Vec<Rc<Connection>>) {
         if record.opcode == command::CLOSE {
             self.close(record);
         } else if let Some(connection) = self.connection(record.connection) {
-            guarded(connection, |connection| run_command(connection, record));
+            guarded(connection, |connection| {
+                run_command(connection, record, sent)
+            });
             if record.opcode == command::WRITE {
                 note_unsent(connection, unsent);
             }
@@ -177,14 +191,15 @@ async fn run_guarded(connection: Rc<Connection>) {
     guard.0.clone().run().await;
 }
 
-fn run_command(connection: &Connection, record: &Record<'_>) {
+fn run_command(connection: &Connection, record: &Record<'_>, sent: usize) {
     let enable = record.flags & command::ENABLE != 0;
     match record.opcode {
         command::CONNECT_TCP => connect_tcp(connection, record),
         command::CONNECT_UNIX => connection.connect(Target::Unix(record.payload.to_vec()), None),
         command::REQUEST => connection.request(record.flags, record.u32_at(0), record.u32_at(4)),
         command::WRITE => {
-            connection.write(record.payload, record.flags & command::ACKNOWLEDGE != 0);
+            let acknowledge = record.flags & command::ACKNOWLEDGE != 0;
+            connection.write(record.payload, sent, acknowledge);
         }
         command::SHUTDOWN => connection.shutdown(),
         command::PAUSE => connection.pause(true),

@@ -91,6 +91,16 @@ impl State {
         self.armed && self.reused && self.writes.request_is_untouched()
     }
 
+    /// Whether it stands, in good order, and waits for its next request.
+    pub fn is_idle(&self) -> bool {
+        !self.armed
+            && !self.read_ended
+            && !self.shutdown
+            && self.write_error.is_none()
+            && self.release.is_none()
+            && self.writes.is_empty()
+    }
+
     /// Whether an idle connection has died, as far as the kernel knows at this moment.
     pub fn is_stale(&self) -> bool {
         let Phase::Open(stream) = &self.phase else {

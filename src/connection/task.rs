@@ -94,9 +94,12 @@ impl Connection {
         state.writes.begin_request();
     }
 
-    /// Appends bytes; [`Self::flush`] sends them.
-    pub fn write(&self, bytes: &[u8], acknowledge: bool) {
-        self.state.borrow_mut().writes.push(bytes, acknowledge);
+    /// Appends bytes, of which the first `sent` are out already; [`Self::flush`] sends the others.
+    pub fn write(&self, bytes: &[u8], sent: usize, acknowledge: bool) {
+        let (done, rest) = bytes.split_at(sent.min(bytes.len()));
+        let writes = &mut self.state.borrow_mut().writes;
+        writes.note_sent(done.len());
+        writes.push(rest, acknowledge);
     }
 
     /// As [`Self::write`], without a copy.
@@ -143,6 +146,8 @@ impl Connection {
         if let (true, Phase::Open(stream) | Phase::Lost(Some(stream))) = (reset, &state.phase) {
             stream.reset_on_close();
         }
+        // Before the descriptor can mean another connection.
+        self.outlet.completions().idle.set(self.id, -1);
         state.phase = Phase::Closed;
         state.writes.clear();
         state.wake();
@@ -158,6 +163,16 @@ impl Connection {
         if self.flush_state(&mut state) == Flushed::Blocked {
             state.wake();
         }
+        self.show_idle(&state);
+    }
+
+    /// Tells JavaScript whether it may send the next request itself.
+    fn show_idle(&self, state: &State) {
+        let descriptor = match &state.phase {
+            Phase::Open(stream) if state.is_idle() => stream.descriptor(),
+            _ => -1,
+        };
+        self.outlet.completions().idle.set(self.id, descriptor);
     }
 
     /// Makes the task panic.
@@ -169,6 +184,7 @@ impl Connection {
 
     /// Gives the connection up after a panic: what its state is worth is not known.
     pub fn fail(&self) {
+        self.outlet.completions().idle.set(self.id, -1);
         if let Ok(mut state) = self.state.try_borrow_mut() {
             state.phase = Phase::Lost(None);
             state.writes.clear();
@@ -213,6 +229,7 @@ impl Connection {
         {
             self.lose(&mut state, errno);
         }
+        self.show_idle(&state);
         if matches!(state.phase, Phase::Closed) {
             Poll::Ready(())
         } else {
@@ -385,6 +402,7 @@ impl Connection {
     /// Connects again underneath the same socket: the peer had closed an idle connection.
     fn replace(&self, state: &mut State) {
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
+        self.outlet.completions().idle.set(self.id, -1);
         state.read_ended = false;
         state.reused = false;
         state.replaced = true;

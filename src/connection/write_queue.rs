@@ -64,6 +64,17 @@ impl WriteQueue {
         self.note_queued(length, acknowledge);
     }
 
+    /// Counts bytes that went to the kernel around this queue, which was empty.
+    pub fn note_sent(&mut self, length: usize) {
+        self.queued += length as u64;
+        self.written += length as u64;
+    }
+
+    /// Whether the kernel has everything.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
     /// What is appended from now on belongs to a new request.
     pub fn begin_request(&mut self) {
         self.request_start = self.queued;
