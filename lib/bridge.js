@@ -283,7 +283,7 @@ function dispatchGroup() {
     if (id === -1) failAll();
     return true;
   }
-  if ((slabWords[word] & 0xff) === event.READ) {
+  if (startsGroup(slabWords[word] & 0xff)) {
     // Node delivers two reads of a connection in two turns of the event loop. Here they may come in one batch,
     // so what the first made due runs before the second is dispatched.
     if (handle.lastTurn === turn) {
@@ -313,11 +313,16 @@ function dispatchRecords(handle, id) {
       cursor = start + ((length + 3) & ~3);
       counts.records++;
       handle.onRecord(slabWords[word] & 0xff, slabWords[word] >>> 8, slab, slabWords, start, start + length);
-    } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && (slabWords[cursor >> 2] & 0xff) !== event.READ &&
+    } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && !startsGroup(slabWords[cursor >> 2] & 0xff) &&
              handles[id] === handle);
   } finally {
     handle.dispatching = false;
   }
+}
+
+/** Whether a record tells of another read of the kernel's buffer: of bytes, of the end, or of a failure. */
+function startsGroup(opcode) {
+  return opcode === event.READ || opcode === event.EOF || opcode === event.READ_ERROR;
 }
 
 /** Where the record after the one at `offset` starts. */

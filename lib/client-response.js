@@ -9,6 +9,10 @@ const { event } = require('./records');
 
 /** Node's default for maxHeadersCount, in names and values together. */
 const DEFAULT_MAX_HEADER_PAIRS = 2000;
+/** Node takes header fields from its parser in lists of at most this many names and values. */
+const BATCH = 62;
+/** Since Node 22 a list that would go beyond the limit is cut; before, it was the last one that was taken. */
+const CUTS_LISTS = Number.parseInt(process.versions.node, 10) >= 22;
 
 /** Own properties of a response: its header fields as they came, and as the list that `rawHeaders` is. */
 const kBlock = Symbol('block');
@@ -28,8 +32,10 @@ class ClientResponse extends IncomingMessage {
     const block = this[kBlock];
     if (block !== undefined) {
       this[kBlock] = undefined;
-      const list = this[kRawHeaders] = listOf(block);
       const most = this[kMostPairs];
+      let list = listOf(block);
+      if (list.length > BATCH) list = cut(list, most);
+      this[kRawHeaders] = list;
       // For `headers` and `headersDistinct`, which are made from the list.
       this[kHeadersCount] = most > 0 ? Math.min(most, list.length) : list.length;
     }
@@ -92,10 +98,20 @@ function mostPairsOf({ maxHeadersCount }) {
  * @param {string} block Names and values, each ended by LF.
  */
 function addTrailers(res, req, block) {
-  const list = listOf(block);
-  const most = mostPairsOf(req);
+  const list = cut(listOf(block), mostPairsOf(req));
   // The message is complete, which tells Node's own that these are trailers.
-  res._addHeaderLines(list, most > 0 ? Math.min(most, list.length) : list.length);
+  res._addHeaderLines(list, list.length);
+}
+
+/**
+ * Leaves out what Node would not have collected.
+ * @param {string[]} list Names and values in turn.
+ * @param {number} most So many of them, 0 for all.
+ */
+function cut(list, most) {
+  if (most <= 0) return list;
+  const kept = CUTS_LISTS ? most : Math.ceil(most / BATCH) * BATCH;
+  return list.length > kept ? list.slice(0, kept) : list;
 }
 
 /** @returns {string[]} Names and values in turn. */

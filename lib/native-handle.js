@@ -19,6 +19,9 @@ const responseEvents = require('./response-events');
 /** Written bytes that may be on their way to the kernel before a write's callback waits for it. */
 const WRITE_WINDOW = 64 * 1024;
 
+/** Since Node 22 an idle socket that the peer closes or resets is closed without 'end' or 'error'. */
+const CLOSES_IDLE_AT_ONCE = Number.parseInt(process.versions.node, 10) >= 22;
+
 class NativeHandle {
   constructor() {
     /** @type {import('./native-socket').NativeSocket|null} */
@@ -439,6 +442,8 @@ class NativeHandle {
       bridge.send(command.RELEASE, this.connection);
       return;
     }
+    // Called off in the meantime, as a second response that is an upgrade.
+    if (this.closed) return;
     const head = this.releasedBytes ?? rest;
     this.socket.becomeLibuv(bridge.takeDescriptor(this.id));
     if (this.releasing) this.socket.goOn(head);
@@ -451,6 +456,7 @@ class NativeHandle {
       if (this.armed) return undefined;
       this.retired = true;
       if (flags & event.UNSOLICITED) return responseEvents.onUnsolicited(this.socket);
+      if (CLOSES_IDLE_AT_ONCE && !this.socket._httpMessage) return this.socket.destroy();
     }
     this.armed = false;
     const { socket } = this;

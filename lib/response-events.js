@@ -24,6 +24,8 @@ const channels = {
 
 /** Own property of a response: what comes after it on the wire is not its own. */
 const kSkip = Symbol('skip');
+/** Own property of a stream: it has brought bytes that nobody asked for. */
+const kRetired = Symbol('retired');
 
 /** Bodies of at least this size are views of the slab; smaller ones are copied out of it. */
 const VIEW_FROM = 16 * 1024;
@@ -217,12 +219,15 @@ function onParseError(socket, error) {
 /** The response's head says that what follows is another protocol. The socket is an ordinary one by now. */
 function onUpgrade(socket, head) {
   const req = socket._httpMessage;
-  if (!req) {
+  if (!req || req.res[kSkip]) {
     socket.destroy();
     return;
   }
   const { res } = req;
   res.upgrade = true;
+  // Whatever follows the head, it is not a body.
+  res.complete = true;
+  res.push(null);
   stopReading(socket);
   if (req.timeoutCb) socket.removeListener('timeout', req.timeoutCb);
   socket.removeListener('timeout', onResponseTimeout);
@@ -242,11 +247,16 @@ function onUpgrade(socket, head) {
   });
 }
 
+/** The socket is a stream, and will have to close instead of serving another request. */
+function retire(socket) {
+  socket[kRetired] = true;
+}
+
 /** Bytes that nobody asked for: the connection must not serve another request (response-queue poisoning). */
 function onUnsolicited(socket) {
   const req = socket._httpMessage;
   // A request that is still being written keeps the connection until then, and not longer.
-  if (req && !req._ended) return;
+  if (req && !(req._ended && req.writableFinished)) return;
   if (!req || req.res?.complete) socket.destroy();
 }
 
@@ -386,7 +396,7 @@ function onResponseEnd() {
     }
   } else if (req.writableFinished && !this.aborted) {
     // A destroyed socket keeps its listeners: an error that is on its way is the request's.
-    if (socket.destroyed) process.nextTick(closeRequest, req);
+    if (socket.destroyed) giveBack(req);
     else keepAlive(req);
   }
 }
@@ -404,16 +414,22 @@ function keepAlive(req) {
     req.timeoutCb = null;
   }
   detach(socket);
-  // Deferred: listeners of 'end' that come after ours must still find the socket in use.
-  process.nextTick(free, req);
-  req.destroyed = true;
+  giveBack(req);
   // The response must not destroy what is no longer its own.
   if (req.res) req.res.socket = null;
 }
 
+function giveBack(req) {
+  // Deferred: listeners of 'end' that come after ours must still find the socket in use.
+  process.nextTick(free, req);
+  req.destroyed = true;
+}
+
 function free(req) {
+  const { socket } = req;
   closeRequest(req);
-  req.socket?.emit('free');
+  if (socket?.[kRetired]) socket.destroy();
+  else socket?.emit('free');
 }
 
 module.exports = {
@@ -433,4 +449,5 @@ module.exports = {
   onUpgrade,
   release,
   reserve,
+  retire,
 };

@@ -107,7 +107,7 @@ class StreamTransport {
         }
         case event.END:
           // The beginning of a message that nobody has asked for follows in the same chunk.
-          if (at === length && !this.decoder.isIdle()) this.outgoing.shouldKeepAlive = false;
+          if (at === length && !this.decoder.isIdle()) responseEvents.retire(socket);
           responseEvents.onEnd(socket, records, start, end);
           break;
         case event.PARSE_ERROR:
