@@ -9,6 +9,8 @@
 //! The I/O thread alone opens and closes descriptors. What makes one unfit is known here because the
 //! thread sleeps only after it has said so in the [`IdleTable`].
 
+use std::io::ErrorKind;
+use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -90,11 +92,21 @@ fn only_request(batch: &[u8]) -> Option<(u32, Vec<u8>)> {
     (!bytes.is_empty()).then_some((first.connection, bytes))
 }
 
+/// Sends, unless the peer has closed or said something unasked a moment ago, which the I/O thread may
+/// be about to wake up for.
 fn send(descriptor: RawFd, bytes: &[u8]) -> std::io::Result<usize> {
     // SAFETY: the I/O thread closes a descriptor only for a command of this (the JavaScript) thread,
     // after taking it out of the table, or when it ends; it is asleep, and it is ended by this thread.
     let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
-    SockRef::from(&descriptor).send_with_flags(bytes, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+    let socket = SockRef::from(&descriptor);
+    let mut probe = [MaybeUninit::uninit(); 1];
+    match socket.recv_with_flags(&mut probe, libc::MSG_PEEK | libc::MSG_DONTWAIT) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            socket.send_with_flags(bytes, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+        }
+        Err(error) => Err(error),
+        Ok(_) => Ok(0),
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +183,27 @@ mod tests {
         assert_eq!(only_request(&request(3, b"")), None);
         assert_eq!(only_request(&request(3, &[0; MAX_REQUEST + 1])), None);
         assert_eq!(only_request(&request(3, b"GET")), Some((3, b"GET".to_vec())));
+    }
+
+    #[test]
+    fn nothing_is_sent_to_a_peer_that_has_closed_or_spoken_unasked() {
+        for speaks in [false, true] {
+            let (client, mut server) = pair();
+            if speaks {
+                std::io::Write::write_all(&mut server, b"HTTP/1.1 200 OK").unwrap();
+                // Until it is there.
+                client.peek(&mut [0; 1]).unwrap();
+            } else {
+                server.shutdown(std::net::Shutdown::Write).unwrap();
+                assert_eq!(client.peek(&mut [0; 1]).unwrap(), 0);
+            }
+            let mailbox = Mailbox::default();
+            let completions = Arc::new(Completions::new(|| {}));
+            completions.idle.set(3, client.as_raw_fd());
+            mailbox.set_asleep(true);
+            hand_over(&mailbox, &completions, request(3, b"GET"));
+            assert!(matches!(left_in(&mailbox)[..], [Message::Batch(..)]));
+        }
     }
 
     #[test]
