@@ -22,6 +22,9 @@ const channels = {
   finish: diagnostics.channel('http.client.response.finish'),
 };
 
+/** Own property of a request: it has been told an error. */
+const kFailed = Symbol('failed');
+
 /** Own property of a response: what comes after it on the wire is not its own. */
 const kSkip = Symbol('skip');
 /** Own property of a stream: it has brought bytes that nobody asked for. */
@@ -99,6 +102,7 @@ function stopReading(socket) {
  * @param {Error} error
  */
 function emitError(req, error) {
+  req[kFailed] = true;
   if (channels.error.hasSubscribers) channels.error.publish({ request: req, error });
   req.emit('error', error);
 }
@@ -351,8 +355,8 @@ function onSocketError(error) {
   socket.parser?.close();
   socket.removeListener('end', onSocketEnd);
   socket.destroy();
-  // One error is enough: others of the same failure are not told.
-  if (socket._hadError) return;
+  // One error is enough: others of the same failure are not told. (Not by _hadError, which TLS sets beforehand.)
+  if (req[kFailed]) return;
   socket._hadError = true;
   emitError(req, error);
 }
