@@ -243,12 +243,12 @@ function drain() {
     if (native === null) return true;
     if (SLAB_MINIMUM > slab.length - firstFree) newSlab(SLAB_SIZE);
     const copied = native.drain(slab, firstFree);
-    if (copied < 0) {
-      newSlab(Math.max(SLAB_SIZE, -copied));
-      continue;
-    }
     if (copied === 0) return true;
     counts.drains++;
+    if (copied < 0) {
+      takePage();
+      continue;
+    }
     cursor = firstFree;
     limit = cursor + copied;
   }
@@ -263,6 +263,19 @@ function newSlab(size) {
   slab = Buffer.allocUnsafeSlow(size);
   slabWords = new Int32Array(slab.buffer, 0, size >> 2);
   firstFree = cursor = limit = 0;
+}
+
+/**
+ * Takes a page that is large, or larger than the slab has room, as it is: bodies in it are given to users without a
+ * copy. No other page is copied into it.
+ */
+function takePage() {
+  const page = native.takePage();
+  // Memory that is not aligned, which no allocator gives, would have to be copied to be read as words.
+  slab = page.byteOffset % 4 === 0 ? page : Buffer.from(Uint8Array.prototype.slice.call(page).buffer);
+  slabWords = new Int32Array(slab.buffer, slab.byteOffset, slab.length >> 2);
+  cursor = 0;
+  limit = firstFree = slab.length;
 }
 
 /** Keeps the memory below an offset from being written again: a user has been given a view of it. */

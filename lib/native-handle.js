@@ -17,7 +17,7 @@ const { command, event } = require('./records');
 const responseEvents = require('./response-events');
 
 /** Written bytes that may be on their way to the kernel before a write's callback waits for it. */
-const WRITE_WINDOW = 64 * 1024;
+const WRITE_WINDOW = 256 * 1024;
 
 /** Since Node 22 an idle socket that the peer closes or resets is closed without 'end' or 'error'. */
 const CLOSES_IDLE_AT_ONCE = Number.parseInt(process.versions.node, 10) >= 22;

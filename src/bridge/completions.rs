@@ -13,6 +13,9 @@ const SPARE_PAGE_LIMIT: usize = 256 * 1024;
 /// Small pages that the reader has not come to yet become one, up to this size: what is queued
 /// costs about as much memory as it has bytes, however slowly they trickle in.
 const MERGED_PAGE_LIMIT: usize = 32 * 1024;
+/// Pages from this size on are not copied: JavaScript takes them as they are, and gives the bodies in
+/// them to its users.
+const TAKEN_WHOLE: usize = 48 * 1024;
 /// While this many bytes are queued, no connection reads from the kernel.
 pub const HIGH_WATER_MARK: usize = 256 * 1024;
 /// They read on when no more than this is left, so that both threads always have something to do.
@@ -42,7 +45,7 @@ pub enum Drained {
         /// Connections wait for this and must be told.
         resume: bool,
     },
-    /// The next page needs this many bytes of room.
+    /// The next page is to be taken as it is: it is large, or larger than the room, by its size.
     NeedsRoom(usize),
     /// Nothing is left, and the next page will cause a wake.
     Empty,
@@ -128,7 +131,7 @@ impl Completions {
                 shared.recycle(page);
             }
             let fits = match shared.pages.front() {
-                Some(page) if page.len() > into.len() - bytes => {
+                Some(page) if page.len() >= TAKEN_WHOLE || page.len() > into.len() - bytes => {
                     Err(Drained::NeedsRoom(page.len()))
                 }
                 Some(_) => Ok(shared.pages.pop_front().unwrap_or_default()),
@@ -155,6 +158,15 @@ impl Completions {
                 }
             }
         }
+    }
+
+    /// Takes the page that [`Self::drain`] has not copied, with whether connections wait for this.
+    pub fn take_page(&self) -> Option<(Vec<u8>, bool)> {
+        let mut shared = self.lock();
+        let page = shared.pages.pop_front()?;
+        self.queued.fetch_sub(page.len(), Ordering::Relaxed);
+        let resume = self.queued() <= LOW_WATER_MARK && std::mem::take(&mut shared.throttled);
+        Some((page, resume))
     }
 
     /// Asks for a wake although one may be pending: the reader left before the queue was empty.

@@ -105,7 +105,7 @@ impl Bridge {
     }
 
     /// Copies event records to `slab` from `offset` on. Gives the number of bytes copied; 0 when
-    /// there is nothing; a negative number when the next page needs that much room.
+    /// there is nothing; a negative number when the next page is to be taken by `take_page`.
     #[napi]
     pub fn drain(&self, mut slab: BufferSlice, offset: u32) -> i64 {
         let outcome = self
@@ -121,6 +121,16 @@ impl Bridge {
             Drained::NeedsRoom(n) => -(n as i64),
             Drained::Empty => 0,
         }
+    }
+
+    /// Takes the next page as it is.
+    #[napi]
+    pub fn take_page(&self) -> Option<Buffer> {
+        let (page, resume) = self.completions.take_page()?;
+        if resume {
+            self.send(Message::Drained(self.completions.clone()));
+        }
+        Some(page.into())
     }
 
     /// Takes the descriptor that a `RELEASED` event has told of. -1 if there is none.
