@@ -1,0 +1,80 @@
+'use strict';
+
+/**
+ * The differences that are meant, each with its reason in docs/compat.md. A record is one of these only if it agrees
+ * with Node's up to the point of the difference and then differs in the way that is meant, and in no other.
+ */
+
+const { StreamDecoder } = require('../../binding');
+const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../../lib/parser-settings');
+const { HEADER_SIZE, event } = require('../../lib/records');
+
+const nodeMajor = Number.parseInt(process.versions.node, 10);
+
+/**
+ * @typedef {object} Difference
+ * @property {import('./generate').Case} wanted
+ * @property {'native'|'stream'} transport
+ * @property {string[]} node
+ * @property {string[]} ours
+ * @property {number} common how many lines both begin with
+ */
+
+/**
+ * @param {import('./generate').Case} wanted
+ * @returns {number} how many bytes come behind the end of the response
+ */
+function remains({ bytes, cuts, method, validation, limits }) {
+  const req = { method, ...validation, ...limits };
+  const decoder = new StreamDecoder();
+  decoder.reset(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
+  const out = Buffer.alloc(4 * 1024 * 1024);
+  const starts = [0, ...cuts];
+  for (const [index, start] of starts.entries()) {
+    const length = decoder.execute(Buffer.from(bytes.slice(start, starts[index + 1]), 'latin1'), out);
+    for (let at = 0; at < length; at += HEADER_SIZE + ((out.readUInt32LE(at + 8) + 3) & ~3)) {
+      if (out[at] === event.END) return bytes.length - start - out.readUInt32LE(at + 4);
+    }
+  }
+  return 0;
+}
+
+const has = (lines, start) => lines.some((line) => line.startsWith(start));
+const isReused = (lines) => has(lines, 'second request {"connection":0');
+
+/** @type {[string, (difference: Difference) => boolean][]} */
+const MEANT = [
+  // All that is said about the request and its response is the same; the connection is not used again.
+  ['unasked bytes retire the connection', ({ wanted, node, ours }) => remains(wanted) > 0 && !isReused(ours) &&
+    exchangeOf(node) === exchangeOf(ours)],
+  // Who reads a body that ends with the connection has to hear that it was cut.
+  ['a reset cuts a body', ({ wanted, node, ours, common }) => wanted.ending === 'reset' &&
+    node[common - 1].includes('ECONNRESET') && node[common].startsWith('response end {"complete":true') &&
+    ours[common] === 'response aborted' && has(ours, 'response error {"name":"Error","message":"aborted"')],
+  // Until Node 22, 'upgrade' is emitted for a second response too.
+  ['a second response does not upgrade', ({ node, ours, common }) => nodeMajor < 22 &&
+    node[common] === 'socket agentRemove' && has(ours.slice(0, common), 'response ') && !has(ours, 'request upgrade')],
+  // Only streams: what is not ours says so when it is reset.
+  ['an idle stream tells of its reset', ({ transport, wanted, node, ours, common }) => nodeMajor >= 22 &&
+    transport === 'stream' && wanted.ending === 'reset' && node[common] === 'socket close {"hadError":false}' &&
+    ours[common] === 'socket agentRemove' && ours[common + 1] === 'socket close {"hadError":true}' &&
+    node.slice(common + 1).join('\n') === ours.slice(common + 2).join('\n')],
+];
+
+/** What is said about the first request and its response. */
+function exchangeOf(lines) {
+  return lines.filter((line) => !/^(?:socket|pool|second|wire)/.test(line)).join('\n');
+}
+
+/**
+ * @param {Omit<Difference, 'common'>} difference
+ * @returns {string|undefined} its name, if it is meant
+ */
+function classify(difference) {
+  const { node, ours } = difference;
+  let common = 0;
+  while (common < node.length && node[common] === ours[common]) common++;
+  return MEANT.find(([, isMeant]) => isMeant({ ...difference, common }))?.[0];
+}
+
+module.exports = { classify };
