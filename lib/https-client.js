@@ -175,8 +175,18 @@ function request(...arguments_) {
     options[kOwnIdentityCheck] = ++identityChecks;
   }
   options._defaultAgent = globalAgent;
-  return new ClientRequest(options, ...arguments_);
+  return construct(options, arguments_);
 }
+
+/**
+ * Agents of the family of agent-base (https-proxy-agent and many more) learn from the names on the stack whether a
+ * request was made by https, whose file is so named in Node. With neither protocol nor port they have nothing else.
+ */
+const { 'node:https:request': construct } = {
+  'node:https:request'(options, rest) {
+    return new ClientRequest(options, ...rest);
+  },
+};
 
 /** @see https://nodejs.org/api/https.html#httpsgetoptions-callback */
 function get(input, options, callback) {
