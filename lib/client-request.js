@@ -226,6 +226,8 @@ ClientRequest.prototype.write = function write(chunk, encoding, callback) {
 };
 
 ClientRequest.prototype.end = function end(chunk, encoding, callback) {
+  // Before Node 26, OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
+  while (this.isCorkedByUser && !this.finished) this.uncork();
   return OutgoingMessage.prototype.end.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
 };
 

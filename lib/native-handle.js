@@ -456,7 +456,8 @@ class NativeHandle {
       if (this.armed) return undefined;
       this.retired = true;
       if (flags & event.UNSOLICITED) return responseEvents.onUnsolicited(this.socket);
-      if (CLOSES_IDLE_AT_ONCE && !this.socket._httpMessage) return this.socket.destroy();
+      const wasPooled = this.requestNumbers !== null && !this.socket._httpMessage;
+      if (CLOSES_IDLE_AT_ONCE && wasPooled) return this.socket.destroy();
     }
     this.armed = false;
     const { socket } = this;

@@ -41,6 +41,8 @@ function install(agent, plainRemoveSocket, ownNameOf = nameOf) {
   agent[kLastHost] = agent[kLastPort] = agent[kLastName] = undefined;
   agent[kPlainRemoveSocket] = plainRemoveSocket;
   agent[kNameOf] = ownNameOf;
+  // Set by Node's own constructor since 22.
+  agent.agentKeepAliveTimeoutBuffer ??= timeoutBufferOf(agent.options);
   agent.on('free', onFree);
 }
 
@@ -211,8 +213,13 @@ function removeFrom(table, name, socket) {
   if (row.length === 0) delete table[name];
 }
 
-/** How long before the announced time, in milliseconds, a connection counts as closed; since Node 24 an option. */
+/** How long before the announced time, in milliseconds, a connection counts as closed, unless an option says so. */
 const TIMEOUT_BUFFER = 1000;
+
+/** @see https://nodejs.org/api/http.html#new-agentoptions */
+function timeoutBufferOf({ agentKeepAliveTimeoutBuffer: buffer }) {
+  return typeof buffer === 'number' && Number.isFinite(buffer) && buffer >= 0 ? buffer : TIMEOUT_BUFFER;
+}
 
 /**
  * Makes a socket ready to be idle, as Node's keepSocketAlive.

@@ -387,24 +387,10 @@ mod tests {
         let (queue, _) = queue();
         let bytes = HIGH_WATER_MARK / 2;
         queue.publish(&mut vec![1; bytes + 8]);
-        queue.publish(&mut vec![1; bytes]);
+        queue.publish(&mut vec![2; bytes + 8]);
         assert!(queue.throttle());
-        queue.publish(&mut vec![1; 8]);
-        let mut room = vec![0; bytes + 8];
-        assert_eq!(
-            queue.drain(&mut room),
-            Drained::Copied {
-                bytes: bytes + 8,
-                resume: false
-            }
-        );
+        assert_eq!(queue.take_page(), Some((vec![1; bytes + 8], false)));
         assert!(!queue.throttle(), "another connection asks in between");
-        assert_eq!(
-            queue.drain(&mut room),
-            Drained::Copied {
-                bytes: bytes + 8,
-                resume: true
-            }
-        );
+        assert_eq!(queue.take_page(), Some((vec![2; bytes + 8], true)));
     }
 }

@@ -151,7 +151,7 @@ impl Client {
         let bell = Arc::new(Notify::new());
         let wake = bell.clone();
         Self {
-            runtime: io_thread::configure(Builder::new_current_thread().enable_time()).unwrap(),
+            runtime: io_thread::configure(Builder::new_current_thread().enable_time(), &std::sync::Arc::default()).unwrap(),
             registry: Registry::default(),
             completions: Arc::new(Completions::new(move || wake.notify_one())),
             bell,
@@ -213,23 +213,36 @@ impl Client {
     /// Takes everything that is in the queue, as JavaScript's drain does.
     pub fn drain(&mut self) {
         loop {
-            match self.completions.drain(&mut self.slab) {
-                Drained::Empty => return,
-                Drained::NeedsRoom(size) => self.slab.resize(size, 0),
-                Drained::Copied { bytes, resume } => {
-                    self.log
-                        .extend(records::iter(&self.slab[..bytes]).map(|record| Event {
-                            opcode: record.opcode,
-                            flags: record.flags,
-                            connection: record.connection,
-                            payload: record.payload.to_vec(),
-                        }));
-                    if resume {
-                        self.send_messages(vec![Message::Drained(self.completions.clone())]);
-                    }
+            let mut slab = std::mem::take(&mut self.slab);
+            let resume = match self.completions.drain(&mut slab) {
+                Drained::Empty => {
+                    self.slab = slab;
+                    return;
                 }
+                Drained::NeedsRoom(_) => {
+                    let (page, resume) = self.completions.take_page().unwrap();
+                    self.note(&page);
+                    resume
+                }
+                Drained::Copied { bytes, resume } => {
+                    self.note(&slab[..bytes]);
+                    resume
+                }
+            };
+            self.slab = slab;
+            if resume {
+                self.send_messages(vec![Message::Drained(self.completions.clone())]);
             }
         }
+    }
+
+    fn note(&mut self, page: &[u8]) {
+        self.log.extend(records::iter(page).map(|record| Event {
+            opcode: record.opcode,
+            flags: record.flags,
+            connection: record.connection,
+            payload: record.payload.to_vec(),
+        }));
     }
 
     /// Runs until the events so far satisfy `found`.
