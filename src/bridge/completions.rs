@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
-use super::shortcut::IdleTable;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::shortcut::IdleTable;
 
 /// Pages kept for reuse, so that a steady stream allocates nothing.
 const SPARE_PAGES: usize = 8;
@@ -45,8 +46,8 @@ pub enum Drained {
         /// Connections wait for this and must be told.
         resume: bool,
     },
-    /// The next page is to be taken as it is: it is large, or larger than the room, by its size.
-    NeedsRoom(usize),
+    /// The next page is to be taken as it is: it is large, or larger than the room.
+    TakeWhole,
     /// Nothing is left, and the next page will cause a wake.
     Empty,
 }
@@ -132,7 +133,7 @@ impl Completions {
             }
             let fits = match shared.pages.front() {
                 Some(page) if page.len() >= TAKEN_WHOLE || page.len() > into.len() - bytes => {
-                    Err(Drained::NeedsRoom(page.len()))
+                    Err(Drained::TakeWhole)
                 }
                 Some(_) => Ok(shared.pages.pop_front().unwrap_or_default()),
                 None => Err(Drained::Empty),
@@ -285,7 +286,7 @@ mod tests {
         queue.publish(&mut vec![2; 40_000]);
         let mut room = [0; 60_000];
         assert_eq!(queue.drain(&mut room), copied(40_000));
-        assert_eq!(queue.drain(&mut room[..10]), Drained::NeedsRoom(40_000));
+        assert_eq!(queue.drain(&mut room[..10]), Drained::TakeWhole);
         assert_eq!(queue.drain(&mut room), copied(40_000));
         assert!(room[..40_000].iter().all(|byte| *byte == 2));
     }
@@ -392,5 +393,33 @@ mod tests {
         assert_eq!(queue.take_page(), Some((vec![1; bytes + 8], false)));
         assert!(!queue.throttle(), "another connection asks in between");
         assert_eq!(queue.take_page(), Some((vec![2; bytes + 8], true)));
+    }
+
+    #[test]
+    fn a_large_page_is_given_as_it_is_and_in_its_turn() {
+        let (queue, _) = queue();
+        queue.publish(&mut vec![1; 40_000]);
+        let mut large = vec![2; TAKEN_WHOLE];
+        let memory = large.as_ptr();
+        queue.publish(&mut large);
+        queue.publish(&mut vec![3; 12]);
+        let mut room = vec![0; 1 << 20];
+        assert_eq!(queue.drain(&mut room), copied(40_000));
+        assert_eq!(queue.drain(&mut room), Drained::TakeWhole);
+        let (page, resume) = queue.take_page().unwrap();
+        assert!(std::ptr::eq(page.as_ptr(), memory) && !resume);
+        assert_eq!(queue.drain(&mut room), copied(12));
+        assert!(queue.take_page().is_none());
+        assert_eq!(queue.queued(), 0);
+    }
+
+    #[test]
+    fn taking_a_large_page_lets_those_go_on_who_wait() {
+        let (queue, _) = queue();
+        queue.publish(&mut vec![1; HIGH_WATER_MARK / 2]);
+        queue.publish(&mut vec![1; HIGH_WATER_MARK / 2]);
+        assert!(queue.throttle());
+        assert!(queue.take_page().unwrap().1);
+        assert!(!queue.take_page().unwrap().1);
     }
 }

@@ -105,7 +105,7 @@ impl Bridge {
     }
 
     /// Copies event records to `slab` from `offset` on. Gives the number of bytes copied; 0 when
-    /// there is nothing; a negative number when the next page is to be taken by `take_page`.
+    /// there is nothing; -1 when the next page is to be taken by `take_page`.
     #[napi]
     pub fn drain(&self, mut slab: BufferSlice, offset: u32) -> i64 {
         let outcome = self
@@ -118,7 +118,7 @@ impl Bridge {
                 }
                 bytes as i64
             }
-            Drained::NeedsRoom(n) => -(n as i64),
+            Drained::TakeWhole => -1,
             Drained::Empty => 0,
         }
     }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use super::completions::Completions;
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Message};
 use super::records::{self, event};
 use crate::connection::{Registry, flush_all, note_poll};
 
@@ -104,7 +104,8 @@ impl Drop for IoThread {
 }
 
 thread_local! {
-    static REGISTRY: RefCell<Registry> = RefCell::default();
+    /// The connections of an I/O thread, and its messages on their way to them.
+    static REGISTRY: RefCell<(Registry, Vec<Message>)> = RefCell::default();
 }
 
 /// The runtime of an I/O thread, with what its connections need of it.
@@ -130,11 +131,12 @@ pub fn configure(builder: &mut Builder, mailbox: &Arc<Mailbox>) -> io::Result<Lo
 
 /// Carries out what JavaScript has handed over.
 fn carry_out(mailbox: &Mailbox) {
-    let mut messages = Vec::new();
-    mailbox.collect(&mut messages);
-    if !messages.is_empty() {
-        REGISTRY.with_borrow_mut(|registry| registry.handle(&mut messages));
-    }
+    REGISTRY.with_borrow_mut(|(registry, messages)| {
+        mailbox.collect(messages);
+        if !messages.is_empty() {
+            registry.handle(messages);
+        }
+    });
 }
 
 fn run(mailbox: &Arc<Mailbox>, report: &std::sync::mpsc::SyncSender<io::Result<()>>) {
@@ -145,9 +147,8 @@ fn run(mailbox: &Arc<Mailbox>, report: &std::sync::mpsc::SyncSender<io::Result<(
     // The receiver waits for exactly this.
     let _ = report.send(Ok(()));
     runtime.block_on(async {
-        let mut messages = Vec::new();
-        while mailbox.receive(&mut messages).await {
-            REGISTRY.with_borrow_mut(|registry| registry.handle(&mut messages));
+        while mailbox.has_messages().await {
+            carry_out(mailbox);
         }
         // Inside the runtime, which its sockets belong to.
         REGISTRY.take();
@@ -163,3 +164,6 @@ fn fail_all(queues: &Queues) {
         completions.publish(&mut page);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,22 +63,24 @@ impl Mailbox {
         }
     }
 
-    /// Whether the I/O thread sleeps.
+    /// Whether the I/O thread sleeps; it may be waking up just now.
     pub fn is_asleep(&self) -> bool {
         self.asleep.load(Ordering::Acquire)
     }
 
-    /// Notes that the I/O thread goes to sleep, or has woken.
+    /// Notes that the I/O thread goes to sleep, or has woken and will look into the mailbox before it
+    /// does anything else.
     pub fn set_asleep(&self, asleep: bool) {
         self.asleep.store(asleep, Ordering::Release);
     }
 
     /// Leaves a message without ringing: the I/O thread finds it when something else wakes it. `make`
-    /// may cause just that, and runs while the thread cannot yet look. It gives the message, and
-    /// whether to ring after all.
-    pub fn leave(&self, make: impl FnOnce() -> (Message, bool)) {
+    /// may cause just that; it runs while the thread cannot look into the mailbox, so if it is told
+    /// that the thread sleeps, the thread has not come to its sockets before the message is there. It
+    /// gives the message, and whether to ring after all.
+    pub fn leave(&self, make: impl FnOnce(bool) -> (Message, bool)) {
         let mut inbox = self.lock();
-        let (message, urgent) = make();
+        let (message, urgent) = make(self.is_asleep());
         inbox.messages.push(message);
         let ring = urgent && !std::mem::replace(&mut inbox.rung, true);
         drop(inbox);
@@ -100,15 +102,13 @@ impl Mailbox {
         self.bell.notify_one();
     }
 
-    /// Waits for messages and moves them into `into`, which is empty. Gives `false` once closed and
-    /// empty: what was handed over before the end is still carried out.
-    pub async fn receive(&self, into: &mut Vec<Message>) -> bool {
+    /// Waits for messages. Gives `false` once closed and empty: what was handed over before the end
+    /// is still carried out.
+    pub async fn has_messages(&self) -> bool {
         loop {
             {
-                let mut inbox = self.lock();
+                let inbox = self.lock();
                 if !inbox.messages.is_empty() {
-                    inbox.rung = false;
-                    std::mem::swap(&mut inbox.messages, into);
                     return true;
                 }
                 if inbox.closed {

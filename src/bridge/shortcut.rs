@@ -53,18 +53,16 @@ impl IdleTable {
 
 /// Hands a batch to the I/O thread, by itself or by sending its request first.
 pub fn hand_over(mailbox: &Mailbox, completions: &Arc<Completions>, batch: Vec<u8>) {
-    let request = mailbox
-        .is_asleep()
-        .then(|| only_request(&batch))
-        .flatten()
-        .and_then(|(connection, bytes)| Some((completions.idle.get(connection)?, bytes)));
-    let Some((descriptor, bytes)) = request else {
+    let request = mailbox.is_asleep().then(|| only_request(&batch)).flatten();
+    let Some((connection, bytes)) = request else {
         mailbox.send(Message::Batch(completions.clone(), batch));
         return;
     };
-    mailbox.leave(|| {
+    mailbox.leave(|asleep| {
+        // Asked again: one that has woken may have read already what makes the connection unfit.
+        let descriptor = asleep.then(|| completions.idle.get(connection)).flatten();
         // An error is the I/O thread's to deal with: it will meet the same one.
-        let sent = send(descriptor, &bytes).unwrap_or(0);
+        let sent = descriptor.map_or(0, |descriptor| send(descriptor, &bytes).unwrap_or(0));
         let message = if sent == 0 {
             Message::Batch(completions.clone(), batch)
         } else {
@@ -77,7 +75,9 @@ pub fn hand_over(mailbox: &Mailbox, completions: &Arc<Completions>, batch: Vec<u
 /// The connection and the bytes of a batch that does nothing but send one request.
 fn only_request(batch: &[u8]) -> Option<(u32, Vec<u8>)> {
     let mut records = records::iter(batch);
-    let first = records.next().filter(|record| record.opcode == command::REQUEST)?;
+    let first = records
+        .next()
+        .filter(|record| record.opcode == command::REQUEST)?;
     let mut bytes = Vec::new();
     for record in records {
         let fits = record.opcode == command::WRITE
@@ -147,7 +147,10 @@ mod tests {
         let mut read = [0; 3];
         server.read_exact(&mut read).unwrap();
         assert_eq!(&read, b"GET");
-        assert!(matches!(left_in(&mailbox)[..], [Message::SentBatch(_, _, 3)]));
+        assert!(matches!(
+            left_in(&mailbox)[..],
+            [Message::SentBatch(_, _, 3)]
+        ));
     }
 
     #[test]
@@ -170,6 +173,33 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_sent_when_the_io_thread_has_woken_in_the_meantime() {
+        let (client, server) = pair();
+        server.set_nonblocking(true).unwrap();
+        let mailbox = Arc::new(Mailbox::default());
+        let completions = Arc::new(Completions::new(|| {}));
+        completions.idle.set(3, client.as_raw_fd());
+        mailbox.set_asleep(true);
+        let javascript = (mailbox.clone(), completions.clone());
+        let mut thread = None;
+        mailbox.leave(|_| {
+            thread = Some(std::thread::spawn(move || {
+                hand_over(&javascript.0, &javascript.1, request(3, b"GET"));
+            }));
+            // Time to see that the I/O thread sleeps, which it then does no more.
+            (0..1000).for_each(|_| std::thread::yield_now());
+            mailbox.set_asleep(false);
+            (Message::Drained(completions.clone()), false)
+        });
+        thread.unwrap().join().unwrap();
+        assert!(matches!(
+            left_in(&mailbox)[..],
+            [Message::Drained(_), Message::Batch(..)]
+        ));
+        assert!((&server).read(&mut [0; 1]).is_err());
+    }
+
+    #[test]
     fn a_batch_that_does_anything_else_is_left_to_the_io_thread() {
         let mut two = request(3, b"GET");
         two.extend(request(4, b"GET"));
@@ -178,11 +208,20 @@ mod tests {
         records::push(&mut closes, command::CLOSE, 0, 3, &[]);
         assert_eq!(only_request(&closes), None);
         let mut acknowledged = request(3, b"");
-        records::push(&mut acknowledged, command::WRITE, command::ACKNOWLEDGE, 3, &[b"x"]);
+        records::push(
+            &mut acknowledged,
+            command::WRITE,
+            command::ACKNOWLEDGE,
+            3,
+            &[b"x"],
+        );
         assert_eq!(only_request(&acknowledged), None);
         assert_eq!(only_request(&request(3, b"")), None);
         assert_eq!(only_request(&request(3, &[0; MAX_REQUEST + 1])), None);
-        assert_eq!(only_request(&request(3, b"GET")), Some((3, b"GET".to_vec())));
+        assert_eq!(
+            only_request(&request(3, b"GET")),
+            Some((3, b"GET".to_vec()))
+        );
     }
 
     #[test]

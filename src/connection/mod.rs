@@ -26,4 +26,4 @@ pub use registry::Registry;
 pub mod events;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

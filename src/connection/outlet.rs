@@ -139,3 +139,82 @@ pub fn flush_all() {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// An outlet, and how often its reader was woken.
+    fn outlet() -> (Rc<Outlet>, Arc<AtomicUsize>) {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counter = wakes.clone();
+        let completions = Completions::new(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        (Outlet::new(Arc::new(completions)), wakes)
+    }
+
+    #[test]
+    fn a_large_page_is_published_at_once_and_a_small_one_when_the_thread_sleeps() {
+        let (outlet, wakes) = outlet();
+        outlet.append(|page| page.extend_from_slice(&[0; 12]));
+        assert_eq!(wakes.load(Ordering::SeqCst), 0);
+        flush_all();
+        assert_eq!(wakes.load(Ordering::SeqCst), 1);
+        assert_eq!(outlet.completions().queued(), 12);
+        outlet.append(|page| page.resize(PUBLISH_AT, 0));
+        assert_eq!(outlet.completions().queued(), 12 + PUBLISH_AT);
+        flush_all();
+        assert_eq!(outlet.completions().queued(), 12 + PUBLISH_AT);
+    }
+
+    #[test]
+    fn a_thread_that_never_sleeps_publishes_too() {
+        let (outlet, wakes) = outlet();
+        outlet.append(|page| page.extend_from_slice(&[0; 12]));
+        for _ in 1..PUBLISH_AFTER {
+            note_work();
+        }
+        assert_eq!(wakes.load(Ordering::SeqCst), 0);
+        note_work();
+        assert_eq!(wakes.load(Ordering::SeqCst), 1);
+        assert_eq!(UNPUBLISHED_WORK.get(), 0);
+    }
+
+    #[test]
+    fn several_outlets_are_published_together() {
+        let outlets = [outlet(), outlet()];
+        for (outlet, _) in &outlets {
+            outlet.append(|page| page.extend_from_slice(&[0; 12]));
+            outlet.append(|page| page.extend_from_slice(&[0; 12]));
+        }
+        flush_all();
+        for (outlet, wakes) in &outlets {
+            assert_eq!(wakes.load(Ordering::SeqCst), 1);
+            assert_eq!(outlet.completions().queued(), 24);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_polled_often_waits_once() {
+        let (outlet, _) = outlet();
+        let mut round = 0;
+        assert!(!outlet.throttle(Waker::noop(), &mut round));
+        outlet.append(|page| page.resize(HIGH_WATER_MARK - 1, 0));
+        assert!(!outlet.throttle(Waker::noop(), &mut round));
+        outlet.append(|page| page.push(0));
+        for _ in 0..5 {
+            assert!(
+                outlet.throttle(Waker::noop(), &mut round),
+                "unpublished bytes count too"
+            );
+        }
+        assert_eq!(outlet.waiting.borrow().len(), 1);
+        outlet.drained();
+        assert!(outlet.waiting.borrow().is_empty());
+        assert!(outlet.throttle(Waker::noop(), &mut round));
+        assert_eq!(outlet.waiting.borrow().len(), 1, "it waits again");
+    }
+}

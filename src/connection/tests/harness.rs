@@ -87,6 +87,16 @@ impl fmt::Debug for Event {
     }
 }
 
+/// The events of a page.
+pub fn events_of(page: &[u8]) -> impl Iterator<Item = Event> {
+    records::iter(page).map(|record| Event {
+        opcode: record.opcode,
+        flags: record.flags,
+        connection: record.connection,
+        payload: record.payload.to_vec(),
+    })
+}
+
 /// Commands that are handed over together.
 #[derive(Default)]
 pub struct Batch(Vec<u8>);
@@ -133,6 +143,10 @@ impl Batch {
     pub fn close(&mut self, id: u32) -> &mut Self {
         self.command(command::CLOSE, id)
     }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
 }
 
 /// The client of a test.
@@ -151,7 +165,11 @@ impl Client {
         let bell = Arc::new(Notify::new());
         let wake = bell.clone();
         Self {
-            runtime: io_thread::configure(Builder::new_current_thread().enable_time(), &std::sync::Arc::default()).unwrap(),
+            runtime: io_thread::configure(
+                Builder::new_current_thread().enable_time(),
+                &Arc::default(),
+            )
+            .unwrap(),
             registry: Registry::default(),
             completions: Arc::new(Completions::new(move || wake.notify_one())),
             bell,
@@ -210,39 +228,35 @@ impl Client {
         flush_all();
     }
 
+    /// Spins until a condition holds.
+    pub fn spin_until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !condition(self) {
+            assert!(Instant::now() < deadline, "spun in vain for {what}");
+            self.spin(1);
+            std::thread::yield_now();
+        }
+    }
+
     /// Takes everything that is in the queue, as JavaScript's drain does.
     pub fn drain(&mut self) {
         loop {
-            let mut slab = std::mem::take(&mut self.slab);
-            let resume = match self.completions.drain(&mut slab) {
-                Drained::Empty => {
-                    self.slab = slab;
-                    return;
-                }
-                Drained::NeedsRoom(_) => {
+            let resume = match self.completions.drain(&mut self.slab) {
+                Drained::Empty => return,
+                Drained::TakeWhole => {
                     let (page, resume) = self.completions.take_page().unwrap();
-                    self.note(&page);
+                    self.log.extend(events_of(&page));
                     resume
                 }
                 Drained::Copied { bytes, resume } => {
-                    self.note(&slab[..bytes]);
+                    self.log.extend(events_of(&self.slab[..bytes]));
                     resume
                 }
             };
-            self.slab = slab;
             if resume {
                 self.send_messages(vec![Message::Drained(self.completions.clone())]);
             }
         }
-    }
-
-    fn note(&mut self, page: &[u8]) {
-        self.log.extend(records::iter(page).map(|record| Event {
-            opcode: record.opcode,
-            flags: record.flags,
-            connection: record.connection,
-            payload: record.payload.to_vec(),
-        }));
     }
 
     /// Runs until the events so far satisfy `found`.

@@ -2,7 +2,7 @@
 
 mod connecting;
 mod failing;
-mod harness;
+pub(crate) mod harness;
 mod options;
 mod reading;
 mod releasing;

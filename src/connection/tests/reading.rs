@@ -166,8 +166,10 @@ fn what_javascript_does_not_take_is_bounded_for_all_connections_together() {
     let body = noise(MUCH / 4);
     let peers = [0, 1, 2, 3].map(|id| asked(&mut client, id, &listener));
     let servers = peers.map(|peer| send_body(peer, body.clone()));
+    client.spin_until("a full queue", |client| {
+        client.completions.queued() >= HIGH_WATER_MARK
+    });
     let queued = settled(&mut client, |client| client.completions.queued() as u64) as usize;
-    assert!(queued >= HIGH_WATER_MARK, "{queued}");
     // One more read, with the headers of its records.
     assert!(queued <= HIGH_WATER_MARK + READ_SIZE + 1024, "{queued}");
     assert!(servers.iter().all(|server| !server.is_finished()));
@@ -191,8 +193,10 @@ fn small_reads_count_with_the_headers_of_their_records() {
         peer.write_all(&b"1\r\na\r\n".repeat(1_000_000)).unwrap();
         peer.write_all(b"0\r\n\r\n").unwrap();
     });
+    client.spin_until("a full queue", |client| {
+        client.completions.queued() >= HIGH_WATER_MARK
+    });
     let queued = settled(&mut client, |client| client.completions.queued() as u64) as usize;
-    assert!(queued >= HIGH_WATER_MARK, "{queued}");
     // One byte of a body takes 16 here and 6 on the wire.
     assert!(
         queued <= HIGH_WATER_MARK + READ_SIZE / 6 * 16 + 1024,
@@ -330,9 +334,11 @@ fn two_reads_that_javascript_takes_at_once_stay_two() {
     let mut client = Client::new();
     let mut peer = asked(&mut client, 0, &listener);
     peer.write_all(&HELLO[..20]).unwrap();
-    settled(&mut client, Client::bytes_in);
+    client.spin_until("the first read", |client| client.bytes_in() == 20);
     peer.write_all(&HELLO[20..]).unwrap();
-    settled(&mut client, Client::bytes_in);
+    client.spin_until("the second read", |client| {
+        client.bytes_in() == HELLO.len() as u64
+    });
     client.drain();
     let reads: Vec<_> = client
         .log

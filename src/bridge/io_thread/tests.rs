@@ -1,0 +1,252 @@
+//! The thread itself, with real connections on it.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::super::completions::{Completions, Drained, HIGH_WATER_MARK};
+use super::super::mailbox::Message;
+use super::super::records::event;
+use super::{EVERY_CONNECTION, IoThread};
+use crate::connection::tests::harness::{
+    Batch, Event, GET, HELLO, accept, events_of, listen, noise, take, take_all,
+};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The JavaScript side of one loaded module, on a test's thread.
+struct Module {
+    thread: Option<Arc<IoThread>>,
+    completions: Arc<Completions>,
+    wakes: Receiver<()>,
+    log: VecDeque<Event>,
+}
+
+impl Module {
+    fn load() -> Self {
+        let (wake, wakes) = channel();
+        let completions = Arc::new(Completions::new(move || {
+            // The receiver may be gone before the thread is.
+            let _ = wake.send(());
+        }));
+        Self {
+            thread: Some(IoThread::serving(&completions).unwrap()),
+            completions,
+            wakes,
+            log: VecDeque::new(),
+        }
+    }
+
+    fn thread(&self) -> &Arc<IoThread> {
+        self.thread.as_ref().unwrap()
+    }
+
+    fn send(&self, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
+        let mut batch = Batch::default();
+        fill(&mut batch);
+        let message = Message::Batch(self.completions.clone(), batch.into_bytes());
+        self.thread().mailbox().send(message);
+    }
+
+    /// The next event that is not a `READ`.
+    fn next(&mut self) -> Event {
+        let mut slab = vec![0; 1 << 20];
+        loop {
+            if let Some(event) = self.log.pop_front() {
+                if event.opcode == event::READ {
+                    continue;
+                }
+                return event;
+            }
+            let resume = match self.completions.drain(&mut slab) {
+                Drained::Copied { bytes, resume } => {
+                    self.log.extend(events_of(&slab[..bytes]));
+                    resume
+                }
+                Drained::TakeWhole => {
+                    let (page, resume) = self.completions.take_page().unwrap();
+                    self.log.extend(events_of(&page));
+                    resume
+                }
+                Drained::Empty => {
+                    self.wakes.recv_timeout(DEADLINE).unwrap();
+                    false
+                }
+            };
+            if resume {
+                let message = Message::Drained(self.completions.clone());
+                self.thread().mailbox().send(message);
+            }
+        }
+    }
+
+    #[track_caller]
+    fn expect(&mut self, opcode: u32) -> Event {
+        let event = self.next();
+        assert_eq!(event.opcode, opcode, "{event:?}");
+        event
+    }
+
+    fn connect(&mut self, id: u32, listener: &TcpListener) -> TcpStream {
+        self.send(|batch| batch.connect(id, listener.local_addr().unwrap()));
+        assert_eq!(self.expect(event::CONNECTED).connection, id);
+        accept(listener)
+    }
+
+    #[track_caller]
+    fn exchange(&mut self, id: u32, peer: &mut TcpStream) {
+        self.send(|batch| batch.request(id).write(id, GET));
+        assert_eq!(take(peer, GET.len()), GET);
+        peer.write_all(HELLO).unwrap();
+        for opcode in [event::HEAD, event::DATA, event::END] {
+            assert_eq!(self.expect(opcode).connection, id);
+        }
+    }
+
+    /// What the environment's end does.
+    fn unload(&mut self) {
+        self.completions.close();
+        let thread = self.thread.take().unwrap();
+        let detach = Message::Detach(self.completions.clone());
+        thread.mailbox().send(detach);
+    }
+}
+
+#[test]
+fn copies_of_the_module_share_the_thread_of_their_javascript_thread() {
+    let (first, second) = (Module::load(), Module::load());
+    assert!(Arc::ptr_eq(first.thread(), second.thread()));
+    let first = Arc::as_ptr(first.thread()).addr();
+    let other = std::thread::spawn(|| Arc::as_ptr(Module::load().thread()).addr());
+    assert_ne!(first, other.join().unwrap());
+}
+
+#[test]
+fn the_last_owner_ends_the_thread_and_all_that_it_has() {
+    let listener = listen();
+    let mut module = Module::load();
+    let mut peers = [0, 1].map(|id| module.connect(id, &listener));
+    module.exchange(0, &mut peers[0]);
+    // A request in flight, and a connection that has just been asked for.
+    module.send(|batch| batch.request(1).write(1, GET));
+    module.send(|batch| batch.connect(2, listener.local_addr().unwrap()));
+    module.unload();
+    // The thread is gone: nobody else has the queue.
+    assert_eq!(Arc::strong_count(&module.completions), 1);
+    assert_eq!(take_all(&mut peers[0]), b"");
+    // What was handed over before the end has been sent.
+    assert_eq!(take_all(&mut peers[1]), GET);
+    assert_eq!(take_all(&mut accept(&listener)), b"");
+}
+
+#[test]
+fn a_thread_can_be_started_and_ended_again_and_again() {
+    let listener = listen();
+    for _ in 0..20 {
+        let mut module = Module::load();
+        let mut peer = module.connect(0, &listener);
+        module.exchange(0, &mut peer);
+        module.unload();
+    }
+}
+
+#[test]
+fn the_end_of_one_copy_closes_its_connections_and_leaves_those_of_the_other() {
+    let listener = listen();
+    let (mut first, mut second) = (Module::load(), Module::load());
+    let mut peer_of_first = first.connect(0, &listener);
+    let mut peer_of_second = second.connect(0, &listener);
+    first.unload();
+    assert_eq!(take_all(&mut peer_of_first), b"");
+    second.exchange(0, &mut peer_of_second);
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_peer_that_does_not_read() {
+    let listener = listen();
+    let mut module = Module::load();
+    let peer = module.connect(0, &listener);
+    let message = Message::Write {
+        completions: module.completions.clone(),
+        connection: 0,
+        bytes: noise(24 * 1024 * 1024),
+        acknowledge: false,
+    };
+    module.thread().mailbox().send(message);
+    module.unload();
+    drop(peer);
+}
+
+#[test]
+fn the_end_does_not_wait_for_javascript_to_take_what_is_queued() {
+    let listener = listen();
+    let mut module = Module::load();
+    let mut peer = module.connect(0, &listener);
+    module.send(|batch| batch.request(0).write(0, GET));
+    take(&mut peer, GET.len());
+    let server = std::thread::spawn(move || {
+        let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        let body = noise(1 << 20);
+        let mut sent = peer.write_all(head);
+        while sent.is_ok() {
+            sent = peer.write_all(&body);
+        }
+    });
+    let begun = Instant::now();
+    while module.completions.queued() < HIGH_WATER_MARK {
+        assert!(begun.elapsed() < DEADLINE);
+        std::thread::yield_now();
+    }
+    module.unload();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_panic_of_the_thread_is_told_to_every_copy_and_the_next_one_gets_another_thread() {
+    let listener = listen();
+    let (mut first, mut second) = (Module::load(), Module::load());
+    let mut peer = first.connect(0, &listener);
+    first.send(|batch| batch.request(0).write(0, GET));
+    assert_eq!(take(&mut peer, GET.len()), GET);
+    second.thread().mailbox().send(Message::Panic);
+    for module in [&mut first, &mut second] {
+        assert_eq!(module.expect(event::FAILED).connection, EVERY_CONNECTION);
+    }
+    assert_eq!(take_all(&mut peer), b"");
+
+    // While the lost one still has owners.
+    let mut third = Module::load();
+    assert!(!Arc::ptr_eq(third.thread(), first.thread()));
+    let mut peer = third.connect(0, &listener);
+    third.exchange(0, &mut peer);
+    first.send(|batch| batch.connect(5, listener.local_addr().unwrap()));
+    first.unload();
+    second.unload();
+    third.exchange(0, &mut peer);
+}
+
+#[test]
+fn events_and_commands_of_many_batches_keep_their_order() {
+    const ROUNDS: usize = 2000;
+    let listener = listen();
+    let mut module = Module::load();
+    let mut peer = module.connect(0, &listener);
+    let server = std::thread::spawn(move || {
+        for _ in 0..ROUNDS {
+            assert_eq!(take(&mut peer, GET.len()), GET);
+            peer.write_all(HELLO).unwrap();
+        }
+    });
+    for _ in 0..ROUNDS {
+        module.send(|batch| batch.request(0));
+        module.send(|batch| batch.write(0, &GET[..7]));
+        module.send(|batch| batch.write(0, &GET[7..]));
+        for opcode in [event::HEAD, event::DATA, event::END] {
+            module.expect(opcode);
+        }
+    }
+    server.join().unwrap();
+}
