@@ -51,7 +51,6 @@ class ClientResponse extends IncomingMessage {
 /**
  * Makes the response that a HEAD or INFORMATION record describes; the layout is in src/bridge/records.rs.
  * @param {import('./client-request').ClientRequest} req
- * @param {import('node:net').Socket} socket
  * @param {number} flags
  * @param {Buffer} slab
  * @param {Int32Array} words The same memory.
@@ -59,8 +58,8 @@ class ClientResponse extends IncomingMessage {
  * @param {number} end
  * @returns {ClientResponse}
  */
-function createResponse(req, socket, flags, slab, words, start, end) {
-  const res = new ClientResponse(socket);
+function createResponse(req, flags, slab, words, start, end) {
+  const res = new ClientResponse(req.socket);
   const numbers = words[start >> 2];
   const major = (numbers >> 16) & 0xff;
   const minor = numbers >>> 24;

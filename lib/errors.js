@@ -142,18 +142,24 @@ function connectError(errno, address, port, local) {
 }
 
 /**
- * What the decoder refused.
- * @param {string} code HPE_*
- * @param {string} reason
- * @param {number} bytesParsed Bytes of the packet before the error.
- * @param {Buffer} rawPacket
+ * What the decoder refused, from a PARSE_ERROR record; the layout is in src/bridge/records.rs.
+ * @param {Buffer} slab
+ * @param {Int32Array} words The same memory.
+ * @param {number} start
+ * @param {number} end
+ * @param {Buffer} [packet] Where the record does not have it.
  */
-function parseError(code, reason, bytesParsed, rawPacket) {
-  const error = new Error(`Parse Error: ${reason}`);
-  error.bytesParsed = bytesParsed;
-  error.code = code;
-  error.reason = reason;
-  error.rawPacket = rawPacket;
+function parseError(slab, words, start, end, packet) {
+  const word = start >> 2;
+  const code = start + 12;
+  const reason = code + words[word];
+  const rest = reason + words[word + 1];
+  const text = slab.latin1Slice(reason, rest);
+  const error = new Error(`Parse Error: ${text}`);
+  error.bytesParsed = words[word + 2];
+  error.code = slab.latin1Slice(code, reason);
+  error.reason = text;
+  error.rawPacket = packet ?? Buffer.from(slab.subarray(rest, end));
   return error;
 }
 

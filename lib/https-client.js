@@ -19,6 +19,17 @@ const NodeAgent = https.Agent;
 /** Own property of an agent with `proxyEnv`; not under Node's name, because Node's would make tunnels of its own. */
 const kProxy = Symbol('proxy');
 
+/** Options of a request, or of an agent, that have no part in the name of an origin. */
+const NAMELESS = new Set([
+  '_defaultAgent', 'agent', 'agentKeepAliveTimeoutBuffer', 'auth', 'defaultPort', 'hash', 'headers', 'href', 'host',
+  'hostname', 'keepAlive', 'keepAliveMsecs', 'maxFreeSockets', 'maxSockets', 'maxTotalSockets', 'method', 'noDelay',
+  'path', 'pathname', 'port', 'protocol', 'proxyEnv', 'scheduling', 'search', 'timeout',
+]);
+
+/** Own properties of an agent: whether its options have no part in names, and the last name with what it is made of. */
+const kIsNameless = Symbol('isNameless');
+const kLast = Symbol('last');
+
 /**
  * @param {import('node:https').AgentOptions} [options]
  * @see https://nodejs.org/api/https.html#class-httpsagent
@@ -51,17 +62,6 @@ Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
   return pool.keepAlive(this, socket);
 };
-
-/** Options of a request, or of an agent, that have no part in the name of an origin. */
-const NAMELESS = new Set([
-  '_defaultAgent', 'agent', 'agentKeepAliveTimeoutBuffer', 'auth', 'defaultPort', 'hash', 'headers', 'href', 'host',
-  'hostname', 'keepAlive', 'keepAliveMsecs', 'maxFreeSockets', 'maxSockets', 'maxTotalSockets', 'method', 'noDelay', 'path',
-  'pathname', 'port', 'protocol', 'proxyEnv', 'scheduling', 'search', 'timeout',
-]);
-
-/** Own properties of an agent: whether its options have no part in names, and the last name with what it is made of. */
-const kIsNameless = Symbol('isNameless');
-const kLast = Symbol('last');
 
 /**
  * The name of a TLS origin has all options of tls.connect in it, of which most requests have none.
@@ -163,6 +163,16 @@ function agentChecksIdentity({ agent, createConnection }) {
   return agent?.options?.checkServerIdentity !== undefined;
 }
 
+/**
+ * Agents of the family of agent-base (https-proxy-agent and many more) learn from the names on the stack whether a
+ * request was made by https, whose file is so named in Node. With neither protocol nor port they have nothing else.
+ */
+const { 'node:https:request': construct } = {
+  'node:https:request'(options, rest) {
+    return new ClientRequest(options, ...rest);
+  },
+};
+
 /** @see https://nodejs.org/api/https.html#httpsrequesturl-options-callback */
 function request(...arguments_) {
   let options = {};
@@ -177,16 +187,6 @@ function request(...arguments_) {
   options._defaultAgent = globalAgent;
   return construct(options, arguments_);
 }
-
-/**
- * Agents of the family of agent-base (https-proxy-agent and many more) learn from the names on the stack whether a
- * request was made by https, whose file is so named in Node. With neither protocol nor port they have nothing else.
- */
-const { 'node:https:request': construct } = {
-  'node:https:request'(options, rest) {
-    return new ClientRequest(options, ...rest);
-  },
-};
 
 /** @see https://nodejs.org/api/https.html#httpsgetoptions-callback */
 function get(input, options, callback) {

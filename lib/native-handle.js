@@ -14,6 +14,7 @@ const { setImmediate } = require('node:timers');
 const bridge = require('./bridge');
 const { codeOf, connectError, createError, parseError, systemError } = require('./errors');
 const { command, event } = require('./records');
+const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
 const responseEvents = require('./response-events');
 
 /** Written bytes that may be on their way to the kernel before a write's callback waits for it. */
@@ -357,7 +358,7 @@ class NativeHandle {
       case event.CONNECT_FAILED:
         return this.onConnectFailed(flags, words[start >> 2]);
       case event.PARSE_ERROR:
-        return responseEvents.onParseError(socket, readParseError(slab, words, start, end));
+        return responseEvents.onParseError(socket, parseError(slab, words, start, end));
       case event.WRITTEN:
         return this.onWritten(slab.readDoubleLE(start));
       case event.WRITE_ERROR:
@@ -487,52 +488,6 @@ function finishClose(handle, callback) {
     callback?.();
   });
   handle.resource.emitDestroy();
-}
-
-/** Whether a record tells of what was read, in its order. */
-function isOfStream(opcode) {
-  return (opcode >= event.READ && opcode <= event.READ_ERROR) || opcode === event.RELEASED;
-}
-
-/** A copy with memory of its own, so that it is aligned. */
-function copyOf(slab, start, end) {
-  const bytes = Buffer.allocUnsafeSlow(end - start);
-  slab.copy(bytes, 0, start, end);
-  return bytes;
-}
-
-/** Delivers what was kept back, one read at a time, until the reader pauses again. */
-function runBacklog(handle) {
-  if (handle.paused || handle.silenced || handle.backlog.length === 0) return;
-  try {
-    handle.resource.runInAsyncScope(dispatchBacklog, null, handle);
-  } finally {
-    if (handle.backlog.length > 0) setImmediate(runBacklog, handle);
-  }
-}
-
-function dispatchBacklog(handle) {
-  const { backlog } = handle;
-  handle.dispatching = true;
-  try {
-    do {
-      const { opcode, flags, bytes } = backlog.shift();
-      const words = new Int32Array(bytes.buffer, 0, bytes.length >> 2);
-      handle.dispatch(opcode, flags, bytes, words, 0, bytes.length);
-    } while (backlog.length > 0 && backlog[0].opcode !== event.READ && !handle.silenced);
-  } finally {
-    handle.dispatching = false;
-  }
-}
-
-/** @returns {Error} */
-function readParseError(slab, words, start, end) {
-  const word = start >> 2;
-  const code = start + 12;
-  const reason = code + words[word];
-  const packet = reason + words[word + 1];
-  return parseError(slab.latin1Slice(code, reason), slab.latin1Slice(reason, packet), words[word + 2],
-    Buffer.from(slab.subarray(packet, end)));
 }
 
 module.exports = { NativeHandle, codeOf };

@@ -113,7 +113,7 @@ function emitError(req, error) {
 function onInformation(socket, flags, slab, words, start, end) {
   const req = socket._httpMessage;
   if (!req || isDoubleResponse(req, socket)) return;
-  const res = createResponse(req, socket, flags, slab, words, start, end);
+  const res = createResponse(req, flags, slab, words, start, end);
   if (res.statusCode === 100) inTurn(() => req.emit('continue'), () => emitInformation(req, res));
   else emitInformation(req, res);
 }
@@ -134,7 +134,7 @@ function emitInformation(req, res) {
 function onHead(socket, flags, slab, words, start, end) {
   const req = socket._httpMessage;
   if (!req || isDoubleResponse(req, socket)) return;
-  const res = createResponse(req, socket, flags, slab, words, start, end);
+  const res = createResponse(req, flags, slab, words, start, end);
   req.res = res;
   counts.responses++;
   if (flags & event.UPGRADE) return;

@@ -111,7 +111,7 @@ class StreamTransport {
           responseEvents.onEnd(socket, records, start, end);
           break;
         case event.PARSE_ERROR:
-          responseEvents.onParseError(socket, readError(records, words, start, chunk));
+          responseEvents.onParseError(socket, parseError(records, words, start, end, chunk));
           break;
         default:
       }
@@ -124,14 +124,6 @@ class StreamTransport {
 function wordsOf(buffer) {
   if (buffer.byteOffset % 4 !== 0) buffer = Buffer.from(Uint8Array.prototype.slice.call(buffer));
   return new Int32Array(buffer.buffer, buffer.byteOffset, buffer.length >> 2);
-}
-
-function readError(records, words, start, chunk) {
-  const word = start >> 2;
-  const code = start + 12;
-  const reason = code + words[word];
-  return parseError(records.latin1Slice(code, reason), records.latin1Slice(reason, reason + words[word + 1]),
-    words[word + 2], chunk);
 }
 
 function onSocketData(chunk) {

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Certificates for the tests, worth nothing elsewhere: an authority, and what it has signed. All but one are valid from 2020
- * to 2120. They were made by
+ * Certificates for the tests, worth nothing elsewhere: an authority, and what it has signed. All but one are valid from
+ * 2020 to 2120. They were made by
  *   openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=... -addext subjectAltName=...
  *   openssl ca -startdate 20200101000000Z -enddate 21200101000000Z ...
  */
