@@ -20,9 +20,9 @@ const addon = require('../binding');
 const STAGING_SIZE = 64 * 1024;
 const STAGED_WRITE_LIMIT = STAGING_SIZE / 8;
 /** Size of the memory that events are copied into. */
-const SLAB_SIZE = 256 * 1024;
-/** A slab with less room than this left is replaced. */
-const SLAB_MINIMUM = 64 * 1024;
+const ROOM_SIZE = 256 * 1024;
+/** A room with less than this left is replaced. */
+const ROOM_MINIMUM = 64 * 1024;
 /** Drains in a row before timers and other I/O of the process get their turn. */
 const DRAINS_A_TURN = 8;
 
@@ -32,13 +32,17 @@ let staged = 0;
 let doorbellDue = false;
 const resolved = Promise.resolve();
 
-let slab = Buffer.alloc(0);
-let slabWords = new Int32Array(0);
+/** The memory that pages are copied into. */
+let room = Buffer.alloc(0);
+let roomWords = new Int32Array(0);
+/** Bodies given to users as views lie below this offset of it; records are never copied over them. */
+let firstFree = 0;
+/** Where the records are that are dispatched: the room, or a page that was taken as it is. */
+let slab = room;
+let slabWords = roomWords;
 /** Records between these two offsets of the slab are still to be dispatched. */
 let cursor = 0;
 let limit = 0;
-/** Bodies given to users as views lie below this offset; records are never copied over them. */
-let firstFree = 0;
 /** Counts the times at which ticks have run; see `dispatchGroup`. */
 let turn = 0;
 
@@ -241,33 +245,31 @@ function drain() {
       if (!dispatchGroup()) return false;
     }
     if (native === null) return true;
-    if (SLAB_MINIMUM > slab.length - firstFree) newSlab(SLAB_SIZE);
-    const copied = native.drain(slab, firstFree);
+    if (ROOM_MINIMUM > room.length - firstFree) newRoom();
+    const copied = native.drain(room, firstFree);
     if (copied === 0) return true;
     counts.drains++;
     if (copied < 0) {
       takePage();
       continue;
     }
+    slab = room;
+    slabWords = roomWords;
     cursor = firstFree;
     limit = cursor + copied;
   }
   return false;
 }
 
-/**
- * Replaces the slab. The old one lives on for as long as users hold pieces of it.
- * @param {number} size
- */
-function newSlab(size) {
-  slab = Buffer.allocUnsafeSlow(size);
-  slabWords = new Int32Array(slab.buffer, 0, size >> 2);
-  firstFree = cursor = limit = 0;
+/** Replaces the room. The old one lives on for as long as users hold pieces of it. */
+function newRoom() {
+  room = Buffer.allocUnsafeSlow(ROOM_SIZE);
+  roomWords = new Int32Array(room.buffer);
+  firstFree = 0;
 }
 
 /**
- * Takes a page that is large, or larger than the slab has room, as it is: bodies in it are given to users without a
- * copy. No other page is copied into it.
+ * Takes a page that is large, or larger than the room, as it is: bodies in it are given to users without a copy.
  */
 function takePage() {
   const page = native.takePage();
@@ -275,12 +277,12 @@ function takePage() {
   slab = page.byteOffset % 4 === 0 ? page : Buffer.from(Uint8Array.prototype.slice.call(page).buffer);
   slabWords = new Int32Array(slab.buffer, slab.byteOffset, slab.length >> 2);
   cursor = 0;
-  limit = firstFree = slab.length;
+  limit = slab.length;
 }
 
 /** Keeps the memory below an offset from being written again: a user has been given a view of it. */
 function keepSlabBelow(offset) {
-  firstFree = Math.max(firstFree, (offset + 3) & ~3);
+  if (slab === room) firstFree = Math.max(firstFree, (offset + 3) & ~3);
 }
 
 /**
