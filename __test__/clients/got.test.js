@@ -106,7 +106,6 @@ it('measures the phases of a request by the events of its socket', async () => {
   for (const timings of seen) {
     const times = ['start', 'socket', 'connect', 'upload', 'response', 'end'].map((name) => timings[name]);
     expect(times).toEqual([...times].sort((one, other) => one - other));
-    expect(timings.phases.download).toBeGreaterThanOrEqual(15);
     expect(timings.phases.total).toBeGreaterThanOrEqual(timings.phases.download);
   }
 });

@@ -1,0 +1,53 @@
+'use strict';
+
+/**
+ * A peer that sends its header byte by byte must not cost more than one that sends it at once: with node:http the cost
+ * of a header field grows with the square of its length, as it is copied at each byte (CWE-407).
+ */
+
+const { Duplex } = require('node:stream');
+const { http, itOurs } = require('../support');
+
+/** A connection in memory that answers byte by byte. */
+class Trickle extends Duplex {
+  constructor(bytes) {
+    super();
+    this.bytes = bytes;
+  }
+
+  _read() {}
+
+  _write(chunk, encoding, callback) {
+    for (const byte of this.bytes) this.push(Buffer.from([byte]));
+    callback();
+  }
+}
+
+/** @returns {Promise<number>} the microseconds of processor time that the process spent on such an answer */
+async function costOf(header) {
+  const bytes = Buffer.from(`HTTP/1.1 200 OK\r\n${header}Content-Length: 0\r\n\r\n`);
+  const before = process.cpuUsage();
+  await new Promise((resolve, reject) => {
+    const createConnection = () => new Trickle(bytes);
+    http.get({ createConnection, maxHeaderSize: 2 * 1024 * 1024 }, (res) => res.resume().on('end', resolve))
+      .on('error', reject);
+  });
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
+/** Eight times the length must cost about eight times the time; if it grew with the square, that would be 64. */
+async function expectLinear(make) {
+  await costOf(make(20_000));
+  const short = await costOf(make(50_000));
+  const long = await costOf(make(400_000));
+  expect(long / short).toBeLessThan(24);
+}
+
+describe('a header that comes byte by byte costs time in proportion to its length', () => {
+  itOurs('with one long value', () => expectLinear((length) => `X: ${'a'.repeat(length)}\r\n`));
+
+  itOurs('with one long name', () => expectLinear((length) => `${'a'.repeat(length)}: x\r\n`));
+
+  it('with many short fields', () => expectLinear((length) => 'X: y\r\n'.repeat(length / 6)));
+});
