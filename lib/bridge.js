@@ -51,6 +51,8 @@ let native = null;
 /** Handles by connection id. */
 const handles = [];
 const freeIds = [];
+/** How many there are. */
+let open = 0;
 /** Open handles that are to keep the process alive. */
 let holders = 0;
 let holding = false;
@@ -62,6 +64,7 @@ let holding = false;
  */
 function attach(handle) {
   native ??= new addon.Bridge(onEvents);
+  if (open++ === 0) native.keep(true);
   const id = freeIds.length > 0 ? freeIds.pop() : handles.length;
   handles[id] = handle;
   return id;
@@ -298,7 +301,7 @@ function dispatchGroup() {
     if (id === -1) failAll();
     return true;
   }
-  if (startsGroup(slabWords[word] & 0xff)) {
+  if (startsGroup(slabWords[word])) {
     // Node delivers two reads of a connection in two turns of the event loop. Here they may come in one batch,
     // so what the first made due runs before the second is dispatched.
     if (handle.lastTurn === turn) {
@@ -328,16 +331,22 @@ function dispatchRecords(handle, id) {
       cursor = start + ((length + 3) & ~3);
       counts.records++;
       handle.onRecord(slabWords[word] & 0xff, slabWords[word] >>> 8, slab, slabWords, start, start + length);
-    } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && !startsGroup(slabWords[cursor >> 2] & 0xff) &&
+    } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && !startsGroup(slabWords[cursor >> 2]) &&
              handles[id] === handle);
   } finally {
     handle.dispatching = false;
   }
 }
 
-/** Whether a record tells of another read of the kernel's buffer: of bytes, of the end, or of a failure. */
-function startsGroup(opcode) {
-  return opcode === event.READ || opcode === event.EOF || opcode === event.READ_ERROR;
+/**
+ * Whether a record tells of another read of the kernel's buffer: of bytes, of the end, or of a failure.
+ * @param {number} word The first of its header.
+ */
+function startsGroup(word) {
+  const opcode = word & 0xff;
+  // That something unasked has come belongs to the read that it came in.
+  return opcode === event.READ || opcode === event.READ_ERROR ||
+    (opcode === event.EOF && ((word >>> 8) & event.UNSOLICITED) === 0);
 }
 
 /** Where the record after the one at `offset` starts. */
@@ -352,6 +361,7 @@ function recordEnd(offset) {
 function detach(id) {
   handles[id] = undefined;
   freeIds.push(id);
+  if (--open === 0) native.keep(false);
 }
 
 /** The I/O thread is lost: every connection on it fails, and the next one gets a new thread. */
@@ -370,6 +380,8 @@ function failAll() {
     holding = false;
     lost.hold(false);
   }
+  if (open > 0) lost.keep(false);
+  open = 0;
 }
 
 /**

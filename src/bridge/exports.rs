@@ -1,8 +1,10 @@
-//! What `lib/bridge.js` calls. Converts and hands on; decides nothing.
+//! What `lib/bridge.js` calls. Converts and hands on; decides nothing. A panic in here becomes a
+//! JavaScript exception.
 
+use std::cell::Cell;
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::Env;
 use napi::bindgen_prelude::*;
@@ -10,6 +12,7 @@ use napi_derive::napi;
 
 use super::completions::{Completions, Drained};
 use super::io_thread::IoThread;
+use super::link::Link;
 use super::mailbox::Message;
 use super::notifier::Notifier;
 use super::records::{command, event};
@@ -17,83 +20,49 @@ use super::shortcut;
 use crate::codec::Decoder;
 use crate::connection::events::{self, Body};
 
-/// What must go when the environment goes, and the flag that it has gone.
-struct Link {
-    thread: Option<Arc<IoThread>>,
-    completions: Arc<Completions>,
-    notifier: Arc<Notifier>,
-}
-
-impl Link {
-    /// Ends everything. The I/O thread is joined (if this was its last owner) before the threadsafe
-    /// function is given back, so that no call can race the environment's end.
-    fn sever(&mut self) {
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
-        self.completions.close();
-        thread
-            .mailbox()
-            .send(Message::Detach(self.completions.clone()));
-        drop(thread);
-        self.notifier.close();
-    }
-}
-
 /// The JavaScript side's end of the two queues.
 #[napi]
 pub struct Bridge {
-    link: std::rc::Rc<std::cell::RefCell<Link>>,
+    link: Link,
     completions: Arc<Completions>,
     notifier: Arc<Notifier>,
-    batches: AtomicU64,
-    held: AtomicBool,
+    batches: Cell<u64>,
+    held: Cell<bool>,
 }
 
 #[napi]
 impl Bridge {
     /// Starts the I/O thread, if this JavaScript thread has none, and a queue on it. `on_events` is
     /// called without arguments when there is something to drain.
-    #[napi(constructor)]
+    #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, on_events: Function<(), ()>) -> Result<Self> {
         let notifier = Arc::new(Notifier::new(&env, &on_events)?);
         let waker = notifier.clone();
         let completions = Arc::new(Completions::new(move || waker.wake()));
-        let thread = IoThread::serving(&completions).map_err(|error| {
-            notifier.close();
-            Error::from_reason(error.to_string())
-        })?;
-        let link = Link {
-            thread: Some(thread),
-            completions: completions.clone(),
-            notifier: notifier.clone(),
-        };
-        let link = std::rc::Rc::new(std::cell::RefCell::new(link));
-        // Cleanup hooks run in the reverse order of their registration: this one, registered after
-        // the threadsafe function's own, runs before Node takes that function away.
-        let at_exit = link.clone();
-        env.add_env_cleanup_hook(at_exit, |link| link.borrow_mut().sever())?;
+        let link = IoThread::serving(&completions)
+            .map_err(|error| Error::from_reason(error.to_string()))
+            .and_then(|thread| Link::new(&env, thread, completions.clone(), notifier.clone()))
+            .inspect_err(|_| notifier.close())?;
         Ok(Self {
             link,
             completions,
             notifier,
-            batches: AtomicU64::new(0),
-            held: AtomicBool::new(false),
+            batches: Cell::new(0),
+            held: Cell::new(false),
         })
     }
 
     /// Hands the first `length` bytes of the staging buffer to the I/O thread.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn doorbell(&self, staging: &[u8], length: u32) {
         let batch = staging.get(..length as usize).unwrap_or(staging).to_vec();
-        self.batches.fetch_add(1, Ordering::Relaxed);
-        if let Some(thread) = &self.link.borrow().thread {
-            shortcut::hand_over(thread.mailbox(), &self.completions, batch);
-        }
+        self.batches.set(self.batches.get() + 1);
+        self.link
+            .with_mailbox(|mailbox| shortcut::hand_over(mailbox, &self.completions, batch));
     }
 
     /// Sends the bytes on a connection, around the staging buffer.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn write(&self, connection: u32, bytes: &[u8], acknowledge: bool) {
         let bytes = bytes.to_vec();
         self.send(Message::Write {
@@ -106,7 +75,7 @@ impl Bridge {
 
     /// Copies event records to `slab` from `offset` on. Gives the number of bytes copied; 0 when
     /// there is nothing; -1 when the next page is to be taken by `take_page`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn drain(&self, mut slab: BufferSlice, offset: u32) -> i64 {
         let outcome = self
             .completions
@@ -124,7 +93,7 @@ impl Bridge {
     }
 
     /// Takes the next page as it is.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_page(&self) -> Option<Buffer> {
         let (page, resume) = self.completions.take_page()?;
         if resume {
@@ -134,22 +103,22 @@ impl Bridge {
     }
 
     /// Takes the descriptor that a `RELEASED` event has told of. -1 if there is none.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_descriptor(&self, connection: u32) -> i32 {
         let descriptor = self.completions.take_descriptor(connection);
         descriptor.map_or(-1, IntoRawFd::into_raw_fd)
     }
 
     /// Asks for another call of the listener, after a drain that stopped early.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn wake(&self) {
         self.completions.wake_again();
     }
 
     /// Keeps the event loop alive, or lets it end.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn hold(&self, env: Env, hold: bool) -> Result<()> {
-        if self.held.swap(hold, Ordering::Relaxed) == hold {
+        if self.held.replace(hold) == hold {
             return Ok(());
         }
         if hold {
@@ -159,8 +128,15 @@ impl Bridge {
         }
     }
 
+    /// Keeps this object and what the listener needs from being collected, or lets them be: a module
+    /// that is loaded again (`jest.resetModules()`) forgets its bridge without another word.
+    #[napi(catch_unwind)]
+    pub fn keep(&self, env: Env, keep: bool) -> Result<()> {
+        self.notifier.keep(&env, keep)
+    }
+
     /// Counters of the I/O thread since start.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn counters(&self) -> Counters {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
         let counters = &self.completions.counters;
@@ -169,20 +145,12 @@ impl Bridge {
             stale_replaced: get(&counters.stale_replaced),
             bytes_in: get(&counters.bytes_in),
             bytes_out: get(&counters.bytes_out),
-            doorbells: get(&self.batches),
+            doorbells: self.batches.get() as f64,
         }
     }
 
     fn send(&self, message: Message) {
-        if let Some(thread) = &self.link.borrow().thread {
-            thread.mailbox().send(message);
-        }
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        self.link.borrow_mut().sever();
+        self.link.with_mailbox(|mailbox| mailbox.send(message));
     }
 }
 
@@ -217,7 +185,7 @@ impl Default for StreamDecoder {
 #[napi]
 impl StreamDecoder {
     /// A decoder that `reset` arms.
-    #[napi(constructor)]
+    #[napi(constructor, catch_unwind)]
     pub fn new() -> Self {
         let (options, _) = events::decoder_settings(0, 0, 0);
         Self {
@@ -227,7 +195,7 @@ impl StreamDecoder {
     }
 
     /// Arms for the response to the next request; the numbers are those of the `REQUEST` command.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn reset(&mut self, flags: u32, max_header_size: u32, llhttp: u32) {
         let (options, method) = events::decoder_settings(flags, max_header_size, llhttp);
         self.decoder.reset(options, method);
@@ -235,7 +203,7 @@ impl StreamDecoder {
 
     /// Decodes a chunk and copies the event records to `out`. Gives their length, negative when
     /// `out` is too small: then `take` gives them.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn execute(&mut self, chunk: &[u8], mut out: BufferSlice) -> i64 {
         self.records.clear();
         let mut parsed = 0;
@@ -268,13 +236,13 @@ impl StreamDecoder {
     }
 
     /// Whether no byte of a message has come since the last one ended.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn is_idle(&self) -> bool {
         self.decoder.is_idle()
     }
 
     /// The end of the stream, as `execute`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn finish(&mut self, mut out: BufferSlice) -> i64 {
         self.records.clear();
         if let Ok(Some(event)) = self.decoder.finish() {
@@ -284,7 +252,7 @@ impl StreamDecoder {
     }
 
     /// The records that did not fit.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take(&mut self) -> Buffer {
         std::mem::take(&mut self.records).into()
     }
@@ -302,7 +270,7 @@ impl StreamDecoder {
 }
 
 /// Makes a socket bound to a local address. Gives its descriptor, or the negative error number.
-#[napi]
+#[napi(catch_unwind)]
 pub fn bind_socket(host: String, port: u32) -> i32 {
     match crate::connection::bind(&host, port as u16) {
         Ok(descriptor) => descriptor,
@@ -311,14 +279,14 @@ pub fn bind_socket(host: String, port: u32) -> i32 {
 }
 
 /// Closes a descriptor that `bind_socket` gave, for a socket that does not connect.
-#[napi]
+#[napi(catch_unwind)]
 pub fn close_descriptor(descriptor: i32) {
     // SAFETY: JavaScript hands it back once, instead of using it.
     drop(unsafe { crate::connection::take_over(descriptor) });
 }
 
 /// The numbers of the record layout, for the test that compares them with `lib/records.js`.
-#[napi]
+#[napi(catch_unwind)]
 pub fn record_layout() -> Vec<(String, u32)> {
     let named = |prefix: &'static str, table: &'static [(&'static str, u32)]| {
         table

@@ -16,7 +16,11 @@ use napi::{JsValue, check_status, sys};
 /// `wake` may be called from any thread and at any time. `hold`, `let_go` and `close` belong to the
 /// JavaScript thread of the environment that made it.
 pub struct Notifier {
+    env: sys::napi_env,
     function: sys::napi_threadsafe_function,
+    /// The callback. Weak unless `keep` says otherwise: a threadsafe function of Node's own would hold
+    /// it, and with it a whole copy of the module, until the environment ends.
+    callback: sys::napi_ref,
     /// Held during every use of the handle, so that no call can race `close`: another copy of the
     /// module may keep the I/O thread running after this function has been given back.
     open: Mutex<bool>,
@@ -35,26 +39,34 @@ impl Notifier {
     /// Whatever Node-API answers when the environment is already ending.
     pub fn new(env: &Env, callback: &Function<(), ()>) -> Result<Self> {
         let name = env.create_string("ferrequest")?;
+        let mut reference = ptr::null_mut();
+        // SAFETY: `env` and `callback` are live handles of the running call.
+        check_status!(unsafe {
+            sys::napi_create_reference(env.raw(), callback.raw(), 0, &mut reference)
+        })?;
         let mut function = ptr::null_mut();
-        // SAFETY: `env`, `callback` and `name` are live handles of the running call; the queue is
-        // bounded to one entry because at most one call is ever pending.
+        // SAFETY: `env` and `name` are live handles of the running call; the queue is bounded to one
+        // entry because at most one call is ever pending. The context is the reference, which
+        // `call_javascript` does not see any more once `close` has deleted it.
         check_status!(unsafe {
             sys::napi_create_threadsafe_function(
                 env.raw(),
-                callback.raw(),
+                ptr::null_mut(),
                 ptr::null_mut(),
                 name.raw(),
                 0,
                 1,
                 ptr::null_mut(),
                 None,
-                ptr::null_mut(),
+                reference.cast(),
                 Some(call_javascript),
                 &mut function,
             )
         })?;
         let notifier = Self {
+            env: env.raw(),
             function,
+            callback: reference,
             open: Mutex::new(true),
         };
         if let Err(error) = notifier.let_go(env) {
@@ -112,16 +124,38 @@ impl Notifier {
         check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.function) })
     }
 
+    /// Keeps the callback from being collected, or lets it be.
+    ///
+    /// # Errors
+    /// Whatever Node-API answers when the environment is ending.
+    pub fn keep(&self, env: &Env, keep: bool) -> Result<()> {
+        let open = self.open();
+        if !*open {
+            return Ok(());
+        }
+        let mut count = 0;
+        // SAFETY: `env` is the environment of the running call, and the reference is not deleted.
+        check_status!(unsafe {
+            if keep {
+                sys::napi_reference_ref(env.raw(), self.callback, &mut count)
+            } else {
+                sys::napi_reference_unref(env.raw(), self.callback, &mut count)
+            }
+        })
+    }
+
     /// Gives the function back to Node.
     pub fn close(&self) {
         let mut open = self.open();
         if std::mem::take(&mut *open) {
-            // SAFETY: the handle is open, and nobody uses it from now on.
+            // SAFETY: the handles are open, and nobody uses them from now on. The environment has not
+            // ended: this is called at the latest by a cleanup hook of its own.
             unsafe {
                 sys::napi_release_threadsafe_function(
                     self.function,
                     sys::ThreadsafeFunctionReleaseMode::abort,
                 );
+                sys::napi_delete_reference(self.env, self.callback);
             }
         }
     }
@@ -135,12 +169,19 @@ impl Notifier {
 /// Runs on the JavaScript thread for each `wake`.
 unsafe extern "C" fn call_javascript(
     env: sys::napi_env,
-    callback: sys::napi_value,
-    _context: *mut c_void,
+    _callback: sys::napi_value,
+    context: *mut c_void,
     _data: *mut c_void,
 ) {
-    // Node calls with null while the environment ends: nothing may be run any more.
-    if env.is_null() || callback.is_null() {
+    // Node calls with null while the environment, or the function, ends: nothing may be run any more.
+    if env.is_null() {
+        return;
+    }
+    let mut callback = ptr::null_mut();
+    // SAFETY: the context is the reference to the callback, as long as Node calls with an environment.
+    let status = unsafe { sys::napi_get_reference_value(env, context.cast(), &mut callback) };
+    // Collected: whoever would drain is gone, and the bridge is about to go.
+    if status != sys::Status::napi_ok || callback.is_null() {
         return;
     }
     let mut receiver = ptr::null_mut();
