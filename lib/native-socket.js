@@ -93,15 +93,15 @@ class NativeSocket extends net.Socket {
   }
 
   pause() {
-    if (!this.isNative || this._handle.releasing) return super.pause();
+    if (!this.isNative) return super.pause();
     this._handle.pauseReading();
-    return this;
+    return this._handle.releasing ? super.pause() : this;
   }
 
   resume() {
-    if (!this.isNative || this._handle.releasing) return super.resume();
+    if (!this.isNative) return super.resume();
     this._handle.resumeReading();
-    return this;
+    return this._handle.releasing ? super.resume() : this;
   }
 
   resetAndDestroy() {
