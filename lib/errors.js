@@ -127,15 +127,16 @@ function systemError(errno, syscall) {
 }
 
 /**
- * A failed connect that the kernel reported before it sent anything.
+ * A failed connect that nobody waits for: net.Socket does not describe it.
  * @param {number} errno The system's (positive) error number.
- * @param {string} address
- * @param {number} port
- * @param {string} local Address and port of the local side.
+ * @param {string} address Or a path.
+ * @param {number} [port]
+ * @param {string} [local] Address and port of the local side, if the kernel reported it before it sent anything.
  */
 function connectError(errno, address, port, local) {
   const error = systemError(errno, 'connect');
-  error.message += port > 0 ? ` ${address}:${port} - Local (${local})` : ` ${address} - Local (${local})`;
+  error.message += port > 0 ? ` ${address}:${port}` : ` ${address}`;
+  if (local) error.message += ` - Local (${local})`;
   error.address = address;
   if (port > 0) error.port = port;
   return error;

@@ -388,7 +388,8 @@ class NativeHandle {
     const request = this.connectRequest;
     if (request === null) return;
     this.connectRequest = null;
-    this.peerAddress = request.port === undefined ? undefined : request.address;
+    if (request.port === undefined) this.peerPath = request.address;
+    else this.peerAddress = request.address;
     this.peerPort = request.port;
     request.oncomplete(0, this, request, true, true);
     // Only now: what net sets on every new connection need not hurry.
@@ -399,7 +400,8 @@ class NativeHandle {
     const request = this.connectRequest;
     this.connectRequest = null;
     if (request === null) {
-      this.socket.destroy(systemError(errno, 'connect'));
+      // A connection that was to replace a stale one.
+      this.socket.destroy(connectError(errno, this.peerAddress ?? this.peerPath, this.peerPort));
     } else if ((flags & event.AT_ONCE) && request.oncomplete.name === 'afterConnect') {
       // libuv reports these from connect() itself, and net.Socket then describes them with the local side.
       const local = `${this.localAddress || (request.addressType === 6 ? '::' : '0.0.0.0')}:${this.localPort}`;
