@@ -43,6 +43,7 @@ class StreamTransport {
     transport.resource = new AsyncResource('HTTPCLIENTREQUEST');
     transport.closed = false;
     counts.requests++;
+    socket.removeListener('data', onUnaskedData);
     socket.on('data', onSocketData);
     return transport;
   }
@@ -109,6 +110,7 @@ class StreamTransport {
           // The beginning of a message that nobody has asked for follows in the same chunk.
           if (at === length && !this.decoder.isIdle()) responseEvents.retire(socket);
           responseEvents.onEnd(socket, records, start, end);
+          if (!this.outgoing.writableFinished) socket.on('data', onUnaskedData);
           break;
         case event.PARSE_ERROR:
           responseEvents.onParseError(socket, parseError(records, words, start, end, chunk));
@@ -129,6 +131,12 @@ function wordsOf(buffer) {
 function onSocketData(chunk) {
   const transport = this.parser;
   transport.resource.runInAsyncScope(transport.execute, transport, chunk);
+}
+
+/** An upload goes on behind its response, and nothing more may come meanwhile. */
+function onUnaskedData() {
+  this.removeListener('data', onUnaskedData);
+  responseEvents.retire(this);
 }
 
 module.exports = { StreamTransport };

@@ -3,12 +3,12 @@
 /**
  * The same answers to node:http and to ferrequest: what a user can see must be the same.
  *
- *     npm run differential -- [--cases 100000] [--seed 1] [--from 0] [--whole] [--cut 120] [--show 5]
+ *     npm run differential -- [--cases 100000] [--seed 1] [--from 0] [--whole] [--cut 120] [--every 1] [--show 5]
  *
  * `--cases` changes answers at random, as the seed decides; `--from` leaves out as many of them, to see one again;
  * `--whole` gives every answer of the table in one piece, in each mode, with each ending; `--cut` gives those up to a
- * length byte by byte and in two pieces at every position. Ends with status 1 if there is a difference that has no name
- * in differences.js.
+ * length byte by byte and in two pieces at every position; `--every` takes only each n-th of these. Ends with status 1 if
+ * there is a difference that has no name in differences.js.
  */
 
 const http = require('node:http');
@@ -103,6 +103,14 @@ function* chain(...iterables) {
   for (const iterable of iterables) yield* iterable;
 }
 
+/** Every n-th of them. */
+function* each(iterable, n) {
+  let i = 0;
+  for (const item of iterable) {
+    if (i++ % n === 0) yield item;
+  }
+}
+
 function* skip(iterable, count) {
   for (const item of iterable) {
     if (count-- <= 0) yield item;
@@ -117,13 +125,13 @@ async function main() {
       from: { type: 'string', default: '0' },
       whole: { type: 'boolean', default: false },
       cut: { type: 'string', default: '0' },
+      every: { type: 'string', default: '1' },
       show: { type: 'string', default: '5' },
     },
   });
   const from = Number(values.from);
   const cases = chain(
-    values.whole ? wholeCases() : [],
-    cutCases(Number(values.cut)),
+    each(chain(values.whole ? wholeCases() : [], cutCases(Number(values.cut))), Number(values.every)),
     skip(mutatedCases(from + Number(values.cases), Number(values.seed)), from),
   );
   const comparison = new Comparison();

@@ -30,7 +30,8 @@ pub enum Progress {
     Upgraded(Vec<u8>),
     /// Bytes that are not HTTP; the error has been passed on.
     Broken,
-    /// Bytes on a connection that waits for no response, or behind the one that it waited for.
+    /// Bytes on a connection that waits for no response, or behind the one that it waited for. They are
+    /// counted, and forgotten.
     Unsolicited,
     /// The peer ended its stream.
     Ended,
@@ -70,6 +71,7 @@ pub fn poll_read(
             if *state.armed {
                 decode(packet, id, outlet, state)
             } else {
+                outlet.append(|page| push_read(page, id, packet));
                 Progress::Unsolicited
             }
         }))
@@ -132,15 +134,14 @@ fn set_word(page: &mut [u8], at: usize, word: [u8; 4]) {
 /// Decodes one packet.
 fn decode(packet: &[u8], id: u32, outlet: &Rc<Outlet>, state: Armed<'_>) -> Progress {
     outlet.append(|page| {
-        records::push(
-            page,
-            event::READ,
-            0,
-            id,
-            &[&(packet.len() as u32).to_le_bytes()],
-        );
+        push_read(page, id, packet);
         decode_into(page, packet, id, state)
     })
+}
+
+fn push_read(page: &mut Vec<u8>, id: u32, packet: &[u8]) {
+    let length = (packet.len() as u32).to_le_bytes();
+    records::push(page, event::READ, 0, id, &[&length]);
 }
 
 /// Appends the events of a packet; an empty one asks for what the bytes before it completed.

@@ -46,8 +46,11 @@ pub struct State {
     /// The error number of a failed write, to be told once what the peer had sent before is read.
     pub write_error: Option<i32>,
     pub paused: bool,
-    /// Nothing more is to be read: the peer has ended its stream, or sent what is not for us.
+    /// Nothing more is to be read: the peer has ended its stream, or sent what is not HTTP.
     pub read_ended: bool,
+    /// The peer has sent what nobody asked for, so no other request may use it. An upload may still be
+    /// under way: what comes is read, so that the end is noticed, and forgotten.
+    pub spoiled: bool,
     /// Half-close once everything queued is out.
     pub shutdown: bool,
     /// Asked to give the descriptor away, and what was read beyond the head.
@@ -77,6 +80,7 @@ impl State {
             write_error: None,
             paused: false,
             read_ended: false,
+            spoiled: false,
             shutdown: false,
             release: None,
             round: 0,
@@ -95,6 +99,7 @@ impl State {
     pub fn is_idle(&self) -> bool {
         !self.armed
             && !self.read_ended
+            && !self.spoiled
             && !self.shutdown
             && self.write_error.is_none()
             && self.release.is_none()
@@ -109,6 +114,7 @@ impl State {
         // The task may not have seen yet what the runtime has noticed. Only when the runtime's look
         // is old has the kernel to be asked in any case.
         self.read_ended
+            || self.spoiled
             || if time_since_poll() > FRESH {
                 stream.has_unread_input()
             } else {

@@ -300,8 +300,9 @@ impl Connection {
             }
             Progress::Broken => state.read_ended = true,
             Progress::Unsolicited => {
-                state.read_ended = true;
-                self.emit(event::EOF, event::IDLE | event::UNSOLICITED, &[]);
+                if !std::mem::replace(&mut state.spoiled, true) {
+                    self.emit(event::EOF, event::IDLE | event::UNSOLICITED, &[]);
+                }
             }
             Progress::Ended => {
                 state.read_ended = true;
@@ -404,6 +405,7 @@ impl Connection {
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
         self.outlet.completions().idle.set(self.id, -1);
         state.read_ended = false;
+        state.spoiled = false;
         state.reused = false;
         state.replaced = true;
         state.writes.forget_earlier_requests();

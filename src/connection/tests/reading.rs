@@ -317,6 +317,27 @@ fn bytes_on_an_idle_connection_retire_it_and_are_not_decoded() {
 }
 
 #[test]
+fn unasked_bytes_are_told_once_and_the_end_behind_them_is_noticed() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    client.exchange(0, &mut peer);
+    peer.write_all(b"HT").unwrap();
+    assert_eq!(
+        client.expect(0, event::EOF).flags,
+        event::IDLE | event::UNSOLICITED
+    );
+    let before = client.bytes_in();
+    peer.write_all(HELLO).unwrap();
+    client.spin_until("the bytes behind", |client| {
+        client.bytes_in() == before + HELLO.len() as u64
+    });
+    drop(peer);
+    assert_eq!(client.expect(0, event::EOF).flags, event::IDLE);
+    client.expect_nothing(0);
+}
+
+#[test]
 fn garbage_is_told_with_the_packet_and_nothing_is_read_after_it() {
     let listener = listen();
     let mut client = Client::new();
