@@ -19,6 +19,8 @@ const addon = require('../binding');
 /** Size of the staging buffer; also the largest write that goes through it is an eighth of this. */
 const STAGING_SIZE = 64 * 1024;
 const STAGED_WRITE_LIMIT = STAGING_SIZE / 8;
+/** No kernel takes a longer address or path, so what is cut off one does not matter: it fails all the same. */
+const LONGEST_ADDRESS = 4096;
 /** Size of the memory that events are copied into. */
 const ROOM_SIZE = 256 * 1024;
 /** A room with less than this left is replaced. */
@@ -149,6 +151,7 @@ function sendRequest(id, flags, maxHeaderSize, llhttp) {
  * @param {number} bound Descriptor of a bound socket, or -1.
  */
 function sendConnect(id, address, port, bound) {
+  address = address.slice(0, LONGEST_ADDRESS);
   const at = stage(command.CONNECT_TCP, 0, id, 8 + address.length);
   stagingWords[at >> 2] = port;
   stagingWords[(at >> 2) + 1] = bound;
@@ -161,7 +164,7 @@ function sendConnect(id, address, port, bound) {
  * @param {string} path
  */
 function sendConnectUnix(id, path) {
-  const bytes = Buffer.from(path);
+  const bytes = Buffer.from(path).subarray(0, LONGEST_ADDRESS);
   bytes.copy(staging, stage(command.CONNECT_UNIX, 0, id, bytes.length));
 }
 
