@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * A bounded part of the comparison with node:http; `npm run differential` has no bounds. In a process of its own, because
- * it says to which exchange an exception belongs that nobody has caught.
+ * A bounded part of the comparison with node:http; `npm run differential` has no bounds. In a process of its own,
+ * because it says to which exchange an exception belongs that nobody has caught.
  */
 
 const path = require('node:path');
