@@ -88,6 +88,15 @@ class NativeSocket extends net.Socket {
     return super.on(name, listener);
   }
 
+  /**
+   * Counts the reader of a response in, which with libuv would be a listener: node-fetch and others tell a body that
+   * was cut from a whole one by it.
+   */
+  listenerCount(name, ...rest) {
+    const count = super.listenerCount(name, ...rest);
+    return name === 'data' && responseEvents.isReading(this) ? count + 1 : count;
+  }
+
   addListener(name, listener) {
     return this.on(name, listener);
   }

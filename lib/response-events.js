@@ -33,6 +33,9 @@ const kRetired = Symbol('retired');
 /** Bodies of at least this size are views of the slab; smaller ones are copied out of it. */
 const VIEW_FROM = 16 * 1024;
 
+/** Own property of a socket: the decoder gave up. */
+const kGaveUp = Symbol('gaveUp');
+
 /** Own property of a socket: its 'timeout' is the response's. */
 const kHearsTimeout = Symbol('hearsTimeout');
 
@@ -79,6 +82,15 @@ function detach(socket) {
   socket.removeListener('timeout', onResponseTimeout);
   stopReading(socket);
   socket.removeListener('drain', onSocketDrain);
+}
+
+/**
+ * @param {import('./native-socket').NativeSocket} socket
+ * @returns {boolean} Whether the response to its request is not whole, and has not been given up for bad.
+ */
+function isReading(socket) {
+  const req = socket._httpMessage;
+  return Boolean(req) && socket[kWired] === true && !socket.parser && !req.res?.complete && !socket[kGaveUp];
 }
 
 /** The request never had the socket. */
@@ -214,6 +226,7 @@ function onParseError(socket, error) {
     return;
   }
   stopReading(socket);
+  socket[kGaveUp] = true;
   socket.removeListener('end', onSocketEnd);
   socket.destroy();
   socket._hadError = true;
@@ -441,6 +454,7 @@ module.exports = {
   closeRequest,
   emitError,
   inTurn,
+  isReading,
   onBody,
   onData,
   onEnd,
