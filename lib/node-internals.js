@@ -76,8 +76,6 @@ module.exports = {
   kNeedDrain: symbolOf(message, 'kNeedDrain'),
   /** Own property of an OutgoingMessage: the level at which write() answers false before there is a socket. */
   kHighWaterMark: symbolOf(message, 'kHighWaterMark'),
-  /** Own property of an OutgoingMessage: the error that it was destroyed with. */
-  kErrored: symbolOf(message, 'errored'),
   /** Own property of a Server, ServerResponse or ClientRequest: names that must not be repeated. */
   kUniqueHeaders: symbolOf(new http.Server(), 'kUniqueHeaders'),
   /** Own property of an IncomingMessage: how many entries of `rawHeaders` its `headers` are made from. */
