@@ -1,6 +1,7 @@
 //! Connections against real sockets on the loopback interface.
 
 mod connecting;
+mod disorder;
 mod failing;
 pub(crate) mod harness;
 mod options;
