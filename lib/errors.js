@@ -116,10 +116,11 @@ function codeOf(errno) {
  * A failed system call on a connection.
  * @param {number} errno The system's (positive) error number.
  * @param {string} syscall
+ * @param {string} [details] Further text of the message.
  */
-function systemError(errno, syscall) {
+function systemError(errno, syscall, details = '') {
   const code = codeOf(errno);
-  const error = new Error(`${syscall} ${code}`);
+  const error = new Error(`${syscall} ${code}${details}`);
   error.errno = -errno;
   error.code = code;
   error.syscall = syscall;
@@ -134,12 +135,22 @@ function systemError(errno, syscall) {
  * @param {string} [local] Address and port of the local side, if the kernel reported it before it sent anything.
  */
 function connectError(errno, address, port, local) {
-  const error = systemError(errno, 'connect');
-  error.message += port > 0 ? ` ${address}:${port}` : ` ${address}`;
-  if (local) error.message += ` - Local (${local})`;
+  const error = systemError(errno, 'connect', port > 0 ? ` ${address}:${port}` : ` ${address}`);
+  if (local) addLocalSide(error, local);
   error.address = address;
   if (port > 0) error.port = port;
   return error;
+}
+
+/**
+ * Adds to an error what net.Socket tells of a failure that connect() itself reports.
+ * @param {Error} error
+ * @param {string} local Address and port of the local side.
+ */
+function addLocalSide(error, local) {
+  const { message, stack } = error;
+  error.message = `${message} - Local (${local})`;
+  error.stack = stack.replace(message, () => error.message);
 }
 
 /**
@@ -165,6 +176,7 @@ function parseError(slab, words, start, end, packet) {
 }
 
 module.exports = {
+  addLocalSide,
   badPort,
   codeOf,
   connectError,

@@ -8,11 +8,13 @@
  * response come instead of bytes.
  */
 
-const { constants: { errno: { ECANCELED } } } = require('node:os');
+const { isIPv4, isIPv6 } = require('node:net');
+const { constants: { errno: { ECANCELED, EINVAL } } } = require('node:os');
 const { setImmediate } = require('node:timers');
 
 const bridge = require('./bridge');
-const { codeOf, connectError, createError, parseError, systemError } = require('./errors');
+const { onConnectFailed } = require('./connect-failure');
+const { codeOf, createError, parseError, systemError } = require('./errors');
 const { command, event } = require('./records');
 const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
 const responseEvents = require('./response-events');
@@ -82,16 +84,21 @@ class NativeHandle {
 
   /** @returns {number} 0 or a negative error number. */
   bind(address, port) {
-    const descriptor = bridge.bindSocket(address, port || 0);
-    if (descriptor < 0) return descriptor;
-    this.boundDescriptor = descriptor;
-    this.localAddress = address;
-    this.localPort = port || 0;
-    return 0;
+    return isIPv4(address) ? this.bindTo(address, port) : -EINVAL;
   }
 
   bind6(address, port) {
-    return this.bind(address, port);
+    return isIPv6(address) ? this.bindTo(address, port) : -EINVAL;
+  }
+
+  bindTo(address, port) {
+    // What is too large for a port is cut, and net.Socket notices by getsockname().
+    this.localPort = port & 0xffff;
+    const descriptor = bridge.bindSocket(address, this.localPort);
+    if (descriptor < 0) return descriptor;
+    this.boundDescriptor = descriptor;
+    this.localAddress = address;
+    return 0;
   }
 
   /**
@@ -356,7 +363,7 @@ class NativeHandle {
       case event.CONNECTED:
         return this.onConnected(flags, words[start >> 2], words[(start >> 2) + 1], slab.latin1Slice(start + 8, end));
       case event.CONNECT_FAILED:
-        return this.onConnectFailed(flags, words[start >> 2]);
+        return onConnectFailed(this, flags, words[start >> 2]);
       case event.PARSE_ERROR:
         return responseEvents.onParseError(socket, parseError(slab, words, start, end));
       case event.WRITTEN:
@@ -394,21 +401,6 @@ class NativeHandle {
     request.oncomplete(0, this, request, true, true);
     // Only now: what net sets on every new connection need not hurry.
     this.connected = true;
-  }
-
-  onConnectFailed(flags, errno) {
-    const request = this.connectRequest;
-    this.connectRequest = null;
-    if (request === null) {
-      // A connection that was to replace a stale one.
-      this.socket.destroy(connectError(errno, this.peerAddress ?? this.peerPath, this.peerPort));
-    } else if ((flags & event.AT_ONCE) && request.oncomplete.name === 'afterConnect') {
-      // libuv reports these from connect() itself, and net.Socket then describes them with the local side.
-      const local = `${this.localAddress || (request.addressType === 6 ? '::' : '0.0.0.0')}:${this.localPort}`;
-      this.socket.destroy(connectError(errno, request.address, request.port, local));
-    } else {
-      request.oncomplete(-errno, this, request, false, false);
-    }
   }
 
   onWritten(total) {
