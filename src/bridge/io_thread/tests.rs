@@ -1,7 +1,7 @@
 //! The thread itself, with real connections on it.
 
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::super::completions::{Completions, Drained, HIGH_WATER_MARK};
 use super::super::mailbox::Message;
-use super::super::records::event;
+use super::super::records::{command, event};
+use super::super::shortcut::hand_over;
 use super::{EVERY_CONNECTION, IoThread};
 use crate::connection::tests::harness::{
     Batch, Event, GET, HELLO, accept, events_of, listen, noise, take, take_all,
@@ -47,8 +48,8 @@ impl Module {
     fn send(&self, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
         let mut batch = Batch::default();
         fill(&mut batch);
-        let message = Message::Batch(self.completions.clone(), batch.into_bytes());
-        self.thread().mailbox().send(message);
+        let mailbox = self.thread().mailbox();
+        hand_over(mailbox, &self.completions, batch.into_bytes());
     }
 
     /// The next event that is not a `READ`.
@@ -91,7 +92,10 @@ impl Module {
     }
 
     fn connect(&mut self, id: u32, listener: &TcpListener) -> TcpStream {
-        self.send(|batch| batch.connect(id, listener.local_addr().unwrap()));
+        self.send(|batch| {
+            batch.push(command::NO_DELAY, command::ENABLE, id, &[]);
+            batch.connect(id, listener.local_addr().unwrap())
+        });
         assert_eq!(self.expect(event::CONNECTED).connection, id);
         accept(listener)
     }
@@ -248,5 +252,71 @@ fn events_and_commands_of_many_batches_keep_their_order() {
             module.expect(opcode);
         }
     }
+    server.join().unwrap();
+}
+
+/// Answers each request, and then sometimes closes the connection or says something unasked.
+fn capricious_server(listener: &TcpListener) {
+    let mut caprices = noise(1 << 16).into_iter().cycle();
+    while let Ok((mut peer, _)) = listener.accept() {
+        peer.set_nodelay(true).unwrap();
+        let mut request = [0; GET.len()];
+        while peer.read_exact(&mut request).is_ok() {
+            if peer.write_all(HELLO).is_err() {
+                break;
+            }
+            let caprice = caprices.next().unwrap_or_default();
+            // Just when the next request is on its way.
+            (0..caprice % 8).for_each(|_| std::thread::yield_now());
+            match caprice >> 3 {
+                0..4 => break,
+                4..8 if peer.write_all(b"HTTP/1.1 2").is_err() => break,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn no_request_waits_for_ever_whenever_the_peer_closes_or_speaks_unasked() {
+    const REQUESTS: usize = 3000;
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    let server = listener.try_clone().unwrap();
+    let server = std::thread::spawn(move || capricious_server(&server));
+    let mut module = Module::load();
+    module.send(|batch| batch.connect(0, address));
+    module.expect(event::CONNECTED);
+    let mut answered = 0;
+    for _ in 0..REQUESTS {
+        module.send(|batch| batch.request(0).write(0, GET));
+        loop {
+            let event = module.next();
+            match event.opcode {
+                event::END => {
+                    answered += 1;
+                    break;
+                }
+                event::DATA => assert_eq!(event.payload, b"hello"),
+                event::HEAD | event::CONNECTED => {}
+                // Of the connection that was there before; the request gets another.
+                event::EOF | event::READ_ERROR if event.flags & event::IDLE != 0 => {}
+                event::EOF | event::READ_ERROR | event::WRITE_ERROR | event::PARSE_ERROR => {
+                    module.send(|batch| batch.close(0));
+                    while module.next().opcode != event::CLOSED {}
+                    module.send(|batch| batch.connect(0, address));
+                    while module.next().opcode != event::CONNECTED {}
+                    break;
+                }
+                _ => panic!("{event:?}"),
+            }
+        }
+    }
+    // What fails had been sent when the peer closed.
+    assert!(answered > REQUESTS / 2, "{answered} of {REQUESTS}");
+    socket2::SockRef::from(&listener)
+        .shutdown(std::net::Shutdown::Both)
+        .unwrap();
+    module.unload();
     server.join().unwrap();
 }
