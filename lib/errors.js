@@ -4,6 +4,21 @@
 
 const util = require('node:util');
 
+/** What is between an error with a code and the prototype of its class, as in Node. */
+const prototypes = { __proto__: null };
+for (const Base of [Error, RangeError, TypeError]) {
+  prototypes[Base.name] = Object.create(Base.prototype, {
+    constructor: { value: Base, writable: true, configurable: true },
+    toString: {
+      value() {
+        return `${this.name} [${this.code}]: ${this.message}`;
+      },
+      writable: true,
+      configurable: true,
+    },
+  });
+}
+
 /**
  * Makes an error of Node's own kind: `code` in the stack's first line and in toString(), not in `name`.
  * @param {ErrorConstructor} Base
@@ -17,16 +32,8 @@ function createError(Base, code, message) {
   Object.defineProperty(error, 'name', { value: `${Base.name} [${code}]`, configurable: true, writable: true });
   void error.stack;
   delete error.name;
-  Object.defineProperty(error, 'toString', {
-    value() {
-      return `${this.name} [${code}]: ${this.message}`;
-    },
-    enumerable: false,
-    writable: true,
-    configurable: true,
-  });
   error.code = code;
-  return error;
+  return Object.setPrototypeOf(error, prototypes[Base.name]);
 }
 
 /**
