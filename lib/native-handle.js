@@ -14,6 +14,7 @@ const { setImmediate } = require('node:timers');
 
 const bridge = require('./bridge');
 const { onConnectFailed } = require('./connect-failure');
+const counts = require('./counts');
 const { codeOf, createError, parseError, systemError } = require('./errors');
 const { command, event } = require('./records');
 const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
@@ -268,7 +269,11 @@ class NativeHandle {
   /** Another handle tries the next address instead of this one. */
   handOver(next) {
     next.referenced = this.referenced;
-    if (this.armed) next.request(...this.requestNumbers);
+    // Not by `armed`: this one may be closed already.
+    if (this.requestNumbers === null) return;
+    next.request(...this.requestNumbers);
+    // It is the same one.
+    counts.requests--;
   }
 
   /**
@@ -472,9 +477,11 @@ class NativeHandle {
 /** Runs in the check phase after `end`. */
 function finishClose(handle, callback) {
   const pending = handle.pendingWrites.splice(0);
-  const { shutdownRequest } = handle;
-  handle.shutdownRequest = null;
+  const { connectRequest, shutdownRequest } = handle;
+  handle.connectRequest = handle.shutdownRequest = null;
   handle.resource.runInAsyncScope(() => {
+    // Taken away where net.Socket has given up on an attempt.
+    connectRequest?.oncomplete?.(-ECANCELED, handle, connectRequest, false, false);
     for (const write of pending) {
       if (typeof write === 'function') write(systemError(ECANCELED, 'write'));
     }
