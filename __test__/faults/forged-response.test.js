@@ -3,8 +3,7 @@
 /**
  * An answer that nobody asked for, and that lies unread on an idle connection while the event loop is busy, is handed
  * by node:http to the next request on that connection. Here the connection is looked at before the first byte of a
- * request: it is retired, and the request gets a fresh one. (A stream of the user's own cannot be looked at like that:
- * see docs/compat.md.)
+ * request: it is retired, and the request gets a fresh one. (A stream of the user's own cannot be looked at like that.)
  */
 
 const { once } = require('node:events');
