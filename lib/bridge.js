@@ -11,7 +11,7 @@ const { AsyncResource } = require('node:async_hooks');
 const { setImmediate } = require('node:timers');
 
 const counts = require('./counts');
-const { HEADER_SIZE, command, event } = require('./records');
+const { HEADER_SIZE, command, isRead } = require('./records');
 const { runTicks } = require('./node-internals');
 
 const addon = require('../binding');
@@ -304,7 +304,7 @@ function dispatchGroup() {
     if (id === -1) failAll();
     return true;
   }
-  if (startsGroup(slabWords[word])) {
+  if (isRead(slabWords[word] & 0xff, slabWords[word] >>> 8)) {
     // Node delivers two reads of a connection in two turns of the event loop. Here they may come in one batch,
     // so what the first made due runs before the second is dispatched.
     if (handle.lastTurn === turn) {
@@ -334,22 +334,11 @@ function dispatchRecords(handle, id) {
       cursor = start + ((length + 3) & ~3);
       counts.records++;
       handle.onRecord(slabWords[word] & 0xff, slabWords[word] >>> 8, slab, slabWords, start, start + length);
-    } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && !startsGroup(slabWords[cursor >> 2]) &&
-             handles[id] === handle);
+    } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && handles[id] === handle &&
+             !isRead(slabWords[cursor >> 2] & 0xff, slabWords[cursor >> 2] >>> 8));
   } finally {
     handle.dispatching = false;
   }
-}
-
-/**
- * Whether a record tells of another read of the kernel's buffer: of bytes, of the end, or of a failure.
- * @param {number} word The first of its header.
- */
-function startsGroup(word) {
-  const opcode = word & 0xff;
-  // That something unasked has come belongs to the read that it came in.
-  return opcode === event.READ || opcode === event.READ_ERROR ||
-    (opcode === event.EOF && ((word >>> 8) & event.UNSOLICITED) === 0);
 }
 
 /** Where the record after the one at `offset` starts. */

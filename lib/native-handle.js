@@ -16,7 +16,7 @@ const bridge = require('./bridge');
 const { onConnectFailed } = require('./connect-failure');
 const counts = require('./counts');
 const { codeOf, createError, parseError, systemError } = require('./errors');
-const { command, event } = require('./records');
+const { command, event, isRead } = require('./records');
 const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
 const responseEvents = require('./response-events');
 
@@ -338,8 +338,9 @@ class NativeHandle {
    */
   onRecord(opcode, flags, slab, words, start, end) {
     if (opcode === event.CLOSED) return bridge.detach(this.id);
-    if (opcode === event.READ) {
-      this.withholding = this.paused || this.backlog.length > 0;
+    if (isRead(opcode, flags)) {
+      // As with libuv, a reader that has paused hears of the end all the same, unless bytes wait before it.
+      this.withholding = this.backlog.length > 0 || (this.paused && opcode === event.READ);
       if (this.closed) this.silenced = true;
     }
     if (this.silenced) return undefined;

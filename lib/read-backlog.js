@@ -9,7 +9,7 @@
 
 const { setImmediate } = require('node:timers');
 
-const { event } = require('./records');
+const { event, isRead } = require('./records');
 
 /** Whether a record tells of what was read, in its order. */
 function isOfStream(opcode) {
@@ -41,7 +41,7 @@ function dispatchBacklog(handle) {
       const { opcode, flags, bytes } = backlog.shift();
       const words = new Int32Array(bytes.buffer, 0, bytes.length >> 2);
       handle.dispatch(opcode, flags, bytes, words, 0, bytes.length);
-    } while (backlog.length > 0 && backlog[0].opcode !== event.READ && !handle.silenced);
+    } while (backlog.length > 0 && !isRead(backlog[0].opcode, backlog[0].flags) && !handle.silenced);
   } finally {
     handle.dispatching = false;
   }

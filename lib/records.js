@@ -61,4 +61,16 @@ const event = Object.freeze({
   UNSOLICITED: 4,
 });
 
-module.exports = { HEADER_SIZE, command, event };
+/**
+ * Whether an event begins what another look at the kernel's buffer has brought: bytes, the end, or a failure. libuv
+ * would have told of it in a turn of its own.
+ * @param {number} opcode
+ * @param {number} flags
+ */
+function isRead(opcode, flags) {
+  // That bytes have come unasked belongs to the read that brought them.
+  return opcode === event.READ || opcode === event.READ_ERROR ||
+    (opcode === event.EOF && (flags & event.UNSOLICITED) === 0);
+}
+
+module.exports = { HEADER_SIZE, command, event, isRead };

@@ -8,6 +8,7 @@
 const { StreamDecoder } = require('../../binding');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../../lib/parser-settings');
 const { HEADER_SIZE, event } = require('../../lib/records');
+const { segmentsOf } = require('./exchange');
 
 const nodeMajor = Number.parseInt(process.versions.node, 10);
 
@@ -29,12 +30,13 @@ function remains({ bytes, cuts, method, validation, limits }) {
   const decoder = new StreamDecoder();
   decoder.reset(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
   const out = Buffer.alloc(4 * 1024 * 1024);
-  const starts = [0, ...cuts];
-  for (const [index, start] of starts.entries()) {
-    const length = decoder.execute(Buffer.from(bytes.slice(start, starts[index + 1]), 'latin1'), out);
+  let start = 0;
+  for (const segment of segmentsOf(bytes, cuts)) {
+    const length = decoder.execute(Buffer.from(segment, 'latin1'), out);
     for (let at = 0; at < length; at += HEADER_SIZE + ((out.readUInt32LE(at + 8) + 3) & ~3)) {
       if (out[at] === event.END) return bytes.length - start - out.readUInt32LE(at + 4);
     }
+    start += segment.length;
   }
   return 0;
 }
@@ -52,8 +54,12 @@ const MEANT = [
     node[common - 1].includes('ECONNRESET') && node[common].startsWith('response end {"complete":true') &&
     ours[common] === 'response aborted' && has(ours, 'response error {"name":"Error","message":"aborted"')],
   // Until Node 22, 'upgrade' is emitted for a second response too.
-  ['a second response does not upgrade', ({ node, ours, common }) => nodeMajor < 22 &&
-    node[common] === 'socket agentRemove' && has(ours.slice(0, common), 'response ') && !has(ours, 'request upgrade')],
+  ['a second response does not upgrade', ({ wanted, node, ours, common }) => nodeMajor < 22 &&
+    node[common] === 'socket agentRemove' && remains(wanted) > 0 && !has(ours, 'request upgrade')],
+  // Node's request emits 'close' again when the response, which was complete, has been read.
+  ['close comes once', ({ node, ours, common }) => node[common].startsWith('request close') &&
+    node[common] === node.find((line) => line.startsWith('request close')) && node[common + 1] === 'socket free' &&
+    node.toSpliced(common, 2).join('\n') === ours.join('\n')],
   // Only streams: what is not ours says so when it is reset.
   ['an idle stream tells of its reset', ({ transport, wanted, node, ours, common }) => nodeMajor >= 22 &&
     transport === 'stream' && wanted.ending === 'reset' && node[common] === 'socket close {"hadError":false}' &&

@@ -7,10 +7,13 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 
-const { Recorder, describeError } = require('./recorder');
+const { Recorder } = require('./recorder');
 
 /** The second request, on the same connection or another, is always answered so. */
 const AGAIN = 'HTTP/1.1 200 Again\r\nContent-Length: 5\r\n\r\nagain';
+
+/** Longer segments may come in two reads, as it happens. */
+const LONGEST_SEGMENT = 30000;
 
 /** Which exchange an exception belongs to that nobody has caught. */
 const current = new AsyncLocalStorage();
@@ -21,7 +24,7 @@ process.on('uncaughtException', (error, origin) => {
     console.error(error);
     process.exit(1);
   }
-  exchange.recorder.add('uncaught exception', describeError(error));
+  exchange.recorder.addError('uncaught exception', error);
 });
 
 class Exchange {
@@ -37,9 +40,9 @@ class Exchange {
     this.wanted = wanted;
     this.server = server;
     this.clock = clock;
-    this.recorder = new Recorder();
+    this.recorder = new Recorder(wanted.reading !== 'late');
     ({ mark: this.mark, connections: this.connections } = server.expect());
-    this.agent = client.newAgent({ keepAlive: wanted.keepAlive });
+    this.agent = client.newAgent({ keepAlive: wanted.keepAlive, highWaterMark: wanted.highWaterMark });
   }
 
   /** @returns {Promise<string[]>} what was seen */
@@ -61,7 +64,7 @@ class Exchange {
       this.socket = socket;
       recorder.watchSocket(socket);
     });
-    if (wanted.reading !== 'dump') req.on('response', (res) => recorder.watchResponse(res, wanted.reading));
+    if (wanted.reading !== 'dump') req.on('response', (res) => this.read(res));
     if (wanted.takesUpgrade) {
       for (const name of ['upgrade', 'connect']) {
         req.on(name, (res, socket, head) => recorder.watchTunnel(name, res, socket, head));
@@ -74,6 +77,13 @@ class Exchange {
     const arrived = () => this.connections.some(({ received }) => received.includes('\r\n\r\n'));
     await this.until('request', () => arrived() || req.destroyed);
     await this.rest();
+  }
+
+  read(res) {
+    const { recorder, wanted: { reading } } = this;
+    recorder.watchResponse(res);
+    if (reading === 'late') this.unread = res;
+    else recorder.readResponse(res, reading);
   }
 
   makeRequest({ method, expect, validation, limits: { maxHeadersCount, ...limits } }) {
@@ -93,12 +103,16 @@ class Exchange {
 
   async answer() {
     const { wanted: { bytes, cuts, ending, upload }, connections: [connection] } = this;
-    const starts = [0, ...cuts];
-    for (const [index, start] of starts.entries()) {
-      const segment = bytes.slice(start, starts[index + 1]);
+    const segments = segmentsOf(bytes, cuts);
+    for (const [index, segment] of segments.entries()) {
       if (!this.isReading(connection)) break;
-      if (ending === 'fin at once' && index === cuts.length) await this.end(connection, segment);
+      if (ending === 'fin at once' && index === segments.length - 1) await this.end(connection, segment);
       else if (segment !== '') await this.send(connection, segment);
+    }
+    if (this.unread) {
+      this.recordPool('before reading');
+      this.recorder.readResponse(this.unread, 'flow');
+      await this.rest();
     }
     if (upload === 'late') {
       this.req.end('dy');
@@ -114,13 +128,15 @@ class Exchange {
 
   async send(connection, segment) {
     connection.send(segment);
-    await this.until('reading', () => this.socket.bytesRead >= connection.sent || !this.isReading(connection));
+    const isRead = () => this.socket.bytesRead >= connection.sent || !this.isReading(connection);
+    // A reader that is late may have paused the connection.
+    if (!this.unread) await this.until('reading', isRead);
     await this.rest();
   }
 
   async end(connection, segment) {
     connection.end(segment);
-    await this.until('the end', () => this.socket.destroyed || this.socket.readableEnded);
+    if (!this.unread) await this.until('the end', () => this.socket.destroyed || this.socket.readableEnded);
     await this.rest();
   }
 
@@ -163,7 +179,7 @@ class Exchange {
     req.on('response', (res) => {
       recorder.add('second response', { status: res.statusCode, message: res.statusMessage });
       res.on('end', () => recorder.add('second response end', { complete: res.complete }));
-      res.on('error', (error) => recorder.add('second response error', describeError(error)));
+      res.on('error', (error) => recorder.addError('second response error', error));
       res.on('close', () => recorder.add('second response close'));
       res.resume();
     });
@@ -196,4 +212,16 @@ class Exchange {
   }
 }
 
-module.exports = { Exchange };
+function segmentsOf(bytes, cuts) {
+  const segments = [];
+  for (const [index, start] of [0, ...cuts].entries()) {
+    let segment = bytes.slice(start, cuts[index]);
+    for (; segment.length > LONGEST_SEGMENT; segment = segment.slice(LONGEST_SEGMENT)) {
+      segments.push(segment.slice(0, LONGEST_SEGMENT));
+    }
+    segments.push(segment);
+  }
+  return segments;
+}
+
+module.exports = { Exchange, segmentsOf };

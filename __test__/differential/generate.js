@@ -16,7 +16,8 @@ const { WIRES } = require('./wires');
  * @property {{ insecureHTTPParser?: boolean, httpValidation?: string }} validation
  * @property {object} limits `maxHeaderSize`, `joinDuplicateHeaders`, `maxHeadersCount`
  * @property {'open'|'fin'|'fin at once'|'reset'} ending what the server does with the connection behind the bytes
- * @property {'flow'|'dump'|'readable'} reading how the response is read
+ * @property {'flow'|'dump'|'readable'|'late'} reading how the response is read; late is when all has been sent
+ * @property {number} [highWaterMark] of the agent's sockets, and thereby of the response
  * @property {boolean} takesUpgrade whether somebody listens for 'upgrade' and 'connect'
  * @property {boolean} keepAlive of the agent
  */
@@ -32,7 +33,7 @@ const LIMITS = [
   { maxHeadersCount: 1500 }, { joinDuplicateHeaders: true },
 ];
 const ENDINGS = ['open', 'open', 'fin', 'fin at once', 'reset'];
-const READINGS = ['flow', 'flow', 'flow', 'dump', 'readable'];
+const READINGS = ['flow', 'flow', 'flow', 'dump', 'readable', 'late'];
 
 /** A NUL in a header value in relaxed mode: llhttp 9.4.0 to 9.4.3 do not return from it. */
 const neverReturns = ({ validation, bytes }) => validation.httpValidation === 'relaxed' && bytes.includes('\0');
@@ -115,6 +116,7 @@ function mutatedCase(random, name) {
     reading: random.pick(READINGS),
     takesUpgrade: !random.oneIn(4),
     keepAlive: !random.oneIn(6),
+    highWaterMark: random.oneIn(4) ? 1 + random.below(100) : undefined,
   };
 }
 
@@ -201,7 +203,7 @@ const MUTATIONS = [
   },
 ];
 
-/** All segments have to fit into the kernel's buffers and into one read of either client. */
+/** Answers have to fit into the kernel's buffers. */
 const LONGEST = 45000;
 
 function mutate(bytes, random) {

@@ -3,10 +3,15 @@
 /** What a user of a client can see of one exchange, as lines in the order in which it was seen. */
 
 /** Properties by which errors are told apart. */
-const ERROR_PROPERTIES = ['name', 'message', 'code', 'errno', 'syscall', 'reason', 'bytesParsed'];
+const ERROR_PROPERTIES = ['name', 'message', 'code', 'errno', 'syscall', 'reason'];
 
 class Recorder {
-  constructor() {
+  /**
+   * @param {boolean} tellsPackets whether each segment is read by itself, so that errors tell the same packets; a
+   *   reader that has paused gets several at once, and how many is not for users to rely on
+   */
+  constructor(tellsPackets) {
+    this.tellsPackets = tellsPackets;
     /** @type {string[]} */
     this.lines = [];
     this.body = '';
@@ -26,6 +31,22 @@ class Recorder {
     this.lines.push(details === undefined ? what : `${what} ${JSON.stringify(details)}`);
   }
 
+  /**
+   * @param {string} what
+   * @param {Error} error
+   */
+  addError(what, error) {
+    const details = {};
+    for (const property of ERROR_PROPERTIES) {
+      if (error[property] !== undefined) details[property] = error[property];
+    }
+    if (error.rawPacket && this.tellsPackets) {
+      details.bytesParsed = error.bytesParsed;
+      details.rawPacket = Buffer.from(error.rawPacket).toString('latin1');
+    }
+    this.add(what, details);
+  }
+
   /** Pieces of a body are recorded as one: where they are cut is not for users to rely on. */
   addBytes(chunk) {
     this.body += chunk.toString('latin1');
@@ -42,7 +63,7 @@ class Recorder {
     const events = ['socket', 'finish', 'continue', 'drain', 'timeout', 'abort'];
     for (const event of events) req.on(event, () => this.add(`${name} ${event}`));
     req.on('information', (information) => this.add(`${name} information`, describeInformation(information)));
-    req.on('error', (error) => this.add(`${name} error`, describeError(error)));
+    req.on('error', (error) => this.addError(`${name} error`, error));
     req.on('close', () => this.add(`${name} close`, {
       destroyed: req.destroyed, finished: req.writableFinished, hasResponse: Boolean(req.res), aborted: req.aborted,
     }));
@@ -61,8 +82,7 @@ class Recorder {
    * @param {import('node:http').IncomingMessage} res
    * @param {'flow'|'readable'} reading
    */
-  watchResponse(res, reading) {
-    this.add('response', describeHead(res));
+  readResponse(res, reading) {
     if (reading === 'flow') {
       res.on('data', (chunk) => this.addBytes(chunk));
     } else {
@@ -70,6 +90,11 @@ class Recorder {
         for (let chunk; (chunk = res.read()) !== null;) this.addBytes(chunk);
       });
     }
+  }
+
+  /** @param {import('node:http').IncomingMessage} res */
+  watchResponse(res) {
+    this.add('response', describeHead(res));
     res.on('end', () => this.add('response end', {
       complete: res.complete,
       aborted: res.aborted,
@@ -79,7 +104,7 @@ class Recorder {
     }));
     res.on('aborted', () => this.add('response aborted'));
     res.on('timeout', () => this.add('response timeout'));
-    res.on('error', (error) => this.add('response error', describeError(error)));
+    res.on('error', (error) => this.addError('response error', error));
     res.on('close', () => this.add('response close', {
       complete: res.complete,
       aborted: res.aborted,
@@ -94,7 +119,7 @@ class Recorder {
     this.add(`request ${name}`, { ...describeHead(res), upgrade: res.upgrade, head: head.toString('latin1') });
     socket.on('data', (chunk) => this.addBytes(chunk));
     socket.on('end', () => this.add('tunnel end'));
-    socket.on('error', (error) => this.add('tunnel error', describeError(error)));
+    socket.on('error', (error) => this.addError('tunnel error', error));
   }
 }
 
@@ -118,13 +143,4 @@ function describeHead(res) {
   };
 }
 
-function describeError(error) {
-  const described = {};
-  for (const property of ERROR_PROPERTIES) {
-    if (error[property] !== undefined) described[property] = error[property];
-  }
-  if (error.rawPacket) described.rawPacket = Buffer.from(error.rawPacket).toString('latin1');
-  return described;
-}
-
-module.exports = { Recorder, describeError };
+module.exports = { Recorder };

@@ -72,10 +72,7 @@ impl Stream {
 
     /// As [`Self::has_unread_input`], but asks the kernel only if the runtime has noticed something.
     pub fn has_noticed_input(&self) -> bool {
-        is_input(&match self {
-            Self::Tcp(stream) => stream.try_io(Interest::READABLE, || self.peek()),
-            Self::Unix(stream) => stream.try_io(Interest::READABLE, || self.peek()),
-        })
+        is_input(&self.peek_if_noticed())
     }
 
     /// Waits until there is unread input, without reading it.
@@ -86,6 +83,28 @@ impl Stream {
             }
         }
         Poll::Pending
+    }
+
+    /// Waits until the peer's end is the next thing to read, or reading fails. With bytes before it there
+    /// is nothing to wait for until these are read.
+    pub fn poll_end(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.poll_read_ready(context).is_ready() {
+            match self.peek_if_noticed() {
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(_) => return Poll::Pending,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// As [`Self::peek`], but asks the kernel only if the runtime has noticed something.
+    fn peek_if_noticed(&self) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, || self.peek()),
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, || self.peek()),
+        }
     }
 
     fn peek(&self) -> io::Result<usize> {

@@ -239,7 +239,7 @@ impl Connection {
 
     fn poll_reads(&self, state: &mut State, context: &mut Context<'_>) -> Reads {
         for _ in 0..READS_A_TURN {
-            if state.paused || state.read_ended {
+            if state.read_ended || (state.paused && !self.hears_end(state, context)) {
                 return Reads::Done;
             }
             if self.outlet.throttle(context.waker(), &mut state.round) {
@@ -271,6 +271,24 @@ impl Connection {
         // More may wait; let other connections read first.
         context.waker().wake_by_ref();
         Reads::Deferred
+    }
+
+    /// Whether all that there is to read is the end of the stream. A reader that has paused hears of
+    /// that, and of a failure, as from libuv: it may have paused for good.
+    fn hears_end(&self, state: &mut State, context: &mut Context<'_>) -> bool {
+        let Phase::Open(stream) = &state.phase else {
+            return false;
+        };
+        match stream.poll_end(context) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                // The kernel tells an error once.
+                let flags = if state.armed { 0 } else { event::IDLE };
+                self.read_failed(state, &error, flags);
+                false
+            }
+        }
     }
 
     /// Looks whether the peer has closed, or sends what it was not asked for, before the first byte of

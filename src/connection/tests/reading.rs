@@ -148,15 +148,34 @@ fn a_paused_connection_reads_nothing_more_until_it_is_resumed() {
 }
 
 #[test]
-fn the_end_of_a_paused_stream_is_not_told_before_it_is_resumed() {
+fn the_end_of_a_paused_stream_is_told_unless_bytes_wait_before_it() {
+    let listener = listen();
+    let mut client = Client::new();
+    let peers = [0, 1].map(|id| asked(&mut client, id, &listener));
+    client.send(|batch| batch.command(command::PAUSE, 0).command(command::PAUSE, 1));
+    let [silent, mut speaking] = peers;
+    speaking.write_all(HELLO).unwrap();
+    drop((silent, speaking));
+    assert_eq!(client.expect(0, event::EOF).flags, 0);
+    client.expect_nothing(1);
+
+    client.send(|batch| batch.command(command::RESUME, 1));
+    client.response(1);
+    assert_eq!(client.expect(1, event::EOF).flags, event::IDLE);
+}
+
+#[test]
+fn a_reset_reaches_a_paused_reader() {
     let listener = listen();
     let mut client = Client::new();
     let peer = asked(&mut client, 0, &listener);
     client.send(|batch| batch.command(command::PAUSE, 0));
+    socket2::SockRef::from(&peer)
+        .set_linger(Some(std::time::Duration::ZERO))
+        .unwrap();
     drop(peer);
-    client.expect_nothing(0);
-    client.send(|batch| batch.command(command::RESUME, 0));
-    assert_eq!(client.expect(0, event::EOF).flags, 0);
+    let error = client.expect(0, event::READ_ERROR);
+    assert_eq!((error.flags, error.errno()), (0, libc::ECONNRESET));
 }
 
 #[test]
