@@ -25,12 +25,12 @@ describeOurs('what a user sees is what node:http shows', () => {
     ['of some answers as they stand, in each mode, with each ending', ['--whole', '--every', '19'], 500],
     ['of some short answers in two pieces, at every position, and byte by byte', ['--cut', '60', '--every', '20'], 500],
   ])('%s', async (_what, options, least) => {
-    const { summary, stdout, stderr } = await compare(...options);
+    const { code, summary, stdout, stderr } = await compare(...options);
     expect(stderr).toBe('');
     // With the first differences, if there are any.
     expect(stdout.split('\nknown:')[0]).not.toContain('---');
     const [cases, differences] = summary.map(Number);
-    expect(differences).toBe(0);
+    expect([code, differences]).toEqual([0, 0]);
     expect(cases).toBeGreaterThanOrEqual(least);
   }, TIMEOUT + 5000);
 });
