@@ -8,8 +8,10 @@
 const { AsyncLocalStorage } = require('node:async_hooks');
 const diagnostics = require('node:diagnostics_channel');
 const { once } = require('node:events');
+const fs = require('node:fs');
 const nodeHttp = require('node:http');
 const net = require('node:net');
+const path = require('node:path');
 const { PerformanceObserver } = require('node:perf_hooks');
 
 const ferrequest = require('..');
@@ -358,5 +360,31 @@ describeOurs('a client made of all these', () => {
     const { address } = await serve((_req, res) => res.end('works'));
     const { body } = await exchange({ ...address, agent: false });
     expect(String(body)).toBe('works');
+  });
+});
+
+describeOurs('ARCHITECTURE.md', () => {
+  const root = path.join(__dirname, '..');
+  const listed = fs.readFileSync(path.join(root, 'ARCHITECTURE.md'), 'utf8').split('## Node\'s private parts in use')[1];
+  const sources = fs.readdirSync(path.join(root, 'lib')).filter((name) => name.endsWith('.js'))
+    .map((name) => fs.readFileSync(path.join(root, 'lib', name), 'utf8'))
+    // Comments may name what is not used.
+    .map((source) => source.replace(/\/\*\*[^]*?\*\/|\/\/.*$/gm, ''));
+
+  it.each(Object.keys(SINCE))('lists %s', (name) => {
+    expect(listed).toContain(`\`${name}\``);
+  });
+
+  it('lists every member with an underscore that is used', () => {
+    const used = new Set(Array.from(sources.join('\n').matchAll(/\.(_\w+)/g), ([, name]) => name));
+    expect(used.size).toBeGreaterThan(20);
+    expect([...used].filter((name) => !listed.includes(name))).toEqual([]);
+  });
+
+  it('lists none that is not used', () => {
+    const all = sources.join('\n');
+    const names = Array.from(listed.matchAll(/`(?:[\w.]*\.)?(_\w+|k[A-Z]\w+)`/g), ([, name]) => name);
+    expect(names.length).toBeGreaterThan(30);
+    expect(names.filter((name) => !all.includes(name))).toEqual([]);
   });
 });
