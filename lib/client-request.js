@@ -12,6 +12,7 @@ const net = require('node:net');
 const { addAbortSignal, finished } = require('node:stream');
 
 const agents = require('./global-agent');
+const { debug } = require('./debug');
 const { connectionReset, createError } = require('./errors');
 const { kAuthority, kHighWaterMark, kOutHeaders, kUniqueHeaders } = require('./node-internals');
 const { NativeSocket } = require('./native-socket');
@@ -92,6 +93,7 @@ function ClientRequest(input, options, callback) {
   setHeaders(this, options, authority, isProxied ? options : undefined);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
+  if (debug) debug.onRequest(this);
   if (agent) {
     agent.addRequest(this, options);
   } else {
@@ -267,6 +269,7 @@ function emitAbort(req) {
 ClientRequest.prototype.destroy = function destroy(error) {
   if (this.destroyed) return this;
   this.destroyed = true;
+  if (debug) debug.onDestroy(this, error);
   // Whatever else the response brings is of no interest.
   this.res?._dump();
   this[kError] = error;
@@ -330,6 +333,7 @@ function finishRefused(req, socket, error) {
 /** From here on the socket's events are this request's. */
 function assignSocket(req, socket) {
   req.socket = socket;
+  if (debug) debug.onSocket(req, socket);
   if (socket instanceof NativeSocket && socket.isNative) {
     socket.parser = null;
     socket._handle.request(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);

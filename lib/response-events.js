@@ -13,6 +13,7 @@ const { setImmediate } = require('node:timers');
 const { addTrailers, createResponse, kAnnouncesTimeout } = require('./client-response');
 const { connectionReset } = require('./errors');
 const counts = require('./counts');
+const { debug } = require('./debug');
 const { kDetachAbortSignal, kNeedDrain } = require('./node-internals');
 const performanceEntries = require('./performance-entries');
 const { event } = require('./records');
@@ -115,6 +116,7 @@ function stopReading(socket) {
  */
 function emitError(req, error) {
   req[kFailed] = true;
+  if (debug) debug.onError(req, error);
   if (channels.error.hasSubscribers) channels.error.publish({ request: req, error });
   req.emit('error', error);
 }
@@ -153,6 +155,7 @@ function onHead(socket, flags, slab, words, start, end) {
   res[kAnnouncesTimeout] = (flags & event.KEEP_ALIVE_FIELD) !== 0;
   if (!(flags & event.KEEP_ALIVE) && !req.upgradeOrConnect) req.shouldKeepAlive = false;
   res.req = req;
+  if (debug) debug.onResponse(req, res);
   performanceEntries.stop(req, res);
   if (channels.finish.hasSubscribers) channels.finish.publish({ request: req, response: res });
 
@@ -220,6 +223,7 @@ function onEnd(socket, slab, start, end) {
 
 /** The decoder gave up. */
 function onParseError(socket, error) {
+  if (debug) debug.onParseError(socket, error);
   const req = socket._httpMessage;
   if (!req) {
     socket.destroy();
@@ -304,6 +308,7 @@ function finishMessage(socket) {
 
 function onSocketClose() {
   const socket = this;
+  if (debug) debug.onClose(socket);
   const req = socket._httpMessage;
   if (!req || req._closed) return;
   const { res } = req;
@@ -444,6 +449,7 @@ function giveBack(req) {
 
 function free(req) {
   const { socket } = req;
+  if (debug && socket) debug.onFree(socket);
   closeRequest(req);
   if (socket?.[kRetired]) socket.destroy();
   else socket?.emit('free');
