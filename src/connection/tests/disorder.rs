@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use super::harness::{Client, Event, GET, HELLO, listen, noise};
 use crate::bridge::records::event;
@@ -22,25 +22,33 @@ impl Dice {
     }
 }
 
-/// Accepts until nobody can connect any more, and treats every connection badly in another way.
-fn misbehave(listener: &TcpListener, mut dice: Dice) {
-    let mut kept = Vec::new();
-    while let Ok((mut peer, _)) = listener.accept() {
-        let _ = peer.set_nonblocking(true);
-        // Whatever fails here is how the peer behaves.
-        match dice.below(7) {
-            0 => drop(peer.read(&mut [0; 1])),
-            1 => drop(peer.write(HELLO)),
-            2 => drop(peer.write(&HELLO[..20])),
-            3 => drop(peer.write(&noise(100_000))),
-            4 => drop(peer.write(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx",
-            )),
-            5 => drop(socket2::SockRef::from(&peer).set_linger(Some(std::time::Duration::ZERO))),
-            _ => kept.push(peer),
-        }
-        if dice.below(4) == 0 {
-            kept.clear();
+/// Peers that treat every connection badly, each in another way. They act between two turns of the
+/// client, on its thread, so that what happens does not hang on who is given a processor.
+struct BadPeers {
+    listener: TcpListener,
+    dice: Dice,
+    kept: Vec<TcpStream>,
+}
+
+impl BadPeers {
+    fn act(&mut self) {
+        while let Ok((mut peer, _)) = self.listener.accept() {
+            peer.set_nonblocking(true).unwrap();
+            // Whatever fails here is how the peer behaves.
+            match self.dice.below(7) {
+                0 => drop(peer.read(&mut [0; 1])),
+                1 => drop(peer.write(HELLO)),
+                2 => drop(peer.write(&HELLO[..20])),
+                3 => drop(peer.write(&noise(100_000))),
+                4 => drop(peer.write(
+                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx",
+                )),
+                5 => drop(socket2::SockRef::from(&peer).set_linger(Some(std::time::Duration::ZERO))),
+                _ => self.kept.push(peer),
+            }
+            if self.dice.below(4) == 0 {
+                self.kept.clear();
+            }
         }
     }
 }
@@ -71,8 +79,12 @@ fn commands_in_any_order_to_peers_that_do_anything_neither_panic_nor_leak() {
 fn disorder(seed: u32) -> VecDeque<Event> {
     let listener = listen();
     let address = listener.local_addr().unwrap();
-    let server = listener.try_clone().unwrap();
-    let server = std::thread::spawn(move || misbehave(&server, Dice(seed + 1)));
+    listener.set_nonblocking(true).unwrap();
+    let mut peers = BadPeers {
+        listener,
+        dice: Dice(seed + 1),
+        kept: Vec::new(),
+    };
     let mut client = Client::new();
     let mut dice = Dice(seed);
     let large = noise(70_000);
@@ -101,7 +113,10 @@ fn disorder(seed: u32) -> VecDeque<Event> {
             }
             batch
         });
-        client.spin(dice.below(6) as usize);
+        let turns = dice.below(6) as usize;
+        client.spin(turns);
+        peers.act();
+        client.spin(turns);
         if dice.below(3) == 0 {
             client.drain();
         }
@@ -122,9 +137,5 @@ fn disorder(seed: u32) -> VecDeque<Event> {
     assert_eq!(count(event::FAILED), 0, "seed {seed}");
     assert_eq!(count(event::CLOSED), closes, "seed {seed}");
     assert_eq!(client.runtime.metrics().num_alive_tasks(), 0);
-    socket2::SockRef::from(&listener)
-        .shutdown(std::net::Shutdown::Both)
-        .unwrap();
-    server.join().unwrap();
     client.log
 }
