@@ -88,8 +88,10 @@ export interface Stats {
   bytesIn: number;
   /** Bytes written to connections of the I/O thread. */
   bytesOut: number;
-  /** Calls from JavaScript to the I/O thread that handed over what had been staged. */
+  /** Calls from JavaScript into the addon that handed over what had been staged. */
   doorbells: number;
+  /** Requests that the JavaScript thread exchanged itself, as it does while few are in progress at a time. */
+  direct: number;
   /** Times that JavaScript took everything the I/O thread had queued. */
   drains: number;
   /** Records taken by a drain, on average. */

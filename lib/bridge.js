@@ -8,7 +8,7 @@
  */
 
 const { AsyncResource } = require('node:async_hooks');
-const { setImmediate } = require('node:timers');
+const { setImmediate, setTimeout } = require('node:timers');
 
 const counts = require('./counts');
 const { HEADER_SIZE, command, isRead } = require('./records');
@@ -25,6 +25,8 @@ const LONGEST_ADDRESS = 4096;
 const ROOM_SIZE = 256 * 1024;
 /** A room with less than this left is replaced. */
 const ROOM_MINIMUM = 64 * 1024;
+/** For so many milliseconds at most does a process live on for the next request. */
+const HOLD_ON = 2;
 /** Drains in a row before timers and other I/O of the process get their turn. */
 const DRAINS_A_TURN = 8;
 
@@ -58,6 +60,7 @@ let open = 0;
 /** Open handles that are to keep the process alive. */
 let holders = 0;
 let holding = false;
+let letGoDue = false;
 
 /**
  * Gives a handle its connection id.
@@ -216,14 +219,16 @@ function hold(change) {
   if (holders > 0 && !holding) {
     holding = true;
     native.hold(true);
-  } else if (holders === 0 && holding) {
-    // Not at once: the next request mostly follows in the same turn, and each change is a call into the addon.
-    setImmediate(letGo);
+  } else if (holders === 0 && !letGoDue) {
+    // Not at once: the next request mostly follows, and each change is a call into the addon.
+    letGoDue = true;
+    setTimeout(letGo, HOLD_ON).unref();
   }
 }
 
 /** Lets the process end, unless a handle wants it again. */
 function letGo() {
+  letGoDue = false;
   if (holders === 0 && holding) {
     holding = false;
     native.hold(false);
@@ -373,6 +378,7 @@ function failAll() {
     lost.hold(false);
   }
   if (open > 0) lost.keep(false);
+  lost.abandon();
   open = 0;
 }
 
@@ -391,6 +397,7 @@ function stats() {
     bytesIn: counters?.bytesIn ?? 0,
     bytesOut: counters?.bytesOut ?? 0,
     doorbells: counters?.doorbells ?? 0,
+    direct: counters?.direct ?? 0,
     drains: counts.drains,
     recordsPerDrain: counts.drains === 0 ? 0 : counts.records / counts.drains,
   };

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::shortcut::IdleTable;
+use super::lending::Lending;
 
 /// Pages kept for reuse, so that a steady stream allocates nothing.
 const SPARE_PAGES: usize = 8;
@@ -58,13 +58,13 @@ pub struct Completions {
     /// Bytes in the queue. Changed only under the lock.
     queued: AtomicUsize,
     wake: Box<dyn Fn() + Send + Sync>,
-    /// Connections on which JavaScript may send the next request itself.
-    pub idle: IdleTable,
+    /// Where connections are laid for JavaScript to borrow.
+    pub lending: Lending,
     /// Counters of the I/O thread for `stats()`.
     pub counters: Counters,
 }
 
-/// Counted on the I/O thread, read by `stats()`.
+/// Counted where it happens, read by `stats()`.
 #[derive(Default)]
 pub struct Counters {
     /// Connections that were established.
@@ -75,6 +75,8 @@ pub struct Counters {
     pub bytes_in: AtomicU64,
     /// Bytes written to the kernel.
     pub bytes_out: AtomicU64,
+    /// Requests that JavaScript exchanged itself on a borrowed connection.
+    pub direct: AtomicU64,
 }
 
 impl Counters {
@@ -91,7 +93,7 @@ impl Completions {
             shared: Mutex::default(),
             queued: AtomicUsize::new(0),
             wake: Box::new(wake),
-            idle: IdleTable::default(),
+            lending: Lending::default(),
             counters: Counters::default(),
         }
     }
@@ -106,6 +108,40 @@ impl Completions {
             page.clear();
             return;
         }
+        self.put(&mut shared, page);
+        let wake = !std::mem::replace(&mut shared.pending, true);
+        // Outside of the lock: the woken thread will want it at once.
+        drop(shared);
+        if wake {
+            (self.wake)();
+        }
+    }
+
+    /// Makes the reader come although the queue may be empty: a connection is offered.
+    pub fn wake_reader(&self) {
+        let wake = {
+            let mut shared = self.lock();
+            !shared.closed && !std::mem::replace(&mut shared.pending, true)
+        };
+        if wake {
+            (self.wake)();
+        }
+    }
+
+    /// As [`Self::publish`], by the reader itself, who is going to drain anyway.
+    pub fn publish_here(&self, page: &mut Vec<u8>) {
+        if page.is_empty() {
+            return;
+        }
+        let mut shared = self.lock();
+        if shared.closed {
+            page.clear();
+        } else {
+            self.put(&mut shared, page);
+        }
+    }
+
+    fn put(&self, shared: &mut Shared, page: &mut Vec<u8>) {
         self.queued.fetch_add(page.len(), Ordering::Relaxed);
         match shared.pages.back_mut() {
             Some(last) if last.len() + page.len() <= MERGED_PAGE_LIMIT => last.append(page),
@@ -113,12 +149,6 @@ impl Completions {
                 let empty = shared.spare.pop().unwrap_or_default();
                 shared.pages.push_back(std::mem::replace(page, empty));
             }
-        }
-        let wake = !std::mem::replace(&mut shared.pending, true);
-        // Outside of the lock: the woken thread will want it at once.
-        drop(shared);
-        if wake {
-            (self.wake)();
         }
     }
 
@@ -209,6 +239,7 @@ impl Completions {
         shared.pages.clear();
         shared.spare.clear();
         shared.descriptors.clear();
+        self.lending.close();
         self.queued.store(0, Ordering::Relaxed);
     }
 

@@ -1,7 +1,7 @@
 //! What `lib/bridge.js` calls. Converts and hands on; decides nothing. A panic in here becomes a
 //! JavaScript exception.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +11,13 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use super::completions::{Completions, Drained};
+use super::direct::{Batch, Direct};
+use super::driver::{Driver, Load};
 use super::io_thread::IoThread;
 use super::link::Link;
 use super::mailbox::Message;
 use super::notifier::Notifier;
 use super::records::{command, event};
-use super::shortcut;
 use crate::codec::Decoder;
 use crate::connection::events::{self, Body};
 
@@ -26,8 +27,21 @@ pub struct Bridge {
     link: Link,
     completions: Arc<Completions>,
     notifier: Arc<Notifier>,
+    load: RefCell<Load>,
+    driver: RefCell<Borrowing>,
     batches: Cell<u64>,
     held: Cell<bool>,
+}
+
+/// Whether this bridge borrows connections.
+#[derive(Default)]
+enum Borrowing {
+    /// There was no reason to yet.
+    #[default]
+    Unneeded,
+    /// Its event loop does not let it.
+    Impossible,
+    Possible(Driver),
 }
 
 #[napi]
@@ -47,24 +61,40 @@ impl Bridge {
             link,
             completions,
             notifier,
+            load: RefCell::default(),
+            driver: RefCell::default(),
             batches: Cell::new(0),
             held: Cell::new(false),
         })
     }
 
-    /// Hands the first `length` bytes of the staging buffer to the I/O thread.
+    /// Hands the first `length` bytes of the staging buffer on: to the I/O thread, or, while there is
+    /// little to do, straight to the peer.
     #[napi(catch_unwind)]
-    pub fn doorbell(&self, staging: &[u8], length: u32) {
-        let batch = staging.get(..length as usize).unwrap_or(staging).to_vec();
+    pub fn doorbell(&self, env: Env, staging: &[u8], length: u32) {
+        let bytes = staging.get(..length as usize).unwrap_or(staging);
         self.batches.set(self.batches.get() + 1);
-        self.link
-            .with_mailbox(|mailbox| shortcut::hand_over(mailbox, &self.completions, batch));
+        let batch = Batch::of(bytes);
+        self.load.borrow_mut().weigh(&batch);
+        self.choose_borrowing(&env);
+        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
+            driver.with(|direct| direct.hand_over(bytes, batch));
+            driver.expect();
+            return;
+        }
+        self.completions.lending.announce();
+        self.send(Message::Batch(self.completions.clone(), bytes.to_vec()));
     }
 
     /// Sends the bytes on a connection, around the staging buffer.
     #[napi(catch_unwind)]
     pub fn write(&self, connection: u32, bytes: &[u8], acknowledge: bool) {
         let bytes = bytes.to_vec();
+        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
+            driver.with(|direct| direct.hand_over_write(connection, bytes, acknowledge));
+            return;
+        }
+        self.completions.lending.announce();
         self.send(Message::Write {
             completions: self.completions.clone(),
             connection,
@@ -80,6 +110,10 @@ impl Bridge {
         let outcome = self
             .completions
             .drain(slab.get_mut(offset as usize..).unwrap_or_default());
+        // Behind it: whoever offers from now on finds that the queue was seen empty, and wakes.
+        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
+            driver.with(Direct::borrow_offered);
+        }
         match outcome {
             Drained::Copied { bytes, resume } => {
                 if resume {
@@ -146,7 +180,32 @@ impl Bridge {
             bytes_in: get(&counters.bytes_in),
             bytes_out: get(&counters.bytes_out),
             doorbells: self.batches.get() as f64,
+            direct: get(&counters.direct),
         }
+    }
+
+    /// Closes what is borrowed: the I/O thread is lost.
+    #[napi(catch_unwind)]
+    pub fn abandon(&self) {
+        *self.driver.borrow_mut() = Borrowing::Impossible;
+        self.completions.lending.close();
+    }
+
+    /// Asks for connections to borrow while the load is light, and joins the event loop for the first.
+    fn choose_borrowing(&self, env: &Env) {
+        let light = self.load.borrow().is_light();
+        let mut driver = self.driver.borrow_mut();
+        if light && matches!(*driver, Borrowing::Unneeded) {
+            let (completions, notifier) = (self.completions.clone(), self.notifier.clone());
+            let started = self.link.mailbox().and_then(|mailbox| {
+                Driver::start(env, completions, mailbox, notifier)
+                    .ok()
+                    .flatten()
+            });
+            *driver = started.map_or(Borrowing::Impossible, Borrowing::Possible);
+        }
+        let wanted = light && matches!(*driver, Borrowing::Possible(_));
+        self.completions.lending.want(wanted);
     }
 
     fn send(&self, message: Message) {
@@ -165,8 +224,10 @@ pub struct Counters {
     pub bytes_in: f64,
     /// Bytes written to the kernel.
     pub bytes_out: f64,
-    /// Batches handed to the I/O thread.
+    /// Batches handed over.
     pub doorbells: f64,
+    /// Requests exchanged by the JavaScript thread itself.
+    pub direct: f64,
 }
 
 /// The decoder for sockets that JavaScript reads from.

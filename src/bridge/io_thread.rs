@@ -58,6 +58,11 @@ impl IoThread {
         &self.mailbox
     }
 
+    /// The same, for one who may outlive the thread: nobody takes what is put there then.
+    pub fn shared_mailbox(&self) -> Arc<Mailbox> {
+        self.mailbox.clone()
+    }
+
     /// Registers a queue that has to hear of a failure. Gives `false` if that has happened already.
     fn attach(&self, completions: &Arc<Completions>) -> bool {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,21 +115,17 @@ thread_local! {
 
 /// The runtime of an I/O thread, with what its connections need of it.
 pub fn configure(builder: &mut Builder, mailbox: &Arc<Mailbox>) -> io::Result<LocalRuntime> {
-    let (parking, unparking) = (mailbox.clone(), mailbox.clone());
+    let mailbox = mailbox.clone();
     builder
         .enable_io()
         // Publishing when the thread is about to sleep makes the pages as large, and the wakes as
         // few, as they can be without delaying anything.
-        .on_thread_park(move || {
-            flush_all();
-            parking.set_asleep(true);
-        })
-        // Commands that were left without ringing come before the events that woke the thread: a
-        // response may be among these, and its decoder has to be armed.
+        .on_thread_park(flush_all)
+        // What JavaScript has asked for comes before what has woken the thread: it may have paused, or
+        // closed, the connection that there is news of.
         .on_thread_unpark(move || {
-            unparking.set_asleep(false);
             note_poll();
-            carry_out(&unparking);
+            carry_out(&mailbox);
         })
         .build_local(LocalOptions::default())
 }
@@ -166,4 +167,4 @@ fn fail_all(queues: &Queues) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

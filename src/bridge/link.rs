@@ -61,6 +61,11 @@ impl Link {
         }
     }
 
+    /// The mailbox for somebody who keeps it, unless the environment has ended.
+    pub fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        Some(self.0.borrow().as_ref()?.thread.shared_mailbox())
+    }
+
     fn as_pointer(&self) -> *mut c_void {
         Rc::as_ptr(&self.0).cast_mut().cast()
     }

@@ -1,11 +1,11 @@
 //! From JavaScript to the I/O thread: batches of commands and a bell.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::completions::Completions;
+use crate::connection::Lent;
 
 /// What the JavaScript thread says to the I/O thread.
 pub enum Message {
@@ -24,6 +24,8 @@ pub enum Message {
         /// Whether to answer with `WRITTEN`.
         acknowledge: bool,
     },
+    /// JavaScript gives a connection back.
+    Return(Arc<Completions>, Box<Lent>),
     /// A throttled queue has been emptied.
     Drained(Arc<Completions>),
     /// The queue's environment is gone: drop its connections without another word.
@@ -46,43 +48,20 @@ struct Inbox {
 pub struct Mailbox {
     inbox: Mutex<Inbox>,
     bell: Notify,
-    /// The I/O thread sleeps, and has told of everything that it knows.
-    asleep: AtomicBool,
 }
 
 impl Mailbox {
     /// Hands a message over. The bell is rung only for the first of a series: while the I/O thread
     /// has not answered it, it will find the others too.
     pub fn send(&self, message: Message) {
+        self.send_all([message]);
+    }
+
+    /// As [`Self::send`], for several in their order.
+    pub fn send_all(&self, messages: impl IntoIterator<Item = Message>) {
         let mut inbox = self.lock();
-        inbox.messages.push(message);
+        inbox.messages.extend(messages);
         let ring = !std::mem::replace(&mut inbox.rung, true);
-        drop(inbox);
-        if ring {
-            self.bell.notify_one();
-        }
-    }
-
-    /// Whether the I/O thread sleeps; it may be waking up just now.
-    pub fn is_asleep(&self) -> bool {
-        self.asleep.load(Ordering::Acquire)
-    }
-
-    /// Notes that the I/O thread goes to sleep, or has woken and will look into the mailbox before it
-    /// does anything else.
-    pub fn set_asleep(&self, asleep: bool) {
-        self.asleep.store(asleep, Ordering::Release);
-    }
-
-    /// Leaves a message without ringing: the I/O thread finds it when something else wakes it. `make`
-    /// may cause just that; it runs while the thread cannot look into the mailbox, so if it is told
-    /// that the thread sleeps, the thread has not come to its sockets before the message is there. It
-    /// gives the message, and whether to ring after all.
-    pub fn leave(&self, make: impl FnOnce(bool) -> (Message, bool)) {
-        let mut inbox = self.lock();
-        let (message, urgent) = make(self.is_asleep());
-        inbox.messages.push(message);
-        let ring = urgent && !std::mem::replace(&mut inbox.rung, true);
         drop(inbox);
         if ring {
             self.bell.notify_one();

@@ -8,14 +8,18 @@
 //! | [`notifier`] | the threadsafe function that wakes JavaScript |
 //! | [`io_thread`] | the thread itself |
 //! | [`link`] | the end of it all |
-//! | [`shortcut`] | a request that JavaScript sends itself, while the I/O thread sleeps |
+//! | [`lending`], [`direct`] | connections that JavaScript borrows while there is little to do |
+//! | [`driver`], [`event_loop`] | when it does, and how it learns of news on them: libuv |
 //! | [`exports`] | what `lib/bridge.js` calls |
 
 pub mod completions;
+pub mod direct;
+pub mod driver;
+pub mod event_loop;
 pub mod exports;
 pub mod io_thread;
+pub mod lending;
 pub mod link;
 pub mod mailbox;
 pub mod notifier;
 pub mod records;
-pub mod shortcut;

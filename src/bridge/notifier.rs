@@ -98,6 +98,36 @@ impl Notifier {
         }
     }
 
+    /// Calls the callback now.
+    ///
+    /// # Safety
+    /// This is called by the event loop of the JavaScript thread, outside of any other call, and the
+    /// context was made in its environment and not destroyed.
+    pub unsafe fn call(&self, context: sys::napi_async_context) {
+        if !*self.open() {
+            return;
+        }
+        let env = self.env;
+        let mut handles = ptr::null_mut();
+        let mut callbacks = ptr::null_mut();
+        // SAFETY: `env` is alive, because its event loop runs; both scopes are closed in reverse order.
+        // As with a threadsafe function, due ticks and promise jobs run when the callback scope closes.
+        unsafe {
+            if sys::napi_open_handle_scope(env, &mut handles) != sys::Status::napi_ok {
+                return;
+            }
+            let mut resource = ptr::null_mut();
+            sys::napi_get_undefined(env, &mut resource);
+            if sys::napi_open_callback_scope(env, resource, context, &mut callbacks)
+                == sys::Status::napi_ok
+            {
+                call_javascript(env, ptr::null_mut(), self.callback.cast(), ptr::null_mut());
+                sys::napi_close_callback_scope(env, callbacks);
+            }
+            sys::napi_close_handle_scope(env, handles);
+        }
+    }
+
     /// Keeps the event loop alive until `let_go`.
     ///
     /// # Errors

@@ -8,9 +8,11 @@
 //!                   codec::Decoder ──> reader ──> outlet ──> completions
 //! ```
 //!
-//! Everything here runs on one thread, in one tokio runtime, so connections share state by `Rc`.
+//! Everything here runs on one thread, in one tokio runtime, so connections share state by `Rc`; but
+//! [`Lent`], which is what the JavaScript thread has of a connection that it borrows.
 
 mod connect;
+mod lent;
 mod outlet;
 mod reader;
 mod registry;
@@ -21,6 +23,7 @@ mod task;
 mod write_queue;
 
 pub use connect::{bind, take_over};
+pub use lent::{Lent, Request};
 pub use outlet::{Outlet, flush_all, note_poll};
 pub use registry::Registry;
 pub mod events;

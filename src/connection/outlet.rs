@@ -26,6 +26,8 @@ pub struct Outlet {
     completions: Arc<Completions>,
     page: RefCell<Vec<u8>>,
     dirty: Cell<bool>,
+    /// JavaScript has to take what is offered to it.
+    offers: Cell<bool>,
     /// Connections that read on once JavaScript has taken most of the queue.
     waiting: RefCell<Vec<Waker>>,
     /// Counts how often they were let on, from 1.
@@ -39,6 +41,7 @@ impl Outlet {
             completions,
             page: RefCell::default(),
             dirty: Cell::new(false),
+            offers: Cell::new(false),
             waiting: RefCell::default(),
             round: Cell::new(1),
         })
@@ -56,10 +59,23 @@ impl Outlet {
         drop(records);
         if page.len() >= PUBLISH_AT {
             self.completions.publish(&mut page);
-        } else if !page.is_empty() && !self.dirty.replace(true) {
-            DIRTY.with_borrow_mut(|dirty| dirty.push(self.clone()));
+        } else if !page.is_empty() {
+            self.note_dirty();
         }
         result
+    }
+
+    /// Notes that a connection is offered: JavaScript comes for it when the page is published, which it
+    /// is then also if it is empty.
+    pub fn note_offer(self: &Rc<Self>) {
+        self.offers.set(true);
+        self.note_dirty();
+    }
+
+    fn note_dirty(self: &Rc<Self>) {
+        if !self.dirty.replace(true) {
+            DIRTY.with_borrow_mut(|dirty| dirty.push(self.clone()));
+        }
     }
 
     /// Makes a connection wait while JavaScript has enough to do. `round` is the connection's own, so
@@ -136,6 +152,9 @@ pub fn flush_all() {
         for outlet in dirty.drain(..) {
             outlet.dirty.set(false);
             outlet.completions.publish(&mut outlet.page.borrow_mut());
+            if outlet.offers.take() {
+                outlet.completions.wake_reader();
+            }
         }
     });
 }

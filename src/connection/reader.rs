@@ -22,6 +22,11 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
 }
 
+/// Lends this thread's buffer for reads.
+pub fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
+    SCRATCH.with_borrow_mut(|scratch| read(scratch))
+}
+
 /// What one read brought.
 pub enum Progress {
     /// Bytes, all of them decoded and passed on.
@@ -56,7 +61,7 @@ pub fn poll_read(
     if *state.armed && state.decoder.plain_body_ahead() >= READ_SIZE as u64 {
         return poll_read_body(stream, context, id, outlet, state);
     }
-    SCRATCH.with_borrow_mut(|scratch| {
+    with_scratch(|scratch| {
         let mut buffer = ReadBuf::new(scratch);
         match stream.poll_read(context, &mut buffer) {
             Poll::Pending => return Poll::Pending,
@@ -69,7 +74,7 @@ pub fn poll_read(
         } else {
             Counters::add(&outlet.completions().counters.bytes_in, packet.len() as u64);
             if *state.armed {
-                decode(packet, id, outlet, state)
+                outlet.append(|page| decode_packet(page, packet, id, state))
             } else {
                 outlet.append(|page| push_read(page, id, packet));
                 Progress::Unsolicited
@@ -131,12 +136,10 @@ fn set_word(page: &mut [u8], at: usize, word: [u8; 4]) {
     }
 }
 
-/// Decodes one packet.
-fn decode(packet: &[u8], id: u32, outlet: &Rc<Outlet>, state: Armed<'_>) -> Progress {
-    outlet.append(|page| {
-        push_read(page, id, packet);
-        decode_into(page, packet, id, state)
-    })
+/// Appends the events of one read.
+pub fn decode_packet(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> Progress {
+    push_read(page, id, packet);
+    decode_into(page, packet, id, state)
 }
 
 fn push_read(page: &mut Vec<u8>, id: u32, packet: &[u8]) {

@@ -50,6 +50,7 @@ impl Registry {
                 let Self { channels, unsent } = self;
                 let channel = channel(channels, &completions);
                 records::iter(&batch).for_each(|record| channel.run(&record, 0, unsent));
+                completions.lending.carried_out();
             }
             Message::SentBatch(completions, batch, mut sent) => {
                 let Self { channels, unsent } = self;
@@ -61,6 +62,7 @@ impl Registry {
                         sent = sent.saturating_sub(record.payload.len());
                     }
                 }
+                completions.lending.carried_out();
             }
             Message::Write {
                 completions,
@@ -74,6 +76,13 @@ impl Registry {
                         connection.write_owned(bytes, acknowledge);
                     });
                     note_unsent(connection, unsent);
+                }
+                completions.lending.carried_out();
+            }
+            Message::Return(completions, lent) => {
+                let channel = channel(&mut self.channels, &completions);
+                if let Some(connection) = channel.connection(lent.id()) {
+                    guarded(connection, |connection| connection.take_back(*lent));
                 }
             }
             Message::Drained(completions) => {

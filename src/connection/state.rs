@@ -8,7 +8,7 @@ use super::outlet::time_since_poll;
 use super::socket_options::SocketOptions;
 use super::stream::Stream;
 use super::write_queue::WriteQueue;
-use crate::codec::{Decoder, DecoderOptions, Dialect, Leniency};
+use crate::codec::Decoder;
 
 /// The runtime's last look at all sockets is good enough for a request that is sent within this time;
 /// after that, the connection itself is looked at once more.
@@ -22,6 +22,8 @@ pub enum Phase {
     Connecting(Connecting),
     /// It stands.
     Open(Stream),
+    /// It stands, and the JavaScript thread has it.
+    Lent,
     /// Nothing more is read or written; the stream, if any, is kept so that it can be reset.
     Lost(Option<Stream>),
     /// JavaScript has closed it.
@@ -39,6 +41,10 @@ pub struct State {
     pub armed: bool,
     /// The connection stood before the request that is armed, so it may have died while it was idle.
     pub reused: bool,
+    /// It has carried a request, since it was given back if it was lent.
+    pub used: bool,
+    /// It was lent, and the runtime may not have looked at its stream since.
+    pub unseen: bool,
     /// It has been replaced for the request that is armed. Once is enough: a peer that closes every
     /// connection is not asked for ever.
     pub replaced: bool,
@@ -63,18 +69,15 @@ pub struct State {
 impl State {
     /// The state of a connection that nothing is known of.
     pub fn new() -> Self {
-        let options = DecoderOptions {
-            lenient: Leniency::None,
-            max_header_size: 16 * 1024,
-            dialect: Dialect::default(),
-        };
         Self {
             phase: Phase::Waiting,
             target: None,
             options: SocketOptions::default(),
-            decoder: Decoder::new(options),
+            decoder: Decoder::default(),
             armed: false,
             reused: false,
+            used: false,
+            unseen: false,
             replaced: false,
             writes: WriteQueue::default(),
             write_error: None,
@@ -97,7 +100,10 @@ impl State {
 
     /// Whether it stands, in good order, and waits for its next request.
     pub fn is_idle(&self) -> bool {
-        !self.armed
+        self.used
+            && matches!(self.phase, Phase::Open(_))
+            && !self.armed
+            && !self.paused
             && !self.read_ended
             && !self.spoiled
             && !self.shutdown
@@ -115,7 +121,7 @@ impl State {
         // is old has the kernel to be asked in any case.
         self.read_ended
             || self.spoiled
-            || if time_since_poll() > FRESH {
+            || if self.unseen || time_since_poll() > FRESH {
                 stream.has_unread_input()
             } else {
                 stream.has_noticed_input()

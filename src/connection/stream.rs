@@ -17,7 +17,40 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
+/// A stream that no runtime watches.
+pub enum Detached {
+    /// TCP over IPv4 or IPv6.
+    Tcp(std::net::TcpStream),
+    /// A Unix domain socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl AsFd for Detached {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
 impl Stream {
+    /// Takes the stream away from the runtime.
+    pub fn detach(self) -> io::Result<Detached> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
+            Self::Unix(stream) => stream.into_std().map(Detached::Unix),
+        }
+    }
+
+    /// Gives a stream to the runtime of this thread, which has not looked at it yet.
+    pub fn attach(detached: Detached) -> io::Result<Self> {
+        match detached {
+            Detached::Tcp(stream) => TcpStream::from_std(stream).map(Self::Tcp),
+            Detached::Unix(stream) => UnixStream::from_std(stream).map(Self::Unix),
+        }
+    }
+
     /// Reads once, as `AsyncRead::poll_read`: after a short read it does not ask the kernel again
     /// before the next readiness event.
     pub fn poll_read(

@@ -1,10 +1,12 @@
 //! One connection: what JavaScript commands, and the task that waits for its socket.
 //!
 //! ```text
-//!            connect         first byte of a request on a dead connection
-//!  Waiting ──────────> Connecting ──────────> Open <───┐
-//!     │                    │   ▲               │ │ └────┘
+//!            connect                            idle, few requests at a time
+//!  Waiting ──────────> Connecting ──────────> Open <────────────────────> Lent
+//!     │                    │   ▲               │ │
 //!     │                    │   └───────────────┘ │
+//!     │                    │  first byte of a request
+//!     │                    │  on a dead connection
 //!     │                    ▼                     ▼
 //!     └───────> Lost (failed, ended, given away) ──close──> Closed
 //! ```
@@ -42,9 +44,9 @@ enum Reads {
 
 /// A connection, shared by its task and the registry.
 pub struct Connection {
-    id: u32,
-    outlet: Rc<Outlet>,
-    state: RefCell<State>,
+    pub(super) id: u32,
+    pub(super) outlet: Rc<Outlet>,
+    pub(super) state: RefCell<State>,
     /// Whether the registry has it in its list of those to flush.
     pub unsent: Cell<bool>,
     #[cfg(test)]
@@ -90,6 +92,7 @@ impl Connection {
         state.decoder.reset(options, method);
         state.armed = true;
         state.reused = matches!(state.phase, Phase::Open(_));
+        state.used = true;
         state.replaced = false;
         state.writes.begin_request();
     }
@@ -146,8 +149,6 @@ impl Connection {
         if let (true, Phase::Open(stream) | Phase::Lost(Some(stream))) = (reset, &state.phase) {
             stream.reset_on_close();
         }
-        // Before the descriptor can mean another connection.
-        self.outlet.completions().idle.set(self.id, -1);
         state.phase = Phase::Closed;
         state.writes.clear();
         state.wake();
@@ -163,16 +164,7 @@ impl Connection {
         if self.flush_state(&mut state) == Flushed::Blocked {
             state.wake();
         }
-        self.show_idle(&state);
-    }
-
-    /// Tells JavaScript whether it may send the next request itself.
-    fn show_idle(&self, state: &State) {
-        let descriptor = match &state.phase {
-            Phase::Open(stream) if state.is_idle() => stream.descriptor(),
-            _ => -1,
-        };
-        self.outlet.completions().idle.set(self.id, descriptor);
+        self.lend(&mut state);
     }
 
     /// Makes the task panic.
@@ -184,7 +176,6 @@ impl Connection {
 
     /// Gives the connection up after a panic: what its state is worth is not known.
     pub fn fail(&self) {
-        self.outlet.completions().idle.set(self.id, -1);
         if let Ok(mut state) = self.state.try_borrow_mut() {
             state.phase = Phase::Lost(None);
             state.writes.clear();
@@ -229,7 +220,7 @@ impl Connection {
         {
             self.lose(&mut state, errno);
         }
-        self.show_idle(&state);
+        self.lend(&mut state);
         if matches!(state.phase, Phase::Closed) {
             Poll::Ready(())
         } else {
@@ -303,7 +294,7 @@ impl Connection {
         }
     }
 
-    fn progress(&self, state: &mut State, progress: Progress) {
+    pub(super) fn progress(&self, state: &mut State, progress: Progress) {
         match progress {
             Progress::Read => {
                 if state.can_release() {
@@ -334,7 +325,7 @@ impl Connection {
         }
     }
 
-    fn read_failed(&self, state: &mut State, error: &io::Error, flags: u32) {
+    pub(super) fn read_failed(&self, state: &mut State, error: &io::Error, flags: u32) {
         state.read_ended = true;
         self.emit(event::READ_ERROR, flags, &[&errno(error).to_le_bytes()]);
     }
@@ -355,6 +346,7 @@ impl Connection {
         let before = writes.written();
         let outcome = writes.flush(stream);
         let sent = writes.written() - before;
+        state.unseen &= sent == 0;
         Counters::add(&self.outlet.completions().counters.bytes_out, sent);
         if let Some(total) = writes.take_acknowledgement() {
             self.emit(event::WRITTEN, 0, &[&(total as f64).to_le_bytes()]);
@@ -421,7 +413,6 @@ impl Connection {
     /// Connects again underneath the same socket: the peer had closed an idle connection.
     fn replace(&self, state: &mut State) {
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
-        self.outlet.completions().idle.set(self.id, -1);
         state.read_ended = false;
         state.spoiled = false;
         state.reused = false;

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use super::super::completions::{Completions, Drained, HIGH_WATER_MARK};
+use super::super::direct::{Batch as Kind, Direct};
 use super::super::mailbox::Message;
 use super::super::records::{command, event};
-use super::super::shortcut::hand_over;
 use super::{EVERY_CONNECTION, IoThread};
 use crate::connection::tests::harness::{
     Batch, Event, GET, HELLO, accept, events_of, listen, noise, take, take_all,
@@ -19,15 +20,17 @@ use crate::connection::tests::harness::{
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The JavaScript side of one loaded module, on a test's thread.
-struct Module {
+pub(crate) struct Module {
     thread: Option<Arc<IoThread>>,
-    completions: Arc<Completions>,
+    pub completions: Arc<Completions>,
     wakes: Receiver<()>,
     log: VecDeque<Event>,
+    /// With which it borrows connections as soon as it can.
+    direct: Option<Direct>,
 }
 
 impl Module {
-    fn load() -> Self {
+    pub fn load() -> Self {
         let (wake, wakes) = channel();
         let completions = Arc::new(Completions::new(move || {
             // The receiver may be gone before the thread is.
@@ -38,22 +41,72 @@ impl Module {
             completions,
             wakes,
             log: VecDeque::new(),
+            direct: None,
         }
+    }
+
+    /// One that borrows every connection that it can.
+    pub fn load_borrowing() -> Self {
+        let mut module = Self::load();
+        let mailbox = module.thread().shared_mailbox();
+        module.direct = Some(Direct::new(module.completions.clone(), mailbox).unwrap());
+        module.completions.lending.want(true);
+        module
     }
 
     fn thread(&self) -> &Arc<IoThread> {
         self.thread.as_ref().unwrap()
     }
 
-    fn send(&self, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
+    pub fn send(&mut self, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
         let mut batch = Batch::default();
         fill(&mut batch);
-        let mailbox = self.thread().mailbox();
-        hand_over(mailbox, &self.completions, batch.into_bytes());
+        let bytes = batch.into_bytes();
+        if let Some(direct) = &mut self.direct {
+            direct.hand_over(&bytes, Kind::of(&bytes));
+            return;
+        }
+        self.completions.lending.announce();
+        let message = Message::Batch(self.completions.clone(), bytes);
+        self.thread().mailbox().send(message);
+    }
+
+    /// Sends bytes around the staging buffer.
+    pub fn write(&mut self, id: u32, bytes: Vec<u8>) {
+        self.direct
+            .as_mut()
+            .unwrap()
+            .hand_over_write(id, bytes, false);
+    }
+
+    /// Whether it has a connection, and nothing is awaited on it.
+    pub fn has(&self, id: u32) -> bool {
+        self.direct.as_ref().is_some_and(|direct| direct.has(id))
+    }
+
+    /// Requests that it has exchanged itself.
+    pub fn exchanged(&self) -> u64 {
+        self.completions.counters.direct.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the thread to wake it, or for news of its own connections.
+    fn wait(&mut self) {
+        let begun = Instant::now();
+        loop {
+            let found = match &mut self.direct {
+                Some(direct) => self.wakes.try_recv().is_ok() | direct.look(),
+                None => self.wakes.recv_timeout(DEADLINE).is_ok(),
+            };
+            if found {
+                return;
+            }
+            assert!(begun.elapsed() < DEADLINE, "nothing came");
+            std::thread::yield_now();
+        }
     }
 
     /// The next event that is not a `READ`.
-    fn next(&mut self) -> Event {
+    pub fn next(&mut self) -> Event {
         let mut slab = vec![0; 1 << 20];
         loop {
             if let Some(event) = self.log.pop_front() {
@@ -62,7 +115,11 @@ impl Module {
                 }
                 return event;
             }
-            let resume = match self.completions.drain(&mut slab) {
+            let outcome = self.completions.drain(&mut slab);
+            if let Some(direct) = &mut self.direct {
+                direct.borrow_offered();
+            }
+            let resume = match outcome {
                 Drained::Copied { bytes, resume } => {
                     self.log.extend(events_of(&slab[..bytes]));
                     resume
@@ -73,7 +130,7 @@ impl Module {
                     resume
                 }
                 Drained::Empty => {
-                    self.wakes.recv_timeout(DEADLINE).unwrap();
+                    self.wait();
                     false
                 }
             };
@@ -84,14 +141,25 @@ impl Module {
         }
     }
 
+    /// Takes what it is offered until it has a connection.
     #[track_caller]
-    fn expect(&mut self, opcode: u32) -> Event {
+    pub fn until_it_has(&mut self, id: u32) {
+        let begun = Instant::now();
+        while !self.has(id) {
+            assert!(begun.elapsed() < DEADLINE, "{id} is not lent");
+            self.direct.as_mut().unwrap().borrow_offered();
+            std::thread::yield_now();
+        }
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, opcode: u32) -> Event {
         let event = self.next();
         assert_eq!(event.opcode, opcode, "{event:?}");
         event
     }
 
-    fn connect(&mut self, id: u32, listener: &TcpListener) -> TcpStream {
+    pub fn connect(&mut self, id: u32, listener: &TcpListener) -> TcpStream {
         self.send(|batch| {
             batch.push(command::NO_DELAY, command::ENABLE, id, &[]);
             batch.connect(id, listener.local_addr().unwrap())
@@ -101,7 +169,7 @@ impl Module {
     }
 
     #[track_caller]
-    fn exchange(&mut self, id: u32, peer: &mut TcpStream) {
+    pub fn exchange(&mut self, id: u32, peer: &mut TcpStream) {
         self.send(|batch| batch.request(id).write(id, GET));
         assert_eq!(take(peer, GET.len()), GET);
         peer.write_all(HELLO).unwrap();
@@ -111,7 +179,8 @@ impl Module {
     }
 
     /// What the environment's end does.
-    fn unload(&mut self) {
+    pub fn unload(&mut self) {
+        self.direct = None;
         self.completions.close();
         let thread = self.thread.take().unwrap();
         let detach = Message::Detach(self.completions.clone());
@@ -173,6 +242,7 @@ fn the_end_does_not_wait_for_a_peer_that_does_not_read() {
     let listener = listen();
     let mut module = Module::load();
     let peer = module.connect(0, &listener);
+    module.completions.lending.announce();
     let message = Message::Write {
         completions: module.completions.clone(),
         connection: 0,
@@ -279,12 +349,23 @@ fn capricious_server(listener: &TcpListener) {
 
 #[test]
 fn no_request_waits_for_ever_whenever_the_peer_closes_or_speaks_unasked() {
+    let exchanged = requests_to_a_capricious_server(Module::load());
+    assert_eq!(exchanged, 0);
+}
+
+#[test]
+fn nor_does_one_on_a_borrowed_connection() {
+    let exchanged = requests_to_a_capricious_server(Module::load_borrowing());
+    assert!(exchanged > 500, "{exchanged} on borrowed connections");
+}
+
+/// Gives how many were exchanged without the I/O thread.
+fn requests_to_a_capricious_server(mut module: Module) -> u64 {
     const REQUESTS: usize = 3000;
     let listener = listen();
     let address = listener.local_addr().unwrap();
     let server = listener.try_clone().unwrap();
     let server = std::thread::spawn(move || capricious_server(&server));
-    let mut module = Module::load();
     module.send(|batch| batch.connect(0, address));
     module.expect(event::CONNECTED);
     let mut answered = 0;
@@ -319,4 +400,5 @@ fn no_request_waits_for_ever_whenever_the_peer_closes_or_speaks_unasked() {
         .unwrap();
     module.unload();
     server.join().unwrap();
+    module.exchanged()
 }

@@ -19,7 +19,9 @@ use crate::bridge::completions::{Completions, Drained};
 use crate::bridge::io_thread;
 use crate::bridge::mailbox::Message;
 use crate::bridge::records::{self, command, event};
-use crate::connection::{Registry, flush_all};
+use crate::codec::Decoder;
+use crate::connection::stream::Detached;
+use crate::connection::{Lent, Registry, flush_all};
 
 /// After so long something has gone wrong.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -369,6 +371,13 @@ impl Client {
 }
 
 /// A listener on a free port.
+/// A connection as it is lent, whose peer is gone.
+pub fn lent(id: u32) -> Lent {
+    let stream = TcpStream::connect(listen().local_addr().unwrap()).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    Lent::new(id, Detached::Tcp(stream), Decoder::default())
+}
+
 pub fn listen() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
