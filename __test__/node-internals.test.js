@@ -24,6 +24,7 @@ const { cleanUp, describeOurs, exchange, nodeMajor, runNode, serve, turnOfEventL
 const SINCE = {
   kAuthority: 24,
   kDetachAbortSignal: 24,
+  kHeaders: 20,
   kHeadersCount: 20,
   kHighWaterMark: 20,
   kNeedDrain: 20,
@@ -111,6 +112,26 @@ describeOurs('of an OutgoingMessage', () => {
 });
 
 describeOurs('of an IncomingMessage', () => {
+  it('kHeaders is what `headers` is, once that is made', () => {
+    const message = new nodeHttp.IncomingMessage();
+    message._addHeaderLines(['A', '1'], 2);
+    expect(message[internals.kHeaders]).toBeNull();
+    expect(message.headers).toBe(message[internals.kHeaders]);
+    message[internals.kHeaders] = { b: '2' };
+    expect(message.headers).toEqual({ b: '2' });
+  });
+
+  it('_addHeaderLine joins, keeps or collects the fields of one name, and its source tells that it is Node\'s', () => {
+    const headers = {};
+    for (const name of ['Via', 'Age', 'Set-Cookie']) {
+      for (const value of ['1', '2']) new nodeHttp.IncomingMessage()._addHeaderLine(name, value, headers);
+    }
+    expect({ ...headers, 'set-cookie': [...headers['set-cookie']] }).toEqual({
+      via: '1, 2', age: '1', 'set-cookie': ['1', '2'],
+    });
+    expect(nodeHttp.IncomingMessage.prototype._addHeaderLine.toString()).toContain('matchKnownFields(');
+  });
+
   it('kHeadersCount limits what `headers` is made from', () => {
     const message = new nodeHttp.IncomingMessage();
     message.rawHeaders = ['A', '1', 'B', '2'];

@@ -4,8 +4,9 @@
 
 const { IncomingMessage } = require('node:http');
 
-const { kHeadersCount } = require('./node-internals');
+const { kHeaders, kHeadersCount } = require('./node-internals');
 const { event } = require('./records');
+const { areOfNode, headersOf } = require('./response-headers');
 
 /** Node's default for maxHeadersCount, in names and values together. */
 const DEFAULT_MAX_HEADER_PAIRS = 2000;
@@ -45,6 +46,22 @@ class ClientResponse extends IncomingMessage {
   set rawHeaders(value) {
     this[kBlock] = undefined;
     this[kRawHeaders] = value;
+  }
+
+  /** Made without the list, as long as nobody has seen that. */
+  get headers() {
+    if (this[kHeaders]) return this[kHeaders];
+    const block = this[kBlock];
+    const most = this[kMostPairs];
+    if (block === undefined || (most > 0 && most < BATCH) || !areOfNode(this)) return super.headers;
+    const headers = headersOf(block, this.joinDuplicateHeaders, BATCH / 2);
+    if (headers === undefined) return super.headers;
+    this[kHeaders] = headers;
+    return headers;
+  }
+
+  set headers(value) {
+    super.headers = value;
   }
 }
 

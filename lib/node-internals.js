@@ -78,6 +78,8 @@ module.exports = {
   kHighWaterMark: symbolOf(message, 'kHighWaterMark'),
   /** Own property of a Server, ServerResponse or ClientRequest: names that must not be repeated. */
   kUniqueHeaders: symbolOf(new http.Server(), 'kUniqueHeaders'),
+  /** Own property of an IncomingMessage: its `headers`, once they are made. */
+  kHeaders: symbolOf(new http.IncomingMessage(), 'kHeaders'),
   /** Own property of an IncomingMessage: how many entries of `rawHeaders` its `headers` are made from. */
   kHeadersCount: symbolOf(new http.IncomingMessage(), 'kHeadersCount'),
   /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
