@@ -50,8 +50,12 @@ function validateOneOf(value, name, allowed) {
   throw invalidArgValue(name, value, `must be one of: ${list}`);
 }
 
+/** Those of nearly all requests, which need no look at each character. */
+const USUAL_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
 /** @returns {string} The method in upper case. */
 function validateMethod(method) {
+  if (USUAL_METHODS.has(method)) return method;
   if (method === null || method === undefined || method === '') return 'GET';
   validateType(method, 'options.method', 'string');
   if (!TOKEN.test(method)) {
@@ -60,11 +64,17 @@ function validateMethod(method) {
   return method.toUpperCase();
 }
 
+/** The last path that was found to be valid: many requests ask for the same. */
+let validPath = '/';
+
 /** @param {unknown} path */
 function validatePath(path) {
-  if (NOT_IN_PATH.test(String(path))) {
+  if (path === validPath) return;
+  const text = String(path);
+  if (NOT_IN_PATH.test(text)) {
     throw createError(TypeError, 'ERR_UNESCAPED_CHARACTERS', 'Request path contains unescaped characters');
   }
+  validPath = text;
 }
 
 /**
