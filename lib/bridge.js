@@ -29,7 +29,6 @@ const ROOM_MINIMUM = 64 * 1024;
 const HOLD_ON = 2;
 /** Drains in a row before timers and other I/O of the process get their turn. */
 const DRAINS_A_TURN = 8;
-
 const staging = Buffer.allocUnsafeSlow(STAGING_SIZE);
 const stagingWords = new Int32Array(staging.buffer);
 let staged = 0;
@@ -199,6 +198,31 @@ function sendWrite(id, data, encoding, acknowledge) {
     native.write(id, data, acknowledge);
   }
   return length;
+}
+
+/**
+ * Sends the bytes of several writes as one.
+ * @param {number} id
+ * @param {{ data: string|Uint8Array, encoding: string|null|undefined }[]} writes
+ * @param {number} most So many bytes they can be; less than fit into the staging buffer.
+ * @param {boolean} acknowledge Whether a WRITTEN event is wanted.
+ * @returns {number} How many bytes.
+ */
+function sendWrites(id, writes, most, acknowledge) {
+  const start = stage(command.WRITE, acknowledge ? command.ACKNOWLEDGE : 0, id, most);
+  let end = start;
+  for (const { data, encoding } of writes) {
+    if (typeof data === 'string') {
+      end += encoding === 'latin1' ? staging.latin1Write(data, end) : staging.utf8Write(data, end);
+    } else if (data.length > 0) {
+      staging.set(data, end);
+      end += data.length;
+    }
+  }
+  // A string may have been shorter than it could be.
+  stagingWords[(start >> 2) - 1] = end - start;
+  staged = end === start ? start - HEADER_SIZE : (end + 3) & ~3;
+  return end - start;
 }
 
 /**
@@ -405,6 +429,7 @@ function stats() {
 
 module.exports = {
   AsyncResource,
+  STAGED_WRITE_LIMIT,
   StreamDecoder: addon.StreamDecoder,
   attach,
   bindSocket: addon.bindSocket,
@@ -420,6 +445,7 @@ module.exports = {
   sendNumbers,
   sendRequest,
   sendWrite,
+  sendWrites,
   stats,
   takeDescriptor,
 };

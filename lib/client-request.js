@@ -209,9 +209,16 @@ ClientRequest.prototype._implicitHeader = function _implicitHeader() {
 
 /** What was written before there was a socket. */
 ClientRequest.prototype._flushOutput = function _flushOutput(socket) {
+  const { outputData } = this;
+  if (outputData.length > 0 && this.writableCorked === 0 && socket.isNative && socket.writeKept(outputData)) {
+    this.outputData = [];
+    this._onPendingData(-this.outputSize);
+    this.outputSize = 0;
+    return true;
+  }
   // A Writable calls the callbacks of one batch in a row; one that throws must not take the others with it.
-  if (this.outputData.length > 1) {
-    for (const entry of this.outputData) {
+  if (outputData.length > 1) {
+    for (const entry of outputData) {
       const { callback } = entry;
       if (callback) entry.callback = (error) => process.nextTick(callback, error);
     }

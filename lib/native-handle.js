@@ -492,4 +492,4 @@ function finishClose(handle, callback) {
   handle.resource.emitDestroy();
 }
 
-module.exports = { NativeHandle, codeOf };
+module.exports = { NativeHandle, WRITE_WINDOW, codeOf };

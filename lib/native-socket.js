@@ -11,6 +11,7 @@
 const { OutgoingMessage } = require('node:http');
 const net = require('node:net');
 
+const { sendKeptWrites } = require('./kept-writes');
 const { kReinitializeHandle } = require('./node-internals');
 const { NativeHandle } = require('./native-handle');
 const responseEvents = require('./response-events');
@@ -141,6 +142,22 @@ class NativeSocket extends net.Socket {
     this._unrefTimer();
     this._handle.write(chunk, encoding || 'utf8', noop);
     if (typeof callback === 'function') process.nextTick(callback, null);
+    return true;
+  }
+
+  /**
+   * Writes what a request has kept back until it had a socket, as so many calls of `write` would.
+   * @param {import('./kept-writes').Write[]} writes
+   * @returns {boolean} False where `write` has to be called: nothing has been done then.
+   */
+  writeKept(writes) {
+    // Somebody who has put something into the place of `write` wants to see each.
+    if (this.write !== NativeSocket.prototype.write || !canWriteDirectly(this, '')) return false;
+    if (!sendKeptWrites(this._handle, writes)) return false;
+    this._unrefTimer();
+    for (const { callback } of writes) {
+      if (typeof callback === 'function') process.nextTick(callback, null);
+    }
     return true;
   }
 
