@@ -183,6 +183,17 @@ function isDoubleResponse(req, socket) {
   return true;
 }
 
+/** Up to here a loop is faster than `copy`, which makes a view of the source first. */
+const SHORT = 48;
+
+function copyOf(slab, start, end) {
+  const length = end - start;
+  const copy = Buffer.allocUnsafe(length);
+  if (length > SHORT) slab.copy(copy, 0, start, end);
+  else for (let i = 0; i < length; i++) copy[i] = slab[start + i];
+  return copy;
+}
+
 /** A piece of the body, in the slab. */
 function onData(socket, slab, start, end) {
   const res = socket._httpMessage?.res;
@@ -192,8 +203,7 @@ function onData(socket, slab, start, end) {
     chunk = slab.subarray(start, end);
     socket._handle.keepBody(end);
   } else {
-    chunk = Buffer.allocUnsafe(end - start);
-    slab.copy(chunk, 0, start, end);
+    chunk = copyOf(slab, start, end);
   }
   pushBody(socket, res, chunk);
 }
