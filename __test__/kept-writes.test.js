@@ -61,7 +61,8 @@ describe('writes before there is a socket', () => {
       req.write(Buffer.from('ab'));
       req.end(Buffer.from('cd'));
       expect(String(await bytesOf(await responseTo(req)))).toBe('abcd');
-      expect(seen).toEqual([expect.stringContaining(`POST ${path} HTTP/1.1`), 'ab', 'cd', '']);
+      // Before Node 24 an empty one behind them carries the callback of end().
+      expect(seen.filter(Boolean)).toEqual([expect.stringContaining(`POST ${path} HTTP/1.1`), 'ab', 'cd']);
     }
   });
 
