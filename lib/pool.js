@@ -41,6 +41,7 @@ function install(agent, plainRemoveSocket, ownNameOf = nameOf) {
   agent[kLastHost] = agent[kLastPort] = agent[kLastName] = undefined;
   agent[kPlainRemoveSocket] = plainRemoveSocket;
   agent[kNameOf] = ownNameOf;
+  agent[idleGuard.kKeepsListeners] = true;
   // Set by Node's own constructor since 22.
   agent.agentKeepAliveTimeoutBuffer ??= timeoutBufferOf(agent.options);
   agent.on('free', onFree);

@@ -56,6 +56,7 @@ const event = Object.freeze({
   AGAIN: 1,
   AT_ONCE: 1,
   REFERENCE: 1,
+  FOLLOWED: 1,
   COMPLETES: 1,
   IDLE: 2,
   UNSOLICITED: 4,

@@ -14,6 +14,7 @@ const { addTrailers, createResponse, kAnnouncesTimeout } = require('./client-res
 const { connectionReset } = require('./errors');
 const counts = require('./counts');
 const { debug } = require('./debug');
+const idleGuard = require('./idle-guard');
 const { kDetachAbortSignal, kNeedDrain } = require('./node-internals');
 const performanceEntries = require('./performance-entries');
 const { event } = require('./records');
@@ -43,6 +44,9 @@ const kHearsTimeout = Symbol('hearsTimeout');
 /** Own property of a NativeSocket: it has its listeners, and keeps them from one request to the next. */
 const kWired = Symbol('wired');
 
+/** Own property of a stream: the StreamTransport that hears its 'data'. */
+const kTransport = Symbol('transport');
+
 /**
  * A request is going to have this socket; from now on an error of the socket is the request's.
  * @param {import('./client-request').ClientRequest} req
@@ -51,7 +55,8 @@ const kWired = Symbol('wired');
 function reserve(req, socket) {
   socket._httpMessage = req;
   if (!socket.isNative) {
-    socket.on('error', onSocketError);
+    idleGuard.listen(socket, 'error', onSocketError);
+    idleGuard.leave(socket);
   } else if (!socket[kWired]) {
     socket[kWired] = true;
     socket.on('error', onSocketError);
@@ -69,20 +74,33 @@ function reserve(req, socket) {
 function attach(req, socket) {
   socket._httpMessage = req;
   if (socket[kWired]) return;
-  socket.on('end', onSocketEnd);
-  socket.on('close', onSocketClose);
-  socket.on('drain', onSocketDrain);
+  idleGuard.listen(socket, 'end', onSocketEnd);
+  idleGuard.listen(socket, 'close', onSocketClose);
+  idleGuard.listen(socket, 'drain', onSocketDrain);
 }
 
 /** Ends it, for a socket that goes on to live without this request. */
 function detach(socket) {
   if (socket[kWired] && socket.isNative) return;
   socket[kWired] = false;
+  stopReading(socket);
   socket.removeListener('close', onSocketClose);
   socket.removeListener('error', onSocketError);
-  socket.removeListener('timeout', onResponseTimeout);
-  stopReading(socket);
+  socket.removeListener('end', onSocketEnd);
   socket.removeListener('drain', onSocketDrain);
+  socket.removeListener('timeout', onResponseTimeout);
+  socket[kTransport]?.stopListening();
+}
+
+/** Ends it, for a socket that the pool of this agent may have for another request. */
+function rest(socket, agent) {
+  if (socket.isNative || !agent?.[idleGuard.kKeepsListeners]) {
+    detach(socket);
+    return;
+  }
+  socket[kWired] = false;
+  stopReading(socket);
+  idleGuard.enter(socket);
 }
 
 /**
@@ -96,15 +114,13 @@ function isReading(socket) {
 
 /** The request never had the socket. */
 function release(socket) {
-  if (!socket[kWired]) socket.removeListener('error', onSocketError);
+  if (socket[kWired] || idleGuard.reenter(socket)) return;
+  socket.removeListener('error', onSocketError);
 }
 
 /** After the last byte of the response: what the peer does from now on is not about this request. */
 function stopReading(socket) {
   if (socket[kWired]) return;
-  socket.removeListener('end', onSocketEnd);
-  // The upload may go on, and then has to hear of it: unlike in Node's client, which forgets it here.
-  if (socket._httpMessage?.finished !== false) socket.removeListener('drain', onSocketDrain);
   const transport = socket.parser;
   if (transport) transport.close();
 }
@@ -295,7 +311,7 @@ function onUnsolicited(socket) {
 
 function onSocketEnd() {
   const socket = this;
-  const req = socket._httpMessage;
+  const req = idleGuard.requestOf(socket);
   // Idle, or its response is complete: net closes it.
   if (!req || req.res?.complete) return;
   if (!req.res && !socket._hadError) {
@@ -319,7 +335,7 @@ function finishMessage(socket) {
 function onSocketClose() {
   const socket = this;
   if (debug) debug.onClose(socket);
-  const req = socket._httpMessage;
+  const req = idleGuard.requestOf(socket);
   if (!req || req._closed) return;
   const { res } = req;
   const transport = socket.parser;
@@ -372,7 +388,7 @@ function inTurn(first, second) {
 /** Also attached while a request waits for the next tick, so that no error of the socket is lost. */
 function onSocketError(error) {
   const socket = this;
-  const req = socket._httpMessage;
+  const req = idleGuard.requestOf(socket);
   if (!req) {
     // Idle: it leaves the pool, and nobody else has to know.
     socket.destroy();
@@ -390,7 +406,7 @@ function onSocketError(error) {
 }
 
 function onSocketDrain() {
-  const req = this._httpMessage;
+  const req = idleGuard.requestOf(this);
   if (req && !req.finished && req[kNeedDrain]) {
     req[kNeedDrain] = false;
     req.emit('drain');
@@ -445,7 +461,7 @@ function keepAlive(req) {
     socket.setTimeout(0, req.timeoutCb);
     req.timeoutCb = null;
   }
-  detach(socket);
+  rest(socket, req.agent);
   giveBack(req);
   // The response must not destroy what is no longer its own.
   if (req.res) req.res.socket = null;
@@ -471,6 +487,7 @@ module.exports = {
   emitError,
   inTurn,
   isReading,
+  kTransport,
   onBody,
   onData,
   onEnd,

@@ -8,6 +8,7 @@
 const { AsyncResource, StreamDecoder } = require('./bridge');
 const counts = require('./counts');
 const { parseError } = require('./errors');
+const idleGuard = require('./idle-guard');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('./parser-settings');
 const { HEADER_SIZE, event } = require('./records');
 const responseEvents = require('./response-events');
@@ -17,9 +18,9 @@ const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 const scratchWords = new Int32Array(scratch.buffer);
 let scratchInUse = false;
 
-/** Own property of a socket: its transport, which serves one request after the other. */
-const kTransport = Symbol('transport');
+const { kTransport } = responseEvents;
 
+/** A stream has one, which serves one request after the other. */
 class StreamTransport {
   /** @param {import('node:stream').Duplex} socket */
   constructor(socket) {
@@ -28,6 +29,10 @@ class StreamTransport {
     this.decoder = new StreamDecoder();
     this.resource = null;
     this.closed = true;
+    /** Whether the decoder is armed for the response, which is done with its first chunk. */
+    this.isArmed = false;
+    this.flags = 0;
+    this.maxHeaderSize = 0;
   }
 
   /**
@@ -38,14 +43,20 @@ class StreamTransport {
    */
   static start(req, socket) {
     const transport = socket[kTransport] ??= new StreamTransport(socket);
-    transport.decoder.reset(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
+    transport.isArmed = false;
+    transport.flags = flagsOf(req);
+    transport.maxHeaderSize = maxHeaderSizeOf(req);
     transport.outgoing = req;
     transport.resource = new AsyncResource('HTTPCLIENTREQUEST');
     transport.closed = false;
     counts.requests++;
-    socket.removeListener('data', onUnaskedData);
-    socket.on('data', onSocketData);
+    idleGuard.listen(socket, 'data', onSocketData);
     return transport;
+  }
+
+  /** The socket is somebody else's from now on. */
+  stopListening() {
+    this.socket.removeListener('data', onSocketData);
   }
 
   /** What the socket still brings is not for this request. */
@@ -53,7 +64,6 @@ class StreamTransport {
     if (this.closed) return;
     this.closed = true;
     const { socket } = this;
-    socket.removeListener('data', onSocketData);
     if (socket.parser === this) socket.parser = null;
     if (this.outgoing.parser === this) this.outgoing.parser = null;
     this.resource.emitDestroy();
@@ -61,6 +71,7 @@ class StreamTransport {
 
   /** @returns {boolean} Whether the end of the stream completes the message. */
   endsMessage() {
+    if (!this.isArmed) return false;
     return this.decoder.finish(scratch) !== 0;
   }
 
@@ -69,7 +80,7 @@ class StreamTransport {
     const nested = scratchInUse;
     // A listener that makes another socket emit 'data' comes back here before this chunk is done.
     let records = nested ? Buffer.alloc(0) : scratch;
-    let length = this.decoder.execute(chunk, records);
+    let length = this.decode(chunk, records);
     if (length < 0) {
       records = this.decoder.take();
       length = -length;
@@ -80,6 +91,13 @@ class StreamTransport {
     } finally {
       scratchInUse = nested;
     }
+  }
+
+  /** @returns {number} How many bytes of records; negative if there are that many, and did not fit. */
+  decode(chunk, records) {
+    if (this.isArmed) return this.decoder.execute(chunk, records);
+    this.isArmed = true;
+    return this.decoder.begin(chunk, records, this.flags, this.maxHeaderSize, LLHTTP);
   }
 
   dispatch(chunk, records, length) {
@@ -107,10 +125,8 @@ class StreamTransport {
           break;
         }
         case event.END:
-          // The beginning of a message that nobody has asked for follows in the same chunk.
-          if (at === length && !this.decoder.isIdle()) responseEvents.retire(socket);
+          if (flags & event.FOLLOWED) responseEvents.retire(socket);
           responseEvents.onEnd(socket, records, start, end);
-          if (!this.outgoing.writableFinished) socket.on('data', onUnaskedData);
           break;
         case event.PARSE_ERROR:
           responseEvents.onParseError(socket, parseError(records, words, start, end, chunk));
@@ -129,14 +145,18 @@ function wordsOf(buffer) {
 }
 
 function onSocketData(chunk) {
-  const transport = this.parser;
-  transport.resource.runInAsyncScope(transport.execute, transport, chunk);
+  const transport = this[kTransport];
+  if (transport.closed) onUnaskedData(this);
+  else transport.resource.runInAsyncScope(transport.execute, transport, chunk);
 }
 
-/** An upload goes on behind its response, and nothing more may come meanwhile. */
-function onUnaskedData() {
-  this.removeListener('data', onUnaskedData);
-  responseEvents.retire(this);
+/**
+ * Nobody has asked for this: it is behind a response whose request is still being written, or the socket is idle and
+ * the bytes are meant to be taken for the next response.
+ */
+function onUnaskedData(socket) {
+  if (socket._httpMessage) responseEvents.retire(socket);
+  else socket.destroy();
 }
 
 module.exports = { StreamTransport };

@@ -17,7 +17,7 @@ use super::io_thread::IoThread;
 use super::link::Link;
 use super::mailbox::Message;
 use super::notifier::Notifier;
-use super::records::{command, event};
+use super::records::{self, command, event};
 use crate::codec::Decoder;
 use crate::connection::events::{self, Body};
 
@@ -262,12 +262,28 @@ impl StreamDecoder {
         self.decoder.reset(options, method);
     }
 
+    /// `reset` and `execute` in one call: most responses are one chunk.
+    #[napi(catch_unwind)]
+    pub fn begin(
+        &mut self,
+        chunk: &[u8],
+        out: BufferSlice,
+        flags: u32,
+        max_header_size: u32,
+        llhttp: u32,
+    ) -> i64 {
+        self.reset(flags, max_header_size, llhttp);
+        self.execute(chunk, out)
+    }
+
     /// Decodes a chunk and copies the event records to `out`. Gives their length, negative when
     /// `out` is too small: then `take` gives them.
     #[napi(catch_unwind)]
     pub fn execute(&mut self, chunk: &[u8], mut out: BufferSlice) -> i64 {
         self.records.clear();
         let mut parsed = 0;
+        // Where the record is that the last message of the chunk ends with.
+        let mut end = None;
         loop {
             match self.decoder.decode(chunk.get(parsed..).unwrap_or_default()) {
                 Err(error) => {
@@ -275,9 +291,16 @@ impl StreamDecoder {
                     events::encode_error(&mut self.records, 0, &error, parsed, &[]);
                     break;
                 }
-                Ok((_, None)) => break,
+                Ok((_, None)) => {
+                    if let Some(end) = end.filter(|_| !self.decoder.is_idle()) {
+                        records::add_flags(&mut self.records, end, event::FOLLOWED);
+                    }
+                    break;
+                }
                 Ok((n, Some(found))) => {
                     parsed += n;
+                    let is_end = matches!(found, crate::codec::Event::End(_));
+                    end = is_end.then_some(self.records.len());
                     // There is one connection, so its place in the header says how far the chunk has
                     // been consumed: what lies behind an upgrade's head is not HTTP.
                     let consumed = u32::try_from(parsed).unwrap_or(u32::MAX);
@@ -294,12 +317,6 @@ impl StreamDecoder {
             }
         }
         self.copy(&mut out)
-    }
-
-    /// Whether no byte of a message has come since the last one ended.
-    #[napi(catch_unwind)]
-    pub fn is_idle(&self) -> bool {
-        self.decoder.is_idle()
     }
 
     /// The end of the stream, as `execute`.

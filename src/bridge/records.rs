@@ -102,7 +102,8 @@ pub mod event {
             /// A piece of the body. Payload: its bytes; with flag `REFERENCE`: offset and length,
             /// both `u32`, in the chunk given to the decoder.
             DATA = 6,
-            /// The message is complete. Payload: trailer fields.
+            /// The message is complete. Payload: trailer fields. Flag `FOLLOWED`: the beginning of
+            /// another one came with it.
             END = 7,
             /// The decoder gave up. Payload: length of the code `u32`, of the reason `u32`,
             /// bytes parsed of the packet `u32`, the code, the reason, the packet.
@@ -136,6 +137,8 @@ pub mod event {
             AT_ONCE = 1,
             /// On `DATA`: the payload says where, not what.
             REFERENCE = 1,
+            /// On `END` from a decoder of a stream: bytes that nobody asked for came in the same chunk.
+            FOLLOWED = 1,
             /// On `EOF`: a close-delimited body is complete.
             COMPLETES = 1,
             /// On `EOF` and `READ_ERROR`: between two requests.
@@ -154,6 +157,13 @@ pub fn begin(out: &mut Vec<u8>, opcode: u32, flags: u32, connection: u32, length
     out.extend_from_slice(&(opcode | flags << 8).to_le_bytes());
     out.extend_from_slice(&connection.to_le_bytes());
     out.extend_from_slice(&length.to_le_bytes());
+}
+
+/// Adds flags to the record whose header is at `at`.
+pub fn add_flags(out: &mut [u8], at: usize, flags: u32) {
+    if let Some(word) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *word = (u32::from_le_bytes(*word) | flags << 8).to_le_bytes();
+    }
 }
 
 /// Pads to the next header's alignment.
