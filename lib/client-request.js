@@ -24,6 +24,7 @@ const options_ = require('./request-options');
 const responseEvents = require('./response-events');
 const { StreamTransport } = require('./stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('./parser-settings');
+const writeBatch = require('./write-batch');
 const { bytesOf, timerDuration, validatePath } = require('./validators');
 
 const { OutgoingMessage } = http;
@@ -306,7 +307,8 @@ function onSocketNT(req, socket, error) {
       assignSocket(req, socket);
     } finally {
       // Also when a listener of 'socket' has thrown: the request goes out, and what happens to it is told.
-      req._flush();
+      if (req.parser?.mayHoldBack) writeBatch.flush(req, req.parser);
+      else req._flush();
     }
   }
 }

@@ -311,6 +311,7 @@ function onUnsolicited(socket) {
 
 function onSocketEnd() {
   const socket = this;
+  if (socket[kTransport]?.postpones(onSocketEnd)) return;
   const req = idleGuard.requestOf(socket);
   // Idle, or its response is complete: net closes it.
   if (!req || req.res?.complete) return;
@@ -335,6 +336,7 @@ function finishMessage(socket) {
 function onSocketClose() {
   const socket = this;
   if (debug) debug.onClose(socket);
+  socket[kTransport]?.catchUp();
   const req = idleGuard.requestOf(socket);
   if (!req || req._closed) return;
   const { res } = req;
@@ -388,6 +390,7 @@ function inTurn(first, second) {
 /** Also attached while a request waits for the next tick, so that no error of the socket is lost. */
 function onSocketError(error) {
   const socket = this;
+  socket[kTransport]?.catchUp();
   const req = idleGuard.requestOf(socket);
   if (!req) {
     // Idle: it leaves the pool, and nobody else has to know.

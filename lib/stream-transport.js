@@ -5,6 +5,8 @@
  * another agent. It gives the same records to the same functions as a NativeHandle.
  */
 
+const { setImmediate } = require('node:timers');
+
 const { AsyncResource, StreamDecoder } = require('./bridge');
 const counts = require('./counts');
 const { parseError } = require('./errors');
@@ -33,6 +35,12 @@ class StreamTransport {
     this.isArmed = false;
     this.flags = 0;
     this.maxHeaderSize = 0;
+    /** Whether write-batch.js may hold a request back: on a TLS socket, not the first. */
+    this.mayHoldBack = false;
+    /** Whether it was write-batch.js that has sent the request. */
+    this.isBatched = false;
+    /** What has come before the callback of that write. */
+    this.early = null;
   }
 
   /**
@@ -43,7 +51,8 @@ class StreamTransport {
    */
   static start(req, socket) {
     const transport = socket[kTransport] ??= new StreamTransport(socket);
-    transport.isArmed = false;
+    transport.isArmed = transport.isBatched = false;
+    transport.early = null;
     transport.flags = flagsOf(req);
     transport.maxHeaderSize = maxHeaderSizeOf(req);
     transport.outgoing = req;
@@ -63,10 +72,55 @@ class StreamTransport {
   close() {
     if (this.closed) return;
     this.closed = true;
+    this.early = null;
     const { socket } = this;
+    this.mayHoldBack = socket.encrypted === true;
     if (socket.parser === this) socket.parser = null;
     if (this.outgoing.parser === this) this.outgoing.parser = null;
     this.resource.emitDestroy();
+    this.resource = null;
+  }
+
+  /** Sends what was held back, in the async context of its request. */
+  uncork() {
+    const { resource, socket } = this;
+    if (resource === null) socket.uncork();
+    else resource.runInAsyncScope(socket.uncork, socket);
+  }
+
+  /**
+   * Decodes a chunk. One that is there before the callback of the write waits for it, because a request finishes before
+   * its response: what is written near the end of a turn is called back near the end of the next one.
+   */
+  receive(chunk) {
+    if (this.early !== null) {
+      this.early = Buffer.concat([this.early, chunk]);
+    } else if (this.isBatched && this.socket.writableLength > 0) {
+      this.early = chunk;
+      // Behind the callbacks of TLS writes, which are due now.
+      setImmediate(receiveEarly, this);
+    } else {
+      this.resource.runInAsyncScope(this.execute, this, chunk);
+    }
+  }
+
+  /** Decodes what has waited, unless the request has been called off. */
+  catchUp() {
+    const chunk = this.early;
+    if (chunk === null) return;
+    this.early = null;
+    this.isBatched = false;
+    if (!this.closed && !this.outgoing.destroyed) this.resource.runInAsyncScope(this.execute, this, chunk);
+  }
+
+  /**
+   * @param {(this: import('node:stream').Duplex) => void} onEnd
+   * @returns {boolean} Whether the end of the stream has to wait too: then this is called later.
+   */
+  postpones(onEnd) {
+    if (this.early === null) return false;
+    setImmediate(() => onEnd.call(this.socket));
+    return true;
   }
 
   /** @returns {boolean} Whether the end of the stream completes the message. */
@@ -147,7 +201,11 @@ function wordsOf(buffer) {
 function onSocketData(chunk) {
   const transport = this[kTransport];
   if (transport.closed) onUnaskedData(this);
-  else transport.resource.runInAsyncScope(transport.execute, transport, chunk);
+  else transport.receive(chunk);
+}
+
+function receiveEarly(transport) {
+  transport.catchUp();
 }
 
 /**
