@@ -153,7 +153,11 @@ describe('a TLS connection that serves one request after the other', () => {
     expect(String(await bytesOf(await responseTo(req)))).toBe('of Node');
     expect(req.socket).toBe(socket);
     await untilIdle(agent);
-    expect(String((await exchangeTls({ ...options, method: 'POST', body: 'ours' })).body)).toBe('ours');
+    for (const body of ['ours', 'again']) {
+      expect(String((await exchangeTls({ ...options, method: 'POST', body })).body)).toBe(body);
+      await untilIdle(agent);
+    }
+    expect(Object.values(agent.freeSockets)).toEqual([[socket]]);
   });
 
   it('ends a request of Node\'s own client once, if it ends', async () => {

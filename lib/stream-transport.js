@@ -154,6 +154,18 @@ class StreamTransport {
     return this.decoder.begin(chunk, records, this.flags, this.maxHeaderSize, LLHTTP);
   }
 
+  /**
+   * Bytes that no request of ours has asked for: they are behind a response whose request is still being written, or
+   * the socket is idle and they are meant to be taken for the next response. If Node's own client has the socket, they
+   * are for it.
+   */
+  onUnaskedData() {
+    const { outgoing, socket } = this;
+    const req = socket._httpMessage;
+    if (!req) socket.destroy();
+    else if (req === outgoing || idleGuard.requestOf(socket)) responseEvents.retire(socket);
+  }
+
   dispatch(chunk, records, length) {
     const { socket } = this;
     const words = records === scratch ? scratchWords : wordsOf(records);
@@ -200,21 +212,12 @@ function wordsOf(buffer) {
 
 function onSocketData(chunk) {
   const transport = this[kTransport];
-  if (transport.closed) onUnaskedData(this);
+  if (transport.closed) transport.onUnaskedData();
   else transport.receive(chunk);
 }
 
 function receiveEarly(transport) {
   transport.catchUp();
-}
-
-/**
- * Nobody has asked for this: it is behind a response whose request is still being written, or the socket is idle and
- * the bytes are meant to be taken for the next response.
- */
-function onUnaskedData(socket) {
-  if (socket._httpMessage) responseEvents.retire(socket);
-  else socket.destroy();
 }
 
 module.exports = { StreamTransport };
