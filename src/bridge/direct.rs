@@ -20,7 +20,7 @@ use super::records::{self, Record, command};
 use crate::connection::{Lent, Request};
 
 /// More requests than this in one batch are better sent by the I/O thread, beside JavaScript.
-const FEW: usize = 4;
+const FEW: usize = 8;
 /// Longer requests are left to the I/O thread, which does not keep JavaScript waiting.
 const MAX_REQUEST: usize = 16 * 1024;
 /// Connections with news that are looked at in one go.
