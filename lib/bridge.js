@@ -19,14 +19,14 @@ const addon = require('../binding');
 /** Size of the staging buffer; also the largest write that goes through it is an eighth of this. */
 const STAGING_SIZE = 64 * 1024;
 const STAGED_WRITE_LIMIT = STAGING_SIZE / 8;
+/** So many bytes of larger writes are worth waking the I/O thread before the tick ends. */
+const RING_AT = 256 * 1024;
 /** No kernel takes a longer address or path, so what is cut off one does not matter: it fails all the same. */
 const LONGEST_ADDRESS = 4096;
-/** Size of the memory that events are copied into. */
-const ROOM_SIZE = 256 * 1024;
-/** A room with less than this left is replaced. */
-const ROOM_MINIMUM = 64 * 1024;
 /** For so many milliseconds at most does a process live on for the next request. */
 const HOLD_ON = 2;
+/** Size of the memory that events are copied into: what a fast body comes in fits. */
+const ROOM_SIZE = 320 * 1024;
 /** Drains in a row before timers and other I/O of the process get their turn. */
 const DRAINS_A_TURN = 8;
 /**
@@ -39,14 +39,14 @@ const staging = Buffer.allocUnsafeSlow(STAGING_SIZE);
 const stagingWords = new Int32Array(staging.buffer);
 let staged = 0;
 let doorbellDue = false;
+/** Bytes of larger writes that the I/O thread has, but has not been woken for. */
+let left = 0;
 const resolved = Promise.resolve();
 
-/** The memory that pages are copied into. */
+/** The memory that pages are copied into, again and again. */
 let room = Buffer.alloc(0);
 let roomWords = new Int32Array(0);
-/** Bodies given to users as views lie below this offset of it; records are never copied over them. */
-let firstFree = 0;
-/** Where the records are that are dispatched: the room, or a page that was taken as it is. */
+/** Where the records are that are dispatched: the room, or the memory of a page that is larger. */
 let slab = room;
 let slabWords = roomWords;
 /** Records between these two offsets of the slab are still to be dispatched. */
@@ -73,7 +73,11 @@ let letGoDue = false;
  * @returns {number}
  */
 function attach(handle) {
-  native ??= new addon.Bridge(onEvents);
+  if (native === null) {
+    native = new addon.Bridge(onEvents);
+    room = Buffer.allocUnsafeSlow(ROOM_SIZE);
+    roomWords = new Int32Array(room.buffer);
+  }
   if (open++ === 0) native.keep(true);
   const id = freeIds.length > 0 ? freeIds.pop() : handles.length;
   handles[id] = handle;
@@ -97,22 +101,31 @@ function stage(opcode, flags, id, length) {
   stagingWords[word + 2] = length;
   const payload = staged + HEADER_SIZE;
   staged += size;
-  if (!doorbellDue) {
-    doorbellDue = true;
-    // A promise job runs when the nextTick queue is empty, so what all callbacks of this tick stage goes out
-    // in one piece.
-    resolved.then(ringDoorbell);
-  }
+  scheduleDoorbell();
   return payload;
 }
 
 /** Hands everything staged to the I/O thread. */
 function ringDoorbell() {
   doorbellDue = false;
-  if (staged === 0) return;
-  const length = staged;
-  staged = 0;
-  native.doorbell(staging, length);
+  if (staged > 0) {
+    const length = staged;
+    staged = 0;
+    native.doorbell(staging, length);
+  }
+  if (left > 0) {
+    left = 0;
+    native?.ring();
+  }
+}
+
+/** Rings in time. */
+function scheduleDoorbell() {
+  if (doorbellDue) return;
+  doorbellDue = true;
+  // A promise job runs when the nextTick queue is empty, so what all callbacks of this tick stage goes out
+  // in one piece.
+  resolved.then(ringDoorbell);
 }
 
 /**
@@ -200,8 +213,12 @@ function sendWrite(id, data, encoding, acknowledge) {
     staging.set(data, stage(command.WRITE, flags, id, length));
   } else {
     // In order behind what is staged, and without the detour through the staging buffer.
-    ringDoorbell();
+    if (staged > 0) ringDoorbell();
     native.write(id, data, acknowledge);
+    left += length;
+    // While a stream is written, the kernel can have its beginning before the tick ends.
+    if (left >= RING_AT) ringDoorbell();
+    else scheduleDoorbell();
   }
   return length;
 }
@@ -291,44 +308,30 @@ function drain() {
       }
     }
     if (native === null) return true;
-    if (ROOM_MINIMUM > room.length - firstFree) newRoom();
-    const copied = native.drain(room, firstFree);
+    const copied = native.drain(room);
     if (copied === 0) return true;
     counts.drains++;
     if (copied < 0) {
-      takePage();
+      drainLarge(-copied);
       continue;
     }
     slab = room;
     slabWords = roomWords;
-    cursor = firstFree;
-    limit = cursor + copied;
+    cursor = 0;
+    limit = copied;
   }
   return false;
 }
 
-/** Replaces the room. The old one lives on for as long as users hold pieces of it. */
-function newRoom() {
-  room = Buffer.allocUnsafeSlow(ROOM_SIZE);
-  roomWords = new Int32Array(room.buffer);
-  firstFree = 0;
-}
-
 /**
- * Takes a page that is large, or larger than the room, as it is: bodies in it are given to users without a copy.
+ * Takes a page that does not fit into the room, into memory of its own.
+ * @param {number} size Of the page.
  */
-function takePage() {
-  const page = native.takePage();
-  // Memory that is not aligned, which no allocator gives, would have to be copied to be read as words.
-  slab = page.byteOffset % 4 === 0 ? page : Buffer.from(Uint8Array.prototype.slice.call(page).buffer);
-  slabWords = new Int32Array(slab.buffer, slab.byteOffset, slab.length >> 2);
+function drainLarge(size) {
+  slab = Buffer.allocUnsafeSlow(size);
+  slabWords = new Int32Array(slab.buffer);
   cursor = 0;
-  limit = slab.length;
-}
-
-/** Keeps the memory below an offset from being written again: a user has been given a view of it. */
-function keepSlabBelow(offset) {
-  if (slab === room) firstFree = Math.max(firstFree, (offset + 3) & ~3);
+  limit = native.drain(slab);
 }
 
 /**
@@ -401,6 +404,7 @@ function failAll() {
   const lost = native;
   native = null;
   staged = 0;
+  left = 0;
   freeIds.length = 0;
   for (const handle of handles.splice(0)) {
     if (handle === undefined) continue;
@@ -447,7 +451,6 @@ module.exports = {
   closeDescriptor: addon.closeDescriptor,
   detach,
   hold,
-  keepSlabBelow,
   recordLayout: addon.recordLayout,
   ringDoorbell,
   send,

@@ -19,9 +19,7 @@ const { codeOf, createError, parseError, systemError } = require('./errors');
 const { command, event, isRead } = require('./records');
 const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
 const responseEvents = require('./response-events');
-
-/** Written bytes that may be on their way to the kernel before a write's callback waits for it. */
-const WRITE_WINDOW = 256 * 1024;
+const { ASK_AFTER, writeWindow } = require('./write-window');
 
 /** Since Node 22 an idle socket that the peer closes or resets is closed without 'end' or 'error'. */
 const CLOSES_IDLE_AT_ONCE = Number.parseInt(process.versions.node, 10) >= 22;
@@ -261,11 +259,6 @@ class NativeHandle {
     bridge.sendRequest(this.connection, flags, maxHeaderSize, llhttp);
   }
 
-  /** A user has been given a view of the slab up to an offset. */
-  keepBody(offset) {
-    bridge.keepSlabBelow(offset);
-  }
-
   /** Another handle tries the next address instead of this one. */
   handOver(next) {
     next.referenced = this.referenced;
@@ -285,12 +278,14 @@ class NativeHandle {
    */
   write(data, encoding, callback) {
     const unknown = this.bytesWritten - this.lastRequested;
-    const ask = callback !== undefined && unknown + data.length > WRITE_WINDOW / 2;
+    const window = writeWindow(this.acknowledged);
+    const ask = callback !== undefined && unknown + data.length > ASK_AFTER;
     this.bytesWritten += bridge.sendWrite(this.connection, data, encoding, ask);
     if (ask) this.lastRequested = this.bytesWritten;
     if (callback === undefined) return;
-    if (ask && this.bytesWritten - this.acknowledged > WRITE_WINDOW) {
-      this.pendingWrites.push(this.bytesWritten, callback);
+    if (ask && this.bytesWritten - this.acknowledged > window) {
+      // Not until the kernel has all: it would have nothing left to take until more is written.
+      this.pendingWrites.push(this.bytesWritten - window, callback);
     } else {
       callback();
     }
@@ -301,7 +296,7 @@ class NativeHandle {
    * @returns {boolean} Whether so much is under way that a write's callback would have to wait.
    */
   isBehind(more) {
-    return this.bytesWritten - this.acknowledged + more > WRITE_WINDOW;
+    return this.bytesWritten - this.acknowledged + more > writeWindow(this.acknowledged);
   }
 
   pauseReading() {

@@ -32,9 +32,6 @@ const kSkip = Symbol('skip');
 /** Own property of a stream: it has brought bytes that nobody asked for. */
 const kRetired = Symbol('retired');
 
-/** Bodies of at least this size are views of the slab; smaller ones are copied out of it. */
-const VIEW_FROM = 16 * 1024;
-
 /** Own property of a socket: the decoder gave up. */
 const kGaveUp = Symbol('gaveUp');
 
@@ -214,13 +211,9 @@ function copyOf(slab, start, end) {
 function onData(socket, slab, start, end) {
   const res = socket._httpMessage?.res;
   if (!res || res._dumped || res[kSkip]) return;
-  let chunk;
-  if (end - start >= VIEW_FROM) {
-    chunk = slab.subarray(start, end);
-    socket._handle.keepBody(end);
-  } else {
-    chunk = copyOf(slab, start, end);
-  }
+  // Not a view: the slab is written again, and whoever transfers a chunk's memory (a ReadableStream of bytes does) must
+  // not take other chunks and records along.
+  const chunk = copyOf(slab, start, end);
   pushBody(socket, res, chunk);
 }
 

@@ -6,19 +6,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::lending::Lending;
+use super::write_buffers::WriteBuffers;
 
-/// Pages kept for reuse, so that a steady stream allocates nothing.
+/// Pages kept for reuse, so that a steady stream allocates nothing, and writes to memory that is warm.
 const SPARE_PAGES: usize = 8;
-/// A spare page larger than this is freed instead of kept.
-const SPARE_PAGE_LIMIT: usize = 256 * 1024;
+/// What they may take together; a page that would make it more is freed instead.
+const SPARE_BYTES: usize = 1024 * 1024;
 /// Small pages that the reader has not come to yet become one, up to this size: what is queued
 /// costs about as much memory as it has bytes, however slowly they trickle in.
 const MERGED_PAGE_LIMIT: usize = 32 * 1024;
-/// Pages from this size on are not copied: JavaScript takes them as they are, and gives the bodies in
-/// them to its users.
-const TAKEN_WHOLE: usize = 48 * 1024;
 /// While this many bytes are queued, no connection reads from the kernel.
-pub const HIGH_WATER_MARK: usize = 256 * 1024;
+pub const HIGH_WATER_MARK: usize = 512 * 1024;
 /// They read on when no more than this is left, so that both threads always have something to do.
 const LOW_WATER_MARK: usize = HIGH_WATER_MARK / 2;
 
@@ -46,8 +44,8 @@ pub enum Drained {
         /// Connections wait for this and must be told.
         resume: bool,
     },
-    /// The next page is to be taken as it is: it is large, or larger than the room.
-    TakeWhole,
+    /// The next page is larger than the room: it has so many bytes.
+    TooLarge(usize),
     /// Nothing is left, and the next page will cause a wake.
     Empty,
 }
@@ -60,6 +58,8 @@ pub struct Completions {
     wake: Box<dyn Fn() + Send + Sync>,
     /// Where connections are laid for JavaScript to borrow.
     pub lending: Lending,
+    /// Memory of what JavaScript writes.
+    pub write_buffers: WriteBuffers,
     /// Counters of the I/O thread for `stats()`.
     pub counters: Counters,
 }
@@ -94,6 +94,7 @@ impl Completions {
             queued: AtomicUsize::new(0),
             wake: Box::new(wake),
             lending: Lending::default(),
+            write_buffers: WriteBuffers::default(),
             counters: Counters::default(),
         }
     }
@@ -162,9 +163,7 @@ impl Completions {
                 shared.recycle(page);
             }
             let fits = match shared.pages.front() {
-                Some(page) if page.len() >= TAKEN_WHOLE || page.len() > into.len() - bytes => {
-                    Err(Drained::TakeWhole)
-                }
+                Some(page) if page.len() > into.len() - bytes => Err(Drained::TooLarge(page.len())),
                 Some(_) => Ok(shared.pages.pop_front().unwrap_or_default()),
                 None => Err(Drained::Empty),
             };
@@ -189,15 +188,6 @@ impl Completions {
                 }
             }
         }
-    }
-
-    /// Takes the page that [`Self::drain`] has not copied, with whether connections wait for this.
-    pub fn take_page(&self) -> Option<(Vec<u8>, bool)> {
-        let mut shared = self.lock();
-        let page = shared.pages.pop_front()?;
-        self.queued.fetch_sub(page.len(), Ordering::Relaxed);
-        let resume = self.queued() <= LOW_WATER_MARK && std::mem::take(&mut shared.throttled);
-        Some((page, resume))
     }
 
     /// Asks for a wake although one may be pending: the reader left before the queue was empty.
@@ -251,7 +241,9 @@ impl Completions {
 
 impl Shared {
     fn recycle(&mut self, mut page: Vec<u8>) {
-        if page.capacity() <= SPARE_PAGE_LIMIT && self.spare.len() < SPARE_PAGES && !self.closed {
+        let kept: usize = self.spare.iter().map(Vec::capacity).sum();
+        let fits = kept + page.capacity() <= SPARE_BYTES && self.spare.len() < SPARE_PAGES;
+        if fits && !self.closed {
             page.clear();
             self.spare.push(page);
         }
@@ -317,7 +309,7 @@ mod tests {
         queue.publish(&mut vec![2; 40_000]);
         let mut room = [0; 60_000];
         assert_eq!(queue.drain(&mut room), copied(40_000));
-        assert_eq!(queue.drain(&mut room[..10]), Drained::TakeWhole);
+        assert_eq!(queue.drain(&mut room[..10]), Drained::TooLarge(40_000));
         assert_eq!(queue.drain(&mut room), copied(40_000));
         assert!(room[..40_000].iter().all(|byte| *byte == 2));
     }
@@ -417,40 +409,53 @@ mod tests {
     #[test]
     fn one_that_need_not_wait_does_not_make_those_who_wait_forgotten() {
         let (queue, _) = queue();
-        let bytes = HIGH_WATER_MARK / 2;
-        queue.publish(&mut vec![1; bytes + 8]);
-        queue.publish(&mut vec![2; bytes + 8]);
+        let bytes = HIGH_WATER_MARK / 2 + 8;
+        let mut room = vec![0; bytes];
+        queue.publish(&mut vec![1; bytes]);
+        queue.publish(&mut vec![2; bytes]);
         assert!(queue.throttle());
-        assert_eq!(queue.take_page(), Some((vec![1; bytes + 8], false)));
+        let resume = false;
+        assert_eq!(queue.drain(&mut room), Drained::Copied { bytes, resume });
         assert!(!queue.throttle(), "another connection asks in between");
-        assert_eq!(queue.take_page(), Some((vec![2; bytes + 8], true)));
+        let resume = true;
+        assert_eq!(queue.drain(&mut room), Drained::Copied { bytes, resume });
     }
 
     #[test]
-    fn a_large_page_is_given_as_it_is_and_in_its_turn() {
+    fn a_page_that_is_too_large_waits_for_a_room_of_its_size() {
         let (queue, _) = queue();
         queue.publish(&mut vec![1; 40_000]);
-        let mut large = vec![2; TAKEN_WHOLE];
-        let memory = large.as_ptr();
-        queue.publish(&mut large);
+        queue.publish(&mut vec![2; 300_000]);
         queue.publish(&mut vec![3; 12]);
-        let mut room = vec![0; 1 << 20];
-        assert_eq!(queue.drain(&mut room), copied(40_000));
-        assert_eq!(queue.drain(&mut room), Drained::TakeWhole);
-        let (page, resume) = queue.take_page().unwrap();
-        assert!(std::ptr::eq(page.as_ptr(), memory) && !resume);
+        let mut room = vec![0; 300_000];
+        assert_eq!(queue.drain(&mut room[..100_000]), copied(40_000));
+        for _ in 0..2 {
+            let small = &mut room[..100_000];
+            assert_eq!(queue.drain(small), Drained::TooLarge(300_000));
+        }
+        assert_eq!(queue.drain(&mut room), copied(300_000));
+        assert!(room.iter().all(|byte| *byte == 2));
         assert_eq!(queue.drain(&mut room), copied(12));
-        assert!(queue.take_page().is_none());
         assert_eq!(queue.queued(), 0);
     }
 
     #[test]
-    fn taking_a_large_page_lets_those_go_on_who_wait() {
+    fn large_pages_are_used_again_and_what_is_kept_of_them_is_bounded() {
         let (queue, _) = queue();
-        queue.publish(&mut vec![1; HIGH_WATER_MARK / 2]);
-        queue.publish(&mut vec![1; HIGH_WATER_MARK / 2]);
-        assert!(queue.throttle());
-        assert!(queue.take_page().unwrap().1);
-        assert!(!queue.take_page().unwrap().1);
+        let size = SPARE_BYTES / 3;
+        let mut room = vec![0; size];
+        let pages = [(); 5].map(|()| vec![1; size]);
+        let memory = pages.each_ref().map(|page| page.as_ptr());
+        for mut page in pages {
+            queue.publish(&mut page);
+        }
+        while queue.drain(&mut room) != Drained::Empty {}
+        assert_eq!(queue.lock().spare.len(), 3);
+        let mut page = vec![1; 40_000];
+        queue.publish(&mut page);
+        assert!(
+            memory.contains(&page.as_ptr()),
+            "the next page has memory that was used before"
+        );
     }
 }

@@ -143,17 +143,11 @@ impl Direct {
         }
     }
 
-    /// Hands bytes for one connection to the I/O thread.
-    pub fn hand_over_write(&mut self, connection: u32, bytes: Vec<u8>, acknowledge: bool) {
+    /// Leaves a write on one connection with the I/O thread, which has to be rung for.
+    pub fn leave(&mut self, connection: u32, write: Message) {
         self.announce();
         let returned = self.release(connection);
-        let write = Message::Write {
-            completions: self.completions.clone(),
-            connection,
-            bytes,
-            acknowledge,
-        };
-        self.mailbox.send_all(returned.into_iter().chain([write]));
+        self.mailbox.leave(returned.into_iter().chain([write]));
     }
 
     /// Looks what is new, and queues its events. Gives whether there are any.

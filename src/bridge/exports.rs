@@ -15,9 +15,10 @@ use super::direct::{Batch, Direct};
 use super::driver::{Driver, Load};
 use super::io_thread::IoThread;
 use super::link::Link;
-use super::mailbox::Message;
+use super::mailbox::{Mailbox, Message};
 use super::notifier::Notifier;
 use super::records::{self, command, event};
+use super::write_buffers::BUFFER_SIZE;
 use crate::codec::Decoder;
 use crate::connection::events::{self, Body};
 
@@ -86,30 +87,38 @@ impl Bridge {
         self.send(Message::Batch(self.completions.clone(), bytes.to_vec()));
     }
 
-    /// Sends the bytes on a connection, around the staging buffer.
+    /// Leaves bytes for a connection with the I/O thread, around the staging buffer. The next `ring`
+    /// or `doorbell` makes it send them.
     #[napi(catch_unwind)]
     pub fn write(&self, connection: u32, bytes: &[u8], acknowledge: bool) {
-        let bytes = bytes.to_vec();
-        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
-            driver.with(|direct| direct.hand_over_write(connection, bytes, acknowledge));
-            return;
+        let mut pieces = bytes.chunks(BUFFER_SIZE).peekable();
+        while let Some(piece) = pieces.next() {
+            let write = Message::Write {
+                completions: self.completions.clone(),
+                connection,
+                bytes: self.completions.write_buffers.copy(piece),
+                acknowledge: acknowledge && pieces.peek().is_none(),
+            };
+            if let Borrowing::Possible(driver) = &*self.driver.borrow() {
+                driver.with(|direct| direct.leave(connection, write));
+            } else {
+                self.completions.lending.announce();
+                self.link.with_mailbox(|mailbox| mailbox.leave([write]));
+            }
         }
-        self.completions.lending.announce();
-        self.send(Message::Write {
-            completions: self.completions.clone(),
-            connection,
-            bytes,
-            acknowledge,
-        });
     }
 
-    /// Copies event records to `slab` from `offset` on. Gives the number of bytes copied; 0 when
-    /// there is nothing; -1 when the next page is to be taken by `take_page`.
+    /// Wakes the I/O thread for what was left with it.
     #[napi(catch_unwind)]
-    pub fn drain(&self, mut slab: BufferSlice, offset: u32) -> i64 {
-        let outcome = self
-            .completions
-            .drain(slab.get_mut(offset as usize..).unwrap_or_default());
+    pub fn ring(&self) {
+        self.link.with_mailbox(Mailbox::ring);
+    }
+
+    /// Copies event records to `slab`. Gives the number of bytes copied; 0 when
+    /// there is nothing; less than 0 when the next page does not fit, which has so many bytes.
+    #[napi(catch_unwind)]
+    pub fn drain(&self, mut slab: BufferSlice) -> i64 {
+        let outcome = self.completions.drain(&mut slab);
         // Behind it: whoever offers from now on finds that the queue was seen empty, and wakes.
         if let Borrowing::Possible(driver) = &*self.driver.borrow() {
             driver.with(Direct::borrow_offered);
@@ -121,19 +130,9 @@ impl Bridge {
                 }
                 bytes as i64
             }
-            Drained::TakeWhole => -1,
+            Drained::TooLarge(bytes) => -(bytes as i64),
             Drained::Empty => 0,
         }
-    }
-
-    /// Takes the next page as it is.
-    #[napi(catch_unwind)]
-    pub fn take_page(&self) -> Option<Buffer> {
-        let (page, resume) = self.completions.take_page()?;
-        if resume {
-            self.send(Message::Drained(self.completions.clone()));
-        }
-        Some(page.into())
     }
 
     /// Takes the descriptor that a `RELEASED` event has told of. -1 if there is none.

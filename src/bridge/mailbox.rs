@@ -68,6 +68,22 @@ impl Mailbox {
         }
     }
 
+    /// Leaves messages without ringing: the I/O thread finds them when something else wakes it, at the
+    /// latest [`Self::ring`].
+    pub fn leave(&self, messages: impl IntoIterator<Item = Message>) {
+        self.lock().messages.extend(messages);
+    }
+
+    /// Rings for messages that were left, unless the I/O thread has them already or is on its way.
+    pub fn ring(&self) {
+        let mut inbox = self.lock();
+        let ring = !inbox.messages.is_empty() && !std::mem::replace(&mut inbox.rung, true);
+        drop(inbox);
+        if ring {
+            self.bell.notify_one();
+        }
+    }
+
     /// Moves what there is into `into`, which is empty.
     pub fn collect(&self, into: &mut Vec<Message>) {
         let mut inbox = self.lock();

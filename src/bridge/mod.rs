@@ -10,6 +10,7 @@
 //! | [`link`] | the end of it all |
 //! | [`lending`], [`direct`] | connections that JavaScript borrows while there is little to do |
 //! | [`driver`], [`event_loop`] | when it does, and how it learns of news on them: libuv |
+//! | [`write_buffers`] | memory of what JavaScript writes, to be used again |
 //! | [`exports`] | what `lib/bridge.js` calls |
 
 pub mod completions;
@@ -23,3 +24,4 @@ pub mod link;
 pub mod mailbox;
 pub mod notifier;
 pub mod records;
+pub mod write_buffers;

@@ -49,6 +49,16 @@ impl Outlet {
 
     /// Lets `fill` append whole records to the page.
     pub fn append<T>(self: &Rc<Self>, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        self.append_up_to(PUBLISH_AT, fill)
+    }
+
+    /// As [`Self::append`], for what comes so fast that a wake for each piece would cost more than
+    /// it brings: the page is published when it holds `publish_at`.
+    pub fn append_up_to<T>(
+        self: &Rc<Self>,
+        publish_at: usize,
+        fill: impl FnOnce(&mut Vec<u8>) -> T,
+    ) -> T {
         let mut page = self.page.borrow_mut();
         let mut records = Undo {
             to: Some(page.len()),
@@ -57,7 +67,7 @@ impl Outlet {
         let result = fill(records.page);
         records.to = None;
         drop(records);
-        if page.len() >= PUBLISH_AT {
+        if page.len() >= publish_at {
             self.completions.publish(&mut page);
         } else if !page.is_empty() {
             self.note_dirty();

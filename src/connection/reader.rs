@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use socket2::MaybeUninitSlice;
 use tokio::io::ReadBuf;
 
 use super::events::{self, Body};
@@ -14,8 +15,17 @@ use crate::bridge::completions::Counters;
 use crate::bridge::records::{self, event};
 use crate::codec::{Decoder, Event};
 
-/// Bytes asked of the kernel at once.
+/// Bytes asked of the kernel at once, and the most that JavaScript sees of a body at once: as Node.
 pub const READ_SIZE: usize = 64 * 1024;
+/// Reads of that size done by one call of the kernel where nothing but body is ahead.
+const BODY_PIECES: usize = 4;
+/// What a read of body has before it in the page: a whole `READ` record and the header of `DATA`.
+const HEADERS: usize = 2 * records::HEADER_SIZE + 4;
+const PIECE_SIZE: usize = HEADERS + READ_SIZE;
+/// The page that such reads are collected in. A little more: of other records.
+pub const BODY_PAGE: usize = BODY_PIECES * PIECE_SIZE + 4096;
+/// It is published when no other piece fits.
+const BODY_PAGE_FULL: usize = BODY_PAGE - PIECE_SIZE + 1;
 
 thread_local! {
     /// Every read lands here and is decoded before the next one, so one buffer serves all connections.
@@ -31,6 +41,8 @@ pub fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
 pub enum Progress {
     /// Bytes, all of them decoded and passed on.
     Read,
+    /// The same, as many as several reads bring, and there may be more at once.
+    ReadBody,
     /// Bytes that end in another protocol: what follows the head.
     Upgraded(Vec<u8>),
     /// Bytes that are not HTTP; the error has been passed on.
@@ -76,15 +88,18 @@ pub fn poll_read(
             if *state.armed {
                 outlet.append(|page| decode_packet(page, packet, id, state))
             } else {
-                outlet.append(|page| push_read(page, id, packet));
+                outlet.append(|page| push_read(page, id, packet.len()));
                 Progress::Unsolicited
             }
         }))
     })
 }
 
-/// The bytes ahead are plain body: reads them straight into the page, behind a header that is
-/// completed afterwards.
+/// The bytes ahead are plain body: reads them straight into the page, in pieces as large as other
+/// reads, each behind the headers of its records, which are completed afterwards.
+///
+/// One call of the kernel and one wake of JavaScript for several pieces: while a body comes as fast as
+/// it can be read, a wake for each would cost more than the reading.
 fn poll_read_body(
     stream: &mut Stream,
     context: &mut Context<'_>,
@@ -92,59 +107,63 @@ fn poll_read_body(
     outlet: &Rc<Outlet>,
     state: Armed<'_>,
 ) -> Poll<io::Result<Progress>> {
-    outlet.append(|page| {
-        let start = page.len();
-        records::push(page, event::READ, 0, id, &[&[0; 4]]);
-        records::begin(page, event::DATA, 0, id, 0);
-        let body = page.len();
-        page.reserve(READ_SIZE + 4);
+    outlet.append_up_to(BODY_PAGE_FULL, |page| {
+        let ahead = usize::try_from(state.decoder.plain_body_ahead()).unwrap_or(usize::MAX);
+        let room = BODY_PAGE.saturating_sub(page.len()) / PIECE_SIZE;
+        let pieces = room.clamp(1, BODY_PIECES).min(ahead / READ_SIZE);
+        // All that a page will need at once: growing would copy what it has.
+        page.reserve_exact(
+            BODY_PAGE
+                .saturating_sub(page.len())
+                .max(pieces * PIECE_SIZE),
+        );
         let outcome = {
-            let room = page.spare_capacity_mut();
-            let limit = room.len().min(READ_SIZE);
-            let mut buffer = ReadBuf::uninit(room.get_mut(..limit).unwrap_or_default());
-            stream
-                .poll_read(context, &mut buffer)
-                .map_ok(|()| buffer.filled().len())
+            let mut places = page.spare_capacity_mut().chunks_exact_mut(PIECE_SIZE);
+            let mut slices: [_; BODY_PIECES] = std::array::from_fn(|_| {
+                let place = places.next().and_then(|place| place.get_mut(HEADERS..));
+                MaybeUninitSlice::new(place.unwrap_or_default())
+            });
+            let slices = slices.get_mut(..pieces).unwrap_or_default();
+            stream.poll_read_vectored(context, slices, pieces * READ_SIZE)
         };
-        match outcome {
-            Poll::Ready(Ok(n)) if n > 0 => {
-                // SAFETY: `ReadBuf` counts as filled only bytes that the kernel has written, and they
-                // lie directly behind the `body` bytes that the page already has.
-                unsafe { page.set_len(body + n) };
-                let length = (n as u32).to_le_bytes();
-                set_word(page, start + records::HEADER_SIZE, length);
-                set_word(page, body - 4, length);
-                records::pad(page);
-                state.decoder.skip_body(n as u64);
-                Counters::add(&outlet.completions().counters.bytes_in, n as u64);
-                if state.decoder.plain_body_ahead() == 0 {
-                    decode_into(page, &[], id, state);
-                }
-                Poll::Ready(Ok(Progress::Read))
-            }
-            other => {
-                page.truncate(start);
-                other.map_ok(|_| Progress::Ended)
-            }
+        let n = match outcome {
+            Poll::Ready(Ok(n)) if n > 0 => n,
+            other => return other.map_ok(|_| Progress::Ended),
+        };
+        let mut left = n;
+        while left > 0 {
+            let length = left.min(READ_SIZE);
+            push_read(page, id, length);
+            records::begin(page, event::DATA, 0, id, length);
+            let filled = page.len() + length;
+            // SAFETY: the two headers are `HEADERS` bytes, so the page ends where a slice began. The
+            // kernel has filled `n` bytes of the slices, one after the other: the first `length` of
+            // this one, which lie within the capacity.
+            unsafe { page.set_len(filled) };
+            records::pad(page);
+            left -= length;
         }
+        state.decoder.skip_body(n as u64);
+        Counters::add(&outlet.completions().counters.bytes_in, n as u64);
+        if state.decoder.plain_body_ahead() == 0 {
+            decode_into(page, &[], id, state);
+        }
+        Poll::Ready(Ok(if n == pieces * READ_SIZE {
+            Progress::ReadBody
+        } else {
+            Progress::Read
+        }))
     })
-}
-
-fn set_word(page: &mut [u8], at: usize, word: [u8; 4]) {
-    if let Some(place) = page.get_mut(at..at + 4) {
-        place.copy_from_slice(&word);
-    }
 }
 
 /// Appends the events of one read.
 pub fn decode_packet(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> Progress {
-    push_read(page, id, packet);
+    push_read(page, id, packet.len());
     decode_into(page, packet, id, state)
 }
 
-fn push_read(page: &mut Vec<u8>, id: u32, packet: &[u8]) {
-    let length = (packet.len() as u32).to_le_bytes();
-    records::push(page, event::READ, 0, id, &[&length]);
+fn push_read(page: &mut Vec<u8>, id: u32, length: usize) {
+    records::push(page, event::READ, 0, id, &[&(length as u32).to_le_bytes()]);
 }
 
 /// Appends the events of a packet; an empty one asks for what the bytes before it completed.

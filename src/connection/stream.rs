@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use socket2::SockRef;
+use socket2::{MaybeUninitSlice, SockRef};
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -61,6 +61,39 @@ impl Stream {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+
+    /// Reads once into several places, in their order, which have `room` together. After a short read it
+    /// does not ask the kernel again before the next readiness event, as [`Self::poll_read`].
+    pub fn poll_read_vectored(
+        &self,
+        context: &mut Context<'_>,
+        places: &mut [MaybeUninitSlice<'_>],
+        room: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            std::task::ready!(self.poll_read_ready(context))?;
+            let mut short = None;
+            let mut read = || match SockRef::from(self).recv_vectored(places)?.0 {
+                n if n > 0 && n < room => {
+                    short = Some(n);
+                    // What makes the runtime wait for the next event, and nothing else.
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                n => Ok(n),
+            };
+            let outcome = match self {
+                Self::Tcp(stream) => stream.try_io(Interest::READABLE, &mut read),
+                Self::Unix(stream) => stream.try_io(Interest::READABLE, &mut read),
+            };
+            match (outcome, short) {
+                (_, Some(n)) => return Poll::Ready(Ok(n)),
+                // The readiness was that of what has been read since.
+                (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (Err(error), None) if error.kind() == io::ErrorKind::Interrupted => {}
+                (outcome, None) => return Poll::Ready(outcome),
+            }
         }
     }
 

@@ -252,6 +252,11 @@ impl Connection {
             let armed = Armed { armed, decoder };
             match reader::poll_read(stream, context, self.id, &self.outlet, armed) {
                 Poll::Pending => return Reads::Done,
+                // As much as a turn of others: it is over.
+                Poll::Ready(Ok(Progress::ReadBody)) => {
+                    self.progress(state, Progress::Read);
+                    break;
+                }
                 Poll::Ready(Ok(progress)) => self.progress(state, progress),
                 Poll::Ready(Err(error)) => {
                     let flags = if state.armed { 0 } else { event::IDLE };
@@ -296,7 +301,7 @@ impl Connection {
 
     pub(super) fn progress(&self, state: &mut State, progress: Progress) {
         match progress {
-            Progress::Read => {
+            Progress::Read | Progress::ReadBody => {
                 if state.can_release() {
                     self.flush_state(state);
                 }
@@ -345,9 +350,13 @@ impl Connection {
         };
         let before = writes.written();
         let outcome = writes.flush(stream);
+        let completions = self.outlet.completions();
+        for chunk in writes.take_done() {
+            completions.write_buffers.give_back(chunk);
+        }
         let sent = writes.written() - before;
         state.unseen &= sent == 0;
-        Counters::add(&self.outlet.completions().counters.bytes_out, sent);
+        Counters::add(&completions.counters.bytes_out, sent);
         if let Some(total) = writes.take_acknowledgement() {
             self.emit(event::WRITTEN, 0, &[&(total as f64).to_le_bytes()]);
         }

@@ -29,6 +29,8 @@ pub struct WriteQueue {
     /// Bytes of the first chunk that the kernel has already.
     sent_of_first: usize,
     spare: Vec<u8>,
+    /// Larger chunks that the kernel has, for who has made them.
+    done: Vec<Vec<u8>>,
     /// Total of the bytes given to this queue.
     queued: u64,
     /// Total of the bytes taken by the kernel.
@@ -111,6 +113,11 @@ impl WriteQueue {
         self.written
     }
 
+    /// The chunks given to [`Self::push_owned`] that the kernel has by now.
+    pub fn take_done(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        self.done.drain(..)
+    }
+
     /// The total written, if it has reached one that JavaScript waits for.
     pub fn take_acknowledgement(&mut self) -> Option<u64> {
         let mut due = None;
@@ -167,11 +174,13 @@ impl WriteQueue {
             }
             n -= left;
             self.sent_of_first = 0;
-            if let Some(mut done) = self.chunks.pop_front()
-                && done.capacity() <= GATHER
-            {
-                done.clear();
-                self.spare = done;
+            if let Some(mut done) = self.chunks.pop_front() {
+                if done.capacity() <= GATHER {
+                    done.clear();
+                    self.spare = done;
+                } else {
+                    self.done.push(done);
+                }
             }
         }
     }

@@ -73,10 +73,14 @@ impl Module {
 
     /// Sends bytes around the staging buffer.
     pub fn write(&mut self, id: u32, bytes: Vec<u8>) {
-        self.direct
-            .as_mut()
-            .unwrap()
-            .hand_over_write(id, bytes, false);
+        let write = Message::Write {
+            completions: self.completions.clone(),
+            connection: id,
+            bytes,
+            acknowledge: false,
+        };
+        self.direct.as_mut().unwrap().leave(id, write);
+        self.thread().mailbox().ring();
     }
 
     /// Whether it has a connection, and nothing is awaited on it.
@@ -124,10 +128,9 @@ impl Module {
                     self.log.extend(events_of(&slab[..bytes]));
                     resume
                 }
-                Drained::TakeWhole => {
-                    let (page, resume) = self.completions.take_page().unwrap();
-                    self.log.extend(events_of(&page));
-                    resume
+                Drained::TooLarge(bytes) => {
+                    slab.resize(bytes, 0);
+                    false
                 }
                 Drained::Empty => {
                     self.wait();

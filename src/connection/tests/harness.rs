@@ -245,10 +245,9 @@ impl Client {
         loop {
             let resume = match self.completions.drain(&mut self.slab) {
                 Drained::Empty => return,
-                Drained::TakeWhole => {
-                    let (page, resume) = self.completions.take_page().unwrap();
-                    self.log.extend(events_of(&page));
-                    resume
+                Drained::TooLarge(bytes) => {
+                    self.slab.resize(bytes, 0);
+                    false
                 }
                 Drained::Copied { bytes, resume } => {
                     self.log.extend(events_of(&self.slab[..bytes]));

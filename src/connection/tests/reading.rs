@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::harness::{Client, Event, GET, HELLO, listen, noise, take};
 use crate::bridge::completions::HIGH_WATER_MARK;
 use crate::bridge::records::{command, event};
-use crate::connection::reader::READ_SIZE;
+use crate::connection::reader::{BODY_PAGE, READ_SIZE};
 
 /// More than all buffers on the way hold.
 const MUCH: usize = 24 * 1024 * 1024;
@@ -125,6 +125,44 @@ fn a_large_body_arrives_whole_whatever_its_framing() {
 }
 
 #[test]
+fn a_body_that_comes_fast_is_told_in_reads_of_the_usual_size() {
+    let listener = listen();
+    let mut client = Client::new();
+    for (id, length) in [READ_SIZE, 3 * READ_SIZE, 20 * READ_SIZE + 1, 1_000_003]
+        .into_iter()
+        .enumerate()
+    {
+        let id = id as u32;
+        let body = noise(length);
+        let server = send_body(asked(&mut client, id, &listener), body.clone());
+        client.until("the end", |client| {
+            let mut events = client.log.iter();
+            events
+                .any(|event| event.connection == id && event.opcode == event::END)
+                .then_some(())
+        });
+        server.join().unwrap();
+        let mut received = Vec::new();
+        let mut told = 0;
+        for event in client.log.iter().filter(|event| event.connection == id) {
+            match event.opcode {
+                event::READ => {
+                    assert!(event.u32_at(0) as usize <= READ_SIZE);
+                    told += event.u32_at(0) as usize;
+                }
+                event::DATA => {
+                    assert!(event.payload.len() <= READ_SIZE);
+                    received.extend_from_slice(&event.payload);
+                    assert!(told >= received.len(), "a read is told before its bytes");
+                }
+                _ => {}
+            }
+        }
+        assert!(received == body, "{length} bytes");
+    }
+}
+
+#[test]
 fn a_paused_connection_reads_nothing_more_until_it_is_resumed() {
     let listener = listen();
     let mut client = Client::new();
@@ -190,7 +228,7 @@ fn what_javascript_does_not_take_is_bounded_for_all_connections_together() {
     });
     let queued = settled(&mut client, |client| client.completions.queued() as u64) as usize;
     // One more read, with the headers of its records.
-    assert!(queued <= HIGH_WATER_MARK + READ_SIZE + 1024, "{queued}");
+    assert!(queued <= HIGH_WATER_MARK + BODY_PAGE, "{queued}");
     assert!(servers.iter().all(|server| !server.is_finished()));
 
     for id in 0..4 {
