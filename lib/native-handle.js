@@ -19,7 +19,7 @@ const { codeOf, createError, parseError, systemError } = require('./errors');
 const { command, event, isRead } = require('./records');
 const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
 const responseEvents = require('./response-events');
-const { ASK_AFTER, writeWindow } = require('./write-window');
+const { ASK_AFTER, SMALLEST, writeWindow } = require('./write-window');
 
 /** Since Node 22 an idle socket that the peer closes or resets is closed without 'end' or 'error'. */
 const CLOSES_IDLE_AT_ONCE = Number.parseInt(process.versions.node, 10) >= 22;
@@ -293,10 +293,10 @@ class NativeHandle {
 
   /**
    * @param {number} more Bytes about to be written.
-   * @returns {boolean} Whether so much is under way that a write's callback would have to wait.
+   * @returns {boolean} Whether so much is under way that a write's callback may have to wait.
    */
   isBehind(more) {
-    return this.bytesWritten - this.acknowledged + more > writeWindow(this.acknowledged);
+    return this.bytesWritten - this.acknowledged + more > SMALLEST;
   }
 
   pauseReading() {

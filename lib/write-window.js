@@ -7,6 +7,7 @@
  * to do, and a peer that is slow from the beginning costs no more memory than the smallest window.
  */
 
+/** Also what a writer may be ahead before `write()` answers `false`, however fast the kernel is. */
 const SMALLEST = 256 * 1024;
 const LARGEST = 1024 * 1024;
 
@@ -21,4 +22,4 @@ function writeWindow(acknowledged) {
   return Math.min(Math.max(acknowledged, SMALLEST), LARGEST);
 }
 
-module.exports = { ASK_AFTER, writeWindow };
+module.exports = { ASK_AFTER, SMALLEST, writeWindow };
