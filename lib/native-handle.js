@@ -283,9 +283,13 @@ class NativeHandle {
     this.bytesWritten += bridge.sendWrite(this.connection, data, encoding, ask);
     if (ask) this.lastRequested = this.bytesWritten;
     if (callback === undefined) return;
-    if (ask && this.bytesWritten - this.acknowledged > window) {
+    const ahead = this.bytesWritten - this.acknowledged;
+    if (ask && ahead > window) {
       // Not until the kernel has all: it would have nothing left to take until more is written.
       this.pendingWrites.push(this.bytesWritten - window, callback);
+    } else if (ahead > SMALLEST) {
+      // Until then the Writable is full, also for the line end behind a chunk, whose write() answers for it.
+      process.nextTick(callback);
     } else {
       callback();
     }
