@@ -177,6 +177,7 @@ impl Connection {
         // Its news, if it is idle, have to be seen here before it is lent again.
         state.used = lent.armed;
         state.unseen = true;
+        state.attached = true;
         state.writes.note_sent(lent.sent_before as usize);
         state.writes.begin_request();
         state.writes.note_sent(lent.sent as usize);

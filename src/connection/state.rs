@@ -45,6 +45,8 @@ pub struct State {
     pub used: bool,
     /// It was lent, and the runtime may not have looked at its stream since.
     pub unseen: bool,
+    /// It was lent, and the runtime may not know yet that its stream is writable.
+    pub attached: bool,
     /// It has been replaced for the request that is armed. Once is enough: a peer that closes every
     /// connection is not asked for ever.
     pub replaced: bool,
@@ -78,6 +80,7 @@ impl State {
             reused: false,
             used: false,
             unseen: false,
+            attached: false,
             replaced: false,
             writes: WriteQueue::default(),
             write_error: None,

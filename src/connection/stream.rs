@@ -108,6 +108,13 @@ impl Stream {
         }
     }
 
+    /// As [`Self::try_write_vectored`], but asks the kernel in any case: the runtime says `WouldBlock` by
+    /// itself of a stream that it has not looked at yet.
+    pub fn write_unasked(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        SockRef::from(self)
+            .send_vectored_with_flags(slices, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+    }
+
     /// Waits until writing may succeed.
     pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -214,6 +214,7 @@ impl Connection {
             if stream.poll_write_ready(context).is_pending() {
                 break;
             }
+            state.attached = false;
         }
         if self.poll_reads(&mut state, context) == Reads::Done
             && let Some(errno) = state.write_error.take()
@@ -342,6 +343,7 @@ impl Connection {
         let State {
             phase: Phase::Open(stream),
             writes,
+            attached,
             write_error: None,
             ..
         } = state
@@ -349,7 +351,7 @@ impl Connection {
             return Flushed::All;
         };
         let before = writes.written();
-        let outcome = writes.flush(stream);
+        let outcome = writes.flush(stream, *attached);
         let completions = self.outlet.completions();
         for chunk in writes.take_done() {
             completions.write_buffers.give_back(chunk);
@@ -467,6 +469,7 @@ impl Connection {
             flags,
             &[&descriptor, &port, address.as_bytes()],
         );
+        state.attached = false;
         state.phase = Phase::Open(stream);
     }
 

@@ -133,8 +133,8 @@ impl WriteQueue {
     }
 
     /// Writes until the queue is empty or the kernel's buffer is full. What went out before an error
-    /// counts as written.
-    pub fn flush(&mut self, stream: &Stream) -> io::Result<Flushed> {
+    /// counts as written. `attached` says that the runtime may not know yet that the stream is writable.
+    pub fn flush(&mut self, stream: &Stream, attached: bool) -> io::Result<Flushed> {
         while !self.chunks.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut count = 0;
@@ -143,7 +143,13 @@ impl WriteQueue {
                 *slot = IoSlice::new(chunk.get(skip..).unwrap_or_default());
                 count += 1;
             }
-            match stream.try_write_vectored(slices.get(..count).unwrap_or_default()) {
+            let slices = slices.get(..count).unwrap_or_default();
+            let outcome = if attached {
+                stream.write_unasked(slices)
+            } else {
+                stream.try_write_vectored(slices)
+            };
+            match outcome {
                 Ok(n) => {
                     self.written += n as u64;
                     self.advance(n);
