@@ -232,7 +232,8 @@ impl Direct {
             return;
         };
         let sent = lent.send(&request, &completions.counters);
-        if sent == length {
+        // A request whose bytes follow in a message of their own is for the I/O thread too.
+        if sent > 0 && sent == length {
             *waiting += 1;
             return;
         }

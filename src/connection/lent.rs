@@ -78,11 +78,11 @@ impl Lent {
     }
 
     /// Sends a request, unless the peer has closed, or said something unasked. Gives how many bytes are
-    /// out; with less than all of them the connection has to go back, and the request with it.
+    /// out; with none, or less than all of them, the connection has to go back, and the request with it.
     pub fn send(&mut self, request: &Request<'_>, counters: &Counters) -> usize {
         // An error is the I/O thread's to deal with: it will meet the same one.
         let sent = try_send(self.stream.as_fd(), request.bytes).unwrap_or(0);
-        if sent == request.bytes.len() {
+        if sent > 0 && sent == request.bytes.len() {
             let (options, method) =
                 events::decoder_settings(request.flags, request.max_header_size, request.llhttp);
             self.decoder.reset(options, method);

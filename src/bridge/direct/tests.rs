@@ -338,6 +338,40 @@ fn a_connection_that_is_closed_closes() {
 }
 
 #[test]
+fn a_request_whose_bytes_come_in_another_message_goes_by_the_io_thread() {
+    let listener = listen();
+    let (mut module, mut peer) = borrower(&listener);
+    module.send(|batch| batch.request(0));
+    assert!(!module.has(0));
+    module.write(0, GET.to_vec());
+    assert_eq!(take(&mut peer, GET.len()), GET);
+    assert_eq!(module.exchanged(), 0);
+    peer.write_all(HELLO).unwrap();
+    module.expect(event::HEAD);
+}
+
+#[test]
+fn what_was_written_before_the_close_still_goes_out() {
+    let listener = listen();
+    let (mut module, mut peer) = borrower(&listener);
+    module.send(|batch| batch.request(0).write(0, GET).close(0));
+    module.expect(event::CLOSED);
+    assert_eq!(take_all(&mut peer), GET);
+}
+
+#[test]
+fn a_large_write_before_the_close_goes_out_too() {
+    let listener = listen();
+    let (mut module, mut peer) = borrower(&listener);
+    let body = noise(20_000);
+    module.send(|batch| batch.request(0).write(0, GET));
+    module.write(0, body.clone());
+    module.send(|batch| batch.close(0));
+    module.expect(event::CLOSED);
+    assert!(take_all(&mut peer) == [GET, &body].concat());
+}
+
+#[test]
 fn what_is_borrowed_closes_with_the_environment() {
     let listener = listen();
     let (mut module, mut idle) = borrower(&listener);
