@@ -224,12 +224,13 @@ impl Completions {
 
     /// Throws away what is queued and whatever comes: the environment is ending.
     pub fn close(&self) {
+        // Before the lock is held: whoever offers holds the two in the other order.
+        self.lending.close();
         let mut shared = self.lock();
         shared.closed = true;
         shared.pages.clear();
         shared.spare.clear();
         shared.descriptors.clear();
-        self.lending.close();
         self.queued.store(0, Ordering::Relaxed);
     }
 
