@@ -115,6 +115,20 @@ describeOurs('requests one at a time', () => {
 });
 
 describeOurs('a borrowed connection', () => {
+  it('carries a request that is called off as soon as it is written', async () => {
+    const urls = [];
+    const peer = await serve((req, res) => {
+      urls.push(req.url);
+      res.end();
+    });
+    for (let i = 0; i < 5; i++) {
+      const agent = await borrowing(peer);
+      const req = http.get({ ...peer.address, agent, path: `/once/${i}` });
+      req.on('error', () => {}).on('finish', () => req.destroy());
+      await until(() => urls.includes(`/once/${i}`));
+    }
+  });
+
   it('leaves the pool when the peer closes it', async () => {
     const peer = await serve((req, res) => res.end());
     const agent = await borrowing(peer);
@@ -259,6 +273,21 @@ describeOurs('a process with a borrowed connection', () => {
   it('ends by itself', async () => {
     const { code, timedOut, stderr } = await runScript(borrowThen(() => {}));
     expect({ code, timedOut, stderr }).toEqual({ code: 0, timedOut: false, stderr: '' });
+  });
+
+  it('ends also if timers were mocked while it was loaded', async () => {
+    const { code, timedOut } = await runScript(`async () => {
+      const { mock } = require('node:test');
+      mock.timers.enable({ apis: ['setTimeout'] });
+      for (const key of Object.keys(require.cache)) delete require.cache[key];
+      const http = require(${JSON.stringify(MODULE_PATH)});
+      mock.timers.reset();
+      const server = require('node:http').createServer((req, res) => res.end());
+      await require('node:events').once(server.listen(0, '127.0.0.1'), 'listening');
+      const options = { port: server.address().port, host: '127.0.0.1' };
+      http.get(options, (res) => res.resume().on('end', () => server.close()));
+    }`, { timeout: 5000 });
+    expect({ code, timedOut }).toEqual({ code: 0, timedOut: false });
   });
 
   it('lives on while a response is awaited', async () => {
