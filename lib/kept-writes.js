@@ -6,7 +6,7 @@
  */
 
 const bridge = require('./bridge');
-const { WRITE_WINDOW } = require('./native-handle');
+const { ASK_AFTER } = require('./write-window');
 
 /** Longer ones go out write by write: the staging buffer is twice as large. */
 const LONGEST = 32 * 1024;
@@ -40,7 +40,7 @@ function mostBytesOf(writes) {
 function sendKeptWrites(handle, writes) {
   const most = mostBytesOf(writes);
   if (most === -1 || handle.isBehind(most)) return false;
-  const ask = handle.bytesWritten - handle.lastRequested + most > WRITE_WINDOW / 2;
+  const ask = handle.bytesWritten - handle.lastRequested + most > ASK_AFTER;
   handle.bytesWritten += bridge.sendWrites(handle.connection, writes, most, ask);
   if (ask) handle.lastRequested = handle.bytesWritten;
   return true;

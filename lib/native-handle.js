@@ -491,4 +491,4 @@ function finishClose(handle, callback) {
   handle.resource.emitDestroy();
 }
 
-module.exports = { NativeHandle, WRITE_WINDOW, codeOf };
+module.exports = { NativeHandle, codeOf };
