@@ -25,6 +25,8 @@ const RING_AT = 256 * 1024;
 const LONGEST_ADDRESS = 4096;
 /** Size of the memory that events are copied into: what a fast body comes in fits. */
 const ROOM_SIZE = 320 * 1024;
+/** For so many milliseconds at most does the end of the process wait for a kernel that takes no more. */
+const SETTLE_FOR = 100;
 /** Drains in a row before timers and other I/O of the process get their turn. */
 const DRAINS_A_TURN = 8;
 /**
@@ -76,7 +78,10 @@ function attach(handle) {
     room = Buffer.allocUnsafeSlow(ROOM_SIZE);
     roomWords = new Int32Array(room.buffer);
   }
-  if (open++ === 0) native.keep(true);
+  if (open++ === 0) {
+    native.keep(true);
+    process.on('exit', settle);
+  }
   const id = freeIds.length > 0 ? freeIds.pop() : handles.length;
   handles[id] = handle;
   return id;
@@ -395,7 +400,16 @@ function recordEnd(offset) {
 function detach(id) {
   handles[id] = undefined;
   freeIds.push(id);
-  if (--open === 0) native.keep(false);
+  if (--open === 0) {
+    native.keep(false);
+    process.removeListener('exit', settle);
+  }
+}
+
+/** Bytes of which a write has said that they are out must be, also if the process exits in the next moment. */
+function settle() {
+  ringDoorbell();
+  native?.settle(SETTLE_FOR);
 }
 
 /** The I/O thread is lost: every connection on it fails, and the next one gets a new thread. */
@@ -415,7 +429,10 @@ function failAll() {
     holding = false;
     lost.hold(false);
   }
-  if (open > 0) lost.keep(false);
+  if (open > 0) {
+    lost.keep(false);
+    process.removeListener('exit', settle);
+  }
   lost.abandon();
   open = 0;
 }

@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
 use napi::Env;
 use napi::bindgen_prelude::*;
@@ -21,6 +23,9 @@ use super::records::{self, command, event};
 use super::write_buffers::BUFFER_SIZE;
 use crate::codec::Decoder;
 use crate::connection::events::{self, Body};
+
+/// Between two looks whether the kernel has taken more.
+const SETTLE_PAUSE: Duration = Duration::from_millis(1);
 
 /// The JavaScript side's end of the two queues.
 #[napi]
@@ -112,6 +117,23 @@ impl Bridge {
     #[napi(catch_unwind)]
     pub fn ring(&self) {
         self.link.with_mailbox(Mailbox::ring);
+    }
+
+    /// Waits until the kernel has all bytes that were handed over, for so long at most: the process is
+    /// about to end without another turn of the event loop.
+    #[napi(catch_unwind)]
+    pub fn settle(&self, milliseconds: u32) {
+        let deadline = Instant::now() + Duration::from_millis(milliseconds.into());
+        loop {
+            let (answer, outcome) = sync_channel(1);
+            self.send(Message::Settle(self.completions.clone(), answer));
+            let left = deadline.saturating_duration_since(Instant::now());
+            // An answer that does not come is as good as one that says that it is done.
+            if outcome.recv_timeout(left).unwrap_or(true) {
+                return;
+            }
+            std::thread::sleep(SETTLE_PAUSE.min(left));
+        }
     }
 
     /// Copies event records to `slab`. Gives the number of bytes copied; 0 when

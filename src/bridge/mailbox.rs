@@ -1,5 +1,6 @@
 //! From JavaScript to the I/O thread: batches of commands and a bell.
 
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -26,6 +27,9 @@ pub enum Message {
     },
     /// JavaScript gives a connection back.
     Return(Arc<Completions>, Box<Lent>),
+    /// Answer whether every byte of the queue's connections is the kernel's, once all that was handed
+    /// over before has been carried out.
+    Settle(Arc<Completions>, SyncSender<bool>),
     /// A throttled queue has been emptied.
     Drained(Arc<Completions>),
     /// The queue's environment is gone: drop its connections without another word.

@@ -85,6 +85,16 @@ impl Registry {
                     guarded(connection, |connection| connection.take_back(*lent));
                 }
             }
+            Message::Settle(completions, answer) => {
+                self.flush();
+                let channel = channel(&mut self.channels, &completions);
+                let connections = channel.connections.iter().flatten();
+                let settled = !connections
+                    .clone()
+                    .any(|connection| connection.has_unsent());
+                // Who asked may have given up waiting.
+                let _ = answer.try_send(settled);
+            }
             Message::Drained(completions) => {
                 channel(&mut self.channels, &completions).outlet.drained();
             }

@@ -167,6 +167,13 @@ impl Connection {
         self.lend(&mut state);
     }
 
+    /// Whether bytes wait until the kernel takes more.
+    pub fn has_unsent(&self) -> bool {
+        self.state
+            .try_borrow()
+            .is_ok_and(|state| matches!(state.phase, Phase::Open(_)) && !state.writes.is_empty())
+    }
+
     /// Makes the task panic.
     #[cfg(test)]
     pub fn panic_in_task(&self) {
