@@ -27,6 +27,8 @@ const LONGEST_ADDRESS = 4096;
 const ROOM_SIZE = 320 * 1024;
 /** For so many milliseconds at most does the end of the process wait for a kernel that takes no more. */
 const SETTLE_FOR = 100;
+/** Ticks in a row between two reads of a connection, whose commands wait for those of the next ones. */
+const TICKS_A_BATCH = 8;
 /** Drains in a row before timers and other I/O of the process get their turn. */
 const DRAINS_A_TURN = 8;
 /**
@@ -41,6 +43,9 @@ let staged = 0;
 let doorbellDue = false;
 /** Bytes of larger writes that the I/O thread has, but has not been woken for. */
 let left = 0;
+/** Events are being dispatched, and how many ticks have staged something meanwhile that has not gone out. */
+let draining = false;
+let waitingTicks = 0;
 const resolved = Promise.resolve();
 
 /** The memory that pages are copied into, again and again. */
@@ -108,9 +113,16 @@ function stage(opcode, flags, id, length) {
   return payload;
 }
 
+/** Within a drain ticks run between two reads of each connection: a doorbell for each would be one a request. */
+function onTickEnd() {
+  doorbellDue = false;
+  if (!draining || ++waitingTicks >= TICKS_A_BATCH) ringDoorbell();
+}
+
 /** Hands everything staged to the I/O thread. */
 function ringDoorbell() {
   doorbellDue = false;
+  waitingTicks = 0;
   if (staged > 0) {
     const length = staged;
     staged = 0;
@@ -128,7 +140,7 @@ function scheduleDoorbell() {
   doorbellDue = true;
   // A promise job runs when the nextTick queue is empty, so what all callbacks of this tick stage goes out
   // in one piece.
-  resolved.then(ringDoorbell);
+  resolved.then(onTickEnd);
 }
 
 /**
@@ -289,9 +301,13 @@ function letGo() {
 /** Called by the addon when there are events; also by itself, to go on after an exception. */
 function onEvents() {
   let finished = false;
+  draining = true;
   try {
     finished = drain();
   } finally {
+    draining = false;
+    // What no tick will hand over any more; what the last group has staged goes out with its own tick.
+    if (!doorbellDue) ringDoorbell();
     // A listener has thrown, or others have to have their turn: nothing that was queued may be lost.
     if (!finished) setImmediate(onEvents);
   }
@@ -309,6 +325,7 @@ function drain() {
       if (++groups % GROUPS_A_TURN === 0 && runTicks !== undefined) {
         turn++;
         runTicks();
+        ringDoorbell();
       }
     }
     if (native === null) return true;
