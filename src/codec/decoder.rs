@@ -11,14 +11,13 @@
 
 use super::chunked::ChunkFrame;
 use super::cursor::{Cursor, Step};
-use super::dialect::Dialect;
 use super::error::{DecodeError, ErrorKind};
 use super::event::{Event, Head};
 use super::field_line::{Context, FieldLines};
 use super::fields::FieldBlock;
 use super::framing::{BodyFraming, Flags, Message};
 use super::limits::HeaderBudget;
-use super::rules::{DecoderOptions, Leniency, Rules};
+use super::rules::{DecoderOptions, Rules};
 use super::status_line::StatusLine;
 
 /// What a decoder has to know about the request: whether its method changes the framing of the response.
@@ -86,17 +85,6 @@ pub struct Decoder {
     field_lines: FieldLines,
     chunk_frame: ChunkFrame,
     block: FieldBlock,
-}
-
-/// As llhttp is by default; [`Decoder::reset`] says what a request wants.
-impl Default for Decoder {
-    fn default() -> Self {
-        Self::new(DecoderOptions {
-            lenient: Leniency::None,
-            max_header_size: 16 * 1024,
-            dialect: Dialect::default(),
-        })
-    }
 }
 
 impl Decoder {

@@ -96,9 +96,22 @@ pub fn bind(host: &str, port: u16) -> io::Result<RawFd> {
     bind_to(address).map(Socket::into_raw_fd)
 }
 
+/// A socket that does not block, where the system can in one call.
+fn new_socket(domain: Domain) -> io::Result<Socket> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    {
+        Socket::new(domain, Type::STREAM.nonblocking(), None)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
+
 fn bind_to(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
+    let socket = new_socket(Domain::for_address(address))?;
     // As libuv does: a port in TIME_WAIT may be bound again.
     socket.set_reuse_address(true)?;
     if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
@@ -171,7 +184,7 @@ impl Connecting {
                         Ok(socket)
                     }
                     (None, Some(local)) => bind_to(local),
-                    (None, None) => Socket::new(Domain::for_address(*remote), Type::STREAM, None),
+                    (None, None) => new_socket(Domain::for_address(*remote)),
                 };
                 let socket = socket.map_err(at_once)?;
                 start_connect(&socket, &(*remote).into()).map_err(|error| {
@@ -189,7 +202,7 @@ impl Connecting {
                     .map_err(later)
             }
             Target::Unix(path) => {
-                let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(later)?;
+                let socket = new_socket(Domain::UNIX).map_err(later)?;
                 let address = unix_address(path).map_err(later)?;
                 start_connect(&socket, &address).map_err(later)?;
                 UnixStream::from_std(socket.into())
@@ -230,7 +243,6 @@ fn unix_address(path: &[u8]) -> io::Result<SockAddr> {
 }
 
 fn start_connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
-    socket.set_nonblocking(true)?;
     match socket.connect(address) {
         Err(error) if !errno_is(&error, libc::EINPROGRESS) && !errno_is(&error, libc::EINTR) => {
             Err(error)

@@ -14,18 +14,18 @@ use socket2::SockRef;
 
 use super::events;
 use super::reader::{self, Armed, Progress, READ_SIZE};
+use super::response_decoder::ResponseDecoder;
 use super::state::{Phase, State};
 use super::stream::{Detached, Stream};
 use super::task::Connection;
 use crate::bridge::completions::Counters;
 use crate::bridge::records::event;
-use crate::codec::Decoder;
 
 /// A lent connection.
 pub struct Lent {
     id: u32,
     pub(super) stream: Detached,
-    pub(super) decoder: Decoder,
+    pub(super) decoder: ResponseDecoder,
     /// A response is awaited or under way.
     pub(super) armed: bool,
     /// Bytes sent for the requests before the last one, and for that.
@@ -50,7 +50,7 @@ pub struct Request<'a> {
 
 impl Lent {
     /// Lends an idle connection.
-    pub(super) fn new(id: u32, stream: Detached, decoder: Decoder) -> Self {
+    pub(super) fn new(id: u32, stream: Detached, decoder: ResponseDecoder) -> Self {
         Self {
             id,
             stream,
@@ -85,7 +85,7 @@ impl Lent {
         if sent > 0 && sent == request.bytes.len() {
             let (options, method) =
                 events::decoder_settings(request.flags, request.max_header_size, request.llhttp);
-            self.decoder.reset(options, method);
+            self.decoder.arm(options, method);
             self.armed = true;
             self.sent_before += self.sent;
             self.sent = sent as u64;
@@ -149,7 +149,7 @@ impl Connection {
             let Phase::Open(stream) = std::mem::replace(&mut state.phase, Phase::Lent) else {
                 return None;
             };
-            let decoder = std::mem::take(&mut state.decoder);
+            let decoder = std::mem::replace(&mut state.decoder, ResponseDecoder::new());
             match stream.detach() {
                 Ok(stream) => Some(Lent::new(self.id, stream, decoder)),
                 Err(error) => {

@@ -16,6 +16,7 @@ mod lent;
 mod outlet;
 mod reader;
 mod registry;
+mod response_decoder;
 mod socket_options;
 mod state;
 mod stream;

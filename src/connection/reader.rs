@@ -10,10 +10,11 @@ use tokio::io::ReadBuf;
 
 use super::events::{self, Body};
 use super::outlet::Outlet;
+use super::response_decoder::ResponseDecoder;
 use super::stream::Stream;
 use crate::bridge::completions::Counters;
 use crate::bridge::records::{self, event};
-use crate::codec::{Decoder, Event};
+use crate::codec::Event;
 
 /// Bytes asked of the kernel at once, and the most that JavaScript sees of a body at once: as Node.
 pub const READ_SIZE: usize = 64 * 1024;
@@ -59,7 +60,7 @@ pub struct Armed<'a> {
     /// A response is awaited or under way.
     pub armed: &'a mut bool,
     /// The decoder of this connection.
-    pub decoder: &'a mut Decoder,
+    pub decoder: &'a mut ResponseDecoder,
 }
 
 /// Reads once and passes on what was read.
@@ -143,7 +144,7 @@ fn poll_read_body(
             records::pad(page);
             left -= length;
         }
-        state.decoder.skip_body(n as u64);
+        state.decoder.get().skip_body(n as u64);
         Counters::add(&outlet.completions().counters.bytes_in, n as u64);
         if state.decoder.plain_body_ahead() == 0 {
             decode_into(page, &[], id, state);
@@ -168,7 +169,11 @@ fn push_read(page: &mut Vec<u8>, id: u32, length: usize) {
 
 /// Appends the events of a packet; an empty one asks for what the bytes before it completed.
 fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> Progress {
-    let Armed { armed, decoder } = state;
+    let Armed {
+        armed,
+        decoder: response,
+    } = state;
+    let decoder = response.get();
     let mut parsed = 0;
     loop {
         match decoder.decode(packet.get(parsed..).unwrap_or_default()) {
@@ -194,10 +199,14 @@ fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> 
                 }
             }
         }
-    } // The beginning of a message behind the last one: nobody has asked for it.
-    if *armed || decoder.is_idle() {
+    }
+    if *armed {
+        Progress::Read
+    } else if decoder.is_idle() {
+        response.give_back();
         Progress::Read
     } else {
+        // The beginning of a message behind the last one: nobody has asked for it.
         Progress::Unsolicited
     }
 }
@@ -212,7 +221,7 @@ pub fn end(id: u32, outlet: &Rc<Outlet>, state: Armed<'_>) {
         *state.armed = false;
         // An error here means that the message is cut; JavaScript sees that from its state, as Node's
         // client, which also ignores what its parser says at the end of the stream.
-        let completes = matches!(state.decoder.finish(), Ok(Some(Event::End(_))));
+        let completes = matches!(state.decoder.get().finish(), Ok(Some(Event::End(_))));
         records::push(
             page,
             event::EOF,

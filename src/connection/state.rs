@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::connect::{Connecting, Target};
 use super::outlet::time_since_poll;
+use super::response_decoder::ResponseDecoder;
 use super::socket_options::SocketOptions;
 use super::stream::Stream;
 use super::write_queue::WriteQueue;
-use crate::codec::Decoder;
 
 /// The runtime's last look at all sockets is good enough for a request that is sent within this time;
 /// after that, the connection itself is looked at once more.
@@ -36,7 +36,7 @@ pub struct State {
     /// Where it goes, for a replacement.
     pub target: Option<Target>,
     pub options: SocketOptions,
-    pub decoder: Decoder,
+    pub decoder: ResponseDecoder,
     /// A response is awaited or under way.
     pub armed: bool,
     /// The connection stood before the request that is armed, so it may have died while it was idle.
@@ -75,7 +75,7 @@ impl State {
             phase: Phase::Waiting,
             target: None,
             options: SocketOptions::default(),
-            decoder: Decoder::default(),
+            decoder: ResponseDecoder::new(),
             armed: false,
             reused: false,
             used: false,

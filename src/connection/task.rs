@@ -89,7 +89,7 @@ impl Connection {
     pub fn request(&self, flags: u32, max_header_size: u32, llhttp: u32) {
         let (options, method) = events::decoder_settings(flags, max_header_size, llhttp);
         let mut state = self.state.borrow_mut();
-        state.decoder.reset(options, method);
+        state.decoder.arm(options, method);
         state.armed = true;
         state.reused = matches!(state.phase, Phase::Open(_));
         state.used = true;

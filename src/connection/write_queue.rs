@@ -3,6 +3,7 @@
 //! All totals count from the beginning of the connection as JavaScript knows it: they go on when a
 //! stale connection is replaced underneath.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
@@ -12,6 +13,14 @@ use super::stream::Stream;
 const GATHER: usize = 16 * 1024;
 /// Slices handed to one vectored write.
 const MAX_SLICES: usize = 16;
+
+/// Buffers that are kept for the next writes, of whatever connection.
+const SPARE_BUFFERS: usize = 8;
+
+thread_local! {
+    /// An idle connection holds no buffer: all of a thread take from here.
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What is left after a write.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +37,6 @@ pub struct WriteQueue {
     chunks: VecDeque<Vec<u8>>,
     /// Bytes of the first chunk that the kernel has already.
     sent_of_first: usize,
-    spare: Vec<u8>,
     /// Larger chunks that the kernel has, for who has made them.
     done: Vec<Vec<u8>>,
     /// Total of the bytes given to this queue.
@@ -48,7 +56,7 @@ impl WriteQueue {
             match self.chunks.back_mut() {
                 Some(last) if last.len() + bytes.len() <= GATHER => last.extend_from_slice(bytes),
                 _ => {
-                    let mut chunk = std::mem::take(&mut self.spare);
+                    let mut chunk = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
                     chunk.extend_from_slice(bytes);
                     self.chunks.push_back(chunk);
                 }
@@ -180,14 +188,23 @@ impl WriteQueue {
             }
             n -= left;
             self.sent_of_first = 0;
-            if let Some(mut done) = self.chunks.pop_front() {
+            if let Some(done) = self.chunks.pop_front() {
                 if done.capacity() <= GATHER {
-                    done.clear();
-                    self.spare = done;
+                    keep(done);
                 } else {
                     self.done.push(done);
                 }
             }
         }
+        self.chunks = VecDeque::new();
     }
+}
+
+fn keep(mut buffer: Vec<u8>) {
+    SPARE.with_borrow_mut(|spare| {
+        if spare.len() < SPARE_BUFFERS {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    });
 }

@@ -19,7 +19,7 @@ use crate::bridge::completions::{Completions, Drained};
 use crate::bridge::io_thread;
 use crate::bridge::mailbox::Message;
 use crate::bridge::records::{self, command, event};
-use crate::codec::Decoder;
+use crate::connection::response_decoder::ResponseDecoder;
 use crate::connection::stream::Detached;
 use crate::connection::{Lent, Registry, flush_all};
 
@@ -374,7 +374,7 @@ impl Client {
 pub fn lent(id: u32) -> Lent {
     let stream = TcpStream::connect(listen().local_addr().unwrap()).unwrap();
     stream.set_nonblocking(true).unwrap();
-    Lent::new(id, Detached::Tcp(stream), Decoder::default())
+    Lent::new(id, Detached::Tcp(stream), ResponseDecoder::new())
 }
 
 pub fn listen() -> TcpListener {
