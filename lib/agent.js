@@ -9,6 +9,7 @@
 
 const net = require('node:net');
 
+const agentSocket = require('./agent-socket');
 const { NativeSocket } = require('./native-socket');
 const { http } = require('./node-modules');
 const pool = require('./pool');
@@ -57,13 +58,14 @@ Object.defineProperty(Agent, 'defaultMaxSockets', {
  * @param {(error: Error|null, socket?: import('node:stream').Duplex) => void} [callback]
  * @returns {import('node:net').Socket}
  */
-Agent.prototype.createConnection = function createConnection(...arguments_) {
+function createConnection(...arguments_) {
   const [options, callback] = net._normalizeArgs(arguments_);
   const proxy = this[kProxyConfig];
   if (proxy && usesProxy(proxy, options)) return connectToProxy(proxy, options, callback);
   if (!isOrdinary(options)) return NodeAgent.prototype.createConnection.apply(this, arguments_);
   return connect(options, callback);
-};
+}
+Agent.prototype.createConnection = createConnection;
 
 function connect(options, callback) {
   const socket = new NativeSocket(options);
@@ -96,9 +98,29 @@ function connectIsOfNode() {
 }
 
 Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
-  if (typeof options === 'object' && pool.serve(this, req, options)) return;
+  if (typeof options === 'object' && (pool.serve(this, req, options) || open(this, req, options))) return;
   NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
 };
+
+/**
+ * Gives a request a new socket, where nothing that somebody has overridden would see it being made.
+ * @param {Agent} agent
+ * @param {import('./client-request').ClientRequest} req
+ * @param {object} requestOptions
+ * @returns {boolean} False if it is Node's own that has to make it, or to refuse.
+ */
+function open(agent, req, requestOptions) {
+  if (agent.createConnection !== createConnection || agent[kProxyConfig]) return false;
+  if (!agentSocket.isPlain(agent, req)) return false;
+  const name = pool.nameOfNew(agent, req, requestOptions);
+  if (name === undefined) return false;
+  const options = agentSocket.connectionOptions(agent, req, requestOptions, name);
+  if (!isOrdinary(options)) return false;
+  const socket = connect(options);
+  agentSocket.enter(agent, socket, options);
+  pool.assign(agent, req, socket);
+  return true;
+}
 
 Agent.prototype.removeSocket = function removeSocket(socket, options) {
   // Node's own makes another connection for the first request that waits, also where the limits have no room for it.

@@ -9,13 +9,14 @@
  */
 
 const { isIPv4, isIPv6 } = require('node:net');
-const { constants: { errno: { ECANCELED, EINVAL } } } = require('node:os');
+const { constants: { errno: { EINVAL } } } = require('node:os');
 const { setImmediate } = require('node:timers');
 
 const bridge = require('./bridge');
 const { onConnectFailed } = require('./connect-failure');
 const counts = require('./counts');
 const { codeOf, createError, parseError, systemError } = require('./errors');
+const { finishClose } = require('./handle-close');
 const { command, event, isRead } = require('./records');
 const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
 const responseEvents = require('./response-events');
@@ -24,12 +25,25 @@ const { ASK_AFTER, SMALLEST, writeWindow } = require('./write-window');
 /** Since Node 22 an idle socket that the peer closes or resets is closed without 'end' or 'error'. */
 const CLOSES_IDLE_AT_ONCE = Number.parseInt(process.versions.node, 10) >= 22;
 
+/** Stands for the lists of a handle that has none of its own yet: most never need one. Nothing is ever put into it. */
+const NONE = [];
+
+/** What `request` was called with last, shared by all handles: most requests of a process are alike. */
+let lastNumbers = [-1, -1, -1];
+
+/** @returns {readonly number[]} */
+function numbersOf(flags, maxHeaderSize, llhttp) {
+  if (lastNumbers[0] !== flags || lastNumbers[1] !== maxHeaderSize || lastNumbers[2] !== llhttp) {
+    lastNumbers = [flags, maxHeaderSize, llhttp];
+  }
+  return lastNumbers;
+}
+
 class NativeHandle {
   constructor() {
     /** @type {import('./native-socket').NativeSocket|null} */
     this.socket = null;
-    this.id = -1;
-    this.fd = -1;
+    this.id = this.fd = -1;
     this.bytesRead = 0;
     this.bytesWritten = 0;
     /** Part of libuv's interface: net.Socket looks whether it has to start reading. The I/O thread always reads. */
@@ -43,10 +57,9 @@ class NativeHandle {
     this.closed = false;
     this.localAddress = '';
     this.localPort = 0;
-    this.connectRequest = null;
-    this.shutdownRequest = null;
+    this.connectRequest = this.shutdownRequest = null;
     /** Writes whose callbacks wait for the kernel: total at which they are done, callback. */
-    this.pendingWrites = [];
+    this.pendingWrites = NONE;
     this.acknowledged = 0;
     this.lastRequested = 0;
     /** A request has been assigned and its response is not complete. */
@@ -59,7 +72,7 @@ class NativeHandle {
      * What was read before the I/O thread knew of a pause: libuv would not have read it yet, so it waits here.
      * @type {{ opcode: number, flags: number, bytes: Buffer }[]}
      */
-    this.backlog = [];
+    this.backlog = NONE;
     /** The records of the current read go to the backlog. */
     this.withholding = false;
     /** Set while records of one read are dispatched. */
@@ -251,7 +264,7 @@ class NativeHandle {
    */
   request(flags, maxHeaderSize, llhttp) {
     this.armed = true;
-    this.requestNumbers = [flags, maxHeaderSize, llhttp];
+    this.requestNumbers = numbersOf(flags, maxHeaderSize, llhttp);
     this.completesAtEnd = false;
     // Whatever the peer did while the connection was idle, the I/O thread replaces it underneath.
     this.retired = false;
@@ -286,6 +299,7 @@ class NativeHandle {
     const ahead = this.bytesWritten - this.acknowledged;
     if (ask && ahead > window) {
       // Not until the kernel has all: it would have nothing left to take until more is written.
+      if (this.pendingWrites === NONE) this.pendingWrites = [];
       this.pendingWrites.push(this.bytesWritten - window, callback);
     } else if (ahead > SMALLEST) {
       // Until then the Writable is full, also for the line end behind a chunk, whose write() answers for it.
@@ -317,6 +331,12 @@ class NativeHandle {
     if (this.backlog.length > 0) setImmediate(runBacklog, this);
   }
 
+  takePendingWrites() {
+    const pending = this.pendingWrites;
+    this.pendingWrites = NONE;
+    return pending;
+  }
+
   /** Asks for the descriptor, so that the socket can go on as one of libuv; comes as a RELEASED record. */
   release() {
     if (this.releasing || this.closed) return;
@@ -344,6 +364,7 @@ class NativeHandle {
     }
     if (this.silenced) return undefined;
     if (this.withholding && isOfStream(opcode)) {
+      if (this.backlog === NONE) this.backlog = [];
       this.backlog.push({ opcode, flags, bytes: copyOf(slab, start, end) });
       return undefined;
     }
@@ -412,6 +433,7 @@ class NativeHandle {
     this.acknowledged = total;
     this.socket._unrefTimer();
     const pending = this.pendingWrites;
+    if (pending.length === 0) return;
     let done = 0;
     while (done < pending.length && pending[done] <= total) done += 2;
     for (const callback of pending.splice(0, done)) {
@@ -420,7 +442,7 @@ class NativeHandle {
   }
 
   onWriteError(error) {
-    const pending = this.pendingWrites.splice(0);
+    const pending = this.takePendingWrites();
     if (pending.length === 0) return this.socket.destroy(error);
     for (const callback of pending) {
       if (typeof callback === 'function') callback(error);
@@ -472,23 +494,6 @@ class NativeHandle {
     const error = createError(Error, 'ERR_FERREQUEST_IO_THREAD', 'The I/O thread of ferrequest has failed');
     this.socket.destroy(error);
   }
-}
-
-/** Runs in the check phase after `end`. */
-function finishClose(handle, callback) {
-  const pending = handle.pendingWrites.splice(0);
-  const { connectRequest, shutdownRequest } = handle;
-  handle.connectRequest = handle.shutdownRequest = null;
-  handle.resource.runInAsyncScope(() => {
-    // Taken away where net.Socket has given up on an attempt.
-    connectRequest?.oncomplete?.(-ECANCELED, handle, connectRequest, false, false);
-    for (const write of pending) {
-      if (typeof write === 'function') write(systemError(ECANCELED, 'write'));
-    }
-    shutdownRequest?.oncomplete(-ECANCELED);
-    callback?.();
-  });
-  handle.resource.emitDestroy();
 }
 
 module.exports = { NativeHandle, codeOf };

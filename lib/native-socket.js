@@ -18,10 +18,34 @@ const responseEvents = require('./response-events');
 
 const reinitializeHandle = net.Socket.prototype[kReinitializeHandle];
 
+/** What the constructors of net.Socket and of the streams below it look at, and few connections have. */
+const RARE_OPTIONS = [
+  'allowHalfOpen', 'blockList', 'construct', 'defaultEncoding', 'destroy', 'encoding', 'final', 'objectMode',
+  'pauseOnCreate', 'read', 'readable', 'readableHighWaterMark', 'readableObjectMode', 'signal', 'typeOfService',
+  'writable', 'writableHighWaterMark', 'writableObjectMode', 'write', 'writev',
+];
+
+/**
+ * Those options of a connection that its socket is made with. Net copies what it is given, and V8 is slow to copy what
+ * an agent hands over: the options of a request, of the agent, and more.
+ * @param {import('node:net').SocketConstructorOpts} options
+ */
+function constructorOptions(options) {
+  const { noDelay, keepAlive, keepAliveInitialDelay, highWaterMark } = options;
+  const picked = {
+    handle: new NativeHandle(), manualStart: true, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark,
+  };
+  for (const name of RARE_OPTIONS) {
+    const value = options[name];
+    if (value !== undefined) picked[name] = value;
+  }
+  return picked;
+}
+
 class NativeSocket extends net.Socket {
   /** @param {import('node:net').SocketConstructorOpts} options */
   constructor(options) {
-    super({ ...options, handle: new NativeHandle(), manualStart: true });
+    super(constructorOptions(options));
     this._handle.socket = this;
     this.lastAcknowledged = 0;
   }

@@ -9,6 +9,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
+const { ConnectionOptions } = require('./agent-socket');
 const { kAnnouncesTimeout } = require('./client-response');
 const counts = require('./counts');
 const idleGuard = require('./idle-guard');
@@ -101,6 +102,19 @@ function serve(agent, req, options) {
   return true;
 }
 
+/**
+ * @param {import('./agent').Agent} agent
+ * @param {import('./client-request').ClientRequest} req
+ * @param {object} options
+ * @returns {string|undefined} The name of the origin of a request that may have a new socket.
+ */
+function nameOfNew(agent, req, options) {
+  const name = agent[kNameOf]?.(agent, options, req);
+  if (name === undefined || agent.freeSockets[name] !== undefined) return undefined;
+  const used = agent.sockets[name] ??= [];
+  return used.length < agent.maxSockets && agent.totalSocketCount < agent.maxTotalSockets ? name : undefined;
+}
+
 /** Takes the idle socket that `scheduling` says. */
 function takeIdle(agent, name) {
   const idle = agent.freeSockets[name];
@@ -179,7 +193,7 @@ function hasRoom(agent, name) {
 
 /** Takes a socket out of those in use. Whoever waits for that is served by Node's own. */
 function leave(agent, name, socket, options) {
-  if (hasOwnRemoveSocket(agent) || Object.keys(agent.requests).length > 0) agent.removeSocket(socket, options);
+  if (hasOwnRemoveSocket(agent) || !isEmpty(agent.requests)) agent.removeSocket(socket, options);
   else removeFrom(agent.sockets, name, socket);
 }
 
@@ -193,9 +207,14 @@ function hasOwnRemoveSocket(agent) {
  * @param {import('./agent').Agent} agent
  * @param {import('node:net').Socket} socket
  * @param {object} options With which it was made.
- * @returns {boolean} False if a request waits that may have another connection.
+ * @returns {boolean} False if a request waits that may have another connection, or it is not known.
  */
 function remove(agent, socket, options) {
+  if (options instanceof ConnectionOptions && agent.getName === getName && isEmpty(agent.requests)) {
+    removeFrom(agent.sockets, options._agentKey, socket);
+    if (!socket.writable) removeFrom(agent.freeSockets, options._agentKey, socket);
+    return true;
+  }
   const name = agent.getName(options);
   if (agent.requests[name] === undefined) return false;
   const used = agent.sockets[name] ?? [];
@@ -204,6 +223,10 @@ function remove(agent, socket, options) {
   removeFrom(agent.sockets, name, socket);
   if (!socket.writable) removeFrom(agent.freeSockets, name, socket);
   return true;
+}
+
+function isEmpty(table) {
+  return Object.keys(table).length === 0;
 }
 
 function removeFrom(table, name, socket) {
@@ -267,4 +290,4 @@ function reuse(socket, req) {
   socket.ref();
 }
 
-module.exports = { install, keepAlive, remove, reuse, serve };
+module.exports = { assign, install, keepAlive, nameOfNew, remove, reuse, serve };

@@ -1,0 +1,135 @@
+'use strict';
+
+/**
+ * A new socket in an agent's tables, as Node's Agent makes it: the same options, entries, listeners and order, with one
+ * copy of the options instead of four. Only for sockets of ours; whatever is overridden is left to Node's own.
+ */
+
+const { isIP } = require('node:net');
+
+const { http } = require('./node-modules');
+
+const { createSocket: createSocketOfNode } = http.Agent.prototype;
+const sourceOfNode = Function.prototype.toString.call(createSocketOfNode);
+
+/** Whether it is Node's: a library may have replaced it before ferrequest was loaded, to see the sockets. */
+const isOfNode = sourceOfNode.includes('options._agentKey = name');
+/** Since Node 22 the time that a request asks for is there while it connects. */
+const knowsRequestTimeout = sourceOfNode.includes('req.timeout');
+
+/** Own properties of a socket: the agent that it is of, and the options it was made with. */
+const kAgent = Symbol('agent');
+const kOptions = Symbol('options');
+
+/**
+ * The options of a connection. Node's are an object without prototype, which V8 keeps as a hash table: several times as
+ * large, for as long as the connection lives, and slower to make and to read.
+ */
+function ConnectionOptions() {}
+ConnectionOptions.prototype = Object.freeze({ __proto__: null });
+
+/**
+ * @param {import('./agent').Agent} agent
+ * @param {import('./client-request').ClientRequest} req
+ * @returns {boolean} Whether nobody has a way of their own to make its sockets. What is wrong is Node's to refuse.
+ */
+function isPlain(agent, req) {
+  if (!isOfNode || agent.createSocket !== createSocketOfNode) return false;
+  const authority = req.getHeader('host');
+  return authority === undefined || typeof authority === 'string';
+}
+
+/**
+ * @param {import('./agent').Agent} agent
+ * @param {import('./client-request').ClientRequest} req
+ * @param {object} options Of the request.
+ * @param {string} name Of its origin.
+ * @returns {object} Those of the connection; where both have one, the agent's counts.
+ */
+function connectionOptions(agent, req, options, name) {
+  const merged = new ConnectionOptions();
+  assign(merged, options);
+  assign(merged, agent.options);
+  if (!merged.servername && merged.servername !== '') merged.servername = serverName(merged.host, req);
+  const timeout = knowsRequestTimeout && (req.timeout || agent.options.timeout);
+  if (timeout) merged.timeout = timeout;
+  merged._agentKey = name;
+  merged.encoding = null;
+  if (agent.keepAlive) {
+    merged.keepAlive = agent.keepAlive;
+    merged.keepAliveInitialDelay = agent.keepAliveMsecs;
+  }
+  return merged;
+}
+
+/** As Object.assign, which is slower for an object without prototype. */
+function assign(target, source) {
+  for (const key of Object.keys(source)) target[key] = source[key];
+  for (const key of Object.getOwnPropertySymbols(source)) target[key] = source[key];
+}
+
+/** The last Host field and the name in it: most requests of a process go to the same few. */
+let lastAuthority;
+let lastName;
+
+/** The server's name for SNI, as Node's agent finds it (RFC 6066, section 3): none for an address. */
+function serverName(host, req) {
+  const authority = req.getHeader('host');
+  if (!authority) return isIP(host) ? '' : host;
+  if (authority !== lastAuthority) {
+    const name = authority[0] === '[' ? insideBrackets(authority) : authority.split(':', 1)[0];
+    lastName = isIP(name) ? '' : name;
+    lastAuthority = authority;
+  }
+  return lastName;
+}
+
+function insideBrackets(authority) {
+  const end = authority.indexOf(']');
+  return end === -1 ? authority : authority.slice(1, end);
+}
+
+/**
+ * Enters a new socket in the tables of its agent.
+ * @param {import('./agent').Agent} agent
+ * @param {import('./native-socket').NativeSocket} socket
+ * @param {object} options With which it was made.
+ */
+function enter(agent, socket, options) {
+  const name = options._agentKey;
+  (agent.sockets[name] ??= []).push(socket);
+  agent.totalSocketCount++;
+  socket[kAgent] = agent;
+  socket[kOptions] = options;
+  socket.on('free', onFree);
+  socket.on('close', onClose);
+  socket.on('timeout', onTimeout);
+  socket.on('agentRemove', onRemove);
+}
+
+function onFree() {
+  this[kAgent].emit('free', this, this[kOptions]);
+}
+
+function onClose() {
+  const agent = this[kAgent];
+  agent.totalSocketCount--;
+  agent.removeSocket(this, this[kOptions]);
+}
+
+/** An idle socket whose time is over. */
+function onTimeout() {
+  const { freeSockets } = this[kAgent];
+  if (Object.keys(freeSockets).some((name) => freeSockets[name].includes(this))) this.destroy();
+}
+
+/** It leaves the pool for good, as after an upgrade. */
+function onRemove() {
+  onClose.call(this);
+  this.removeListener('close', onClose);
+  this.removeListener('free', onFree);
+  this.removeListener('timeout', onTimeout);
+  this.removeListener('agentRemove', onRemove);
+}
+
+module.exports = { ConnectionOptions, connectionOptions, enter, isPlain };
