@@ -10,8 +10,12 @@ use crate::codec::{Decoder, DecoderOptions, Dialect, Leniency, RequestMethod};
 /// Decoders that are kept for the next response.
 const KEPT: usize = 8;
 
+/// Boxed, as a connection has it: it moves from one to the next without a copy, and one without a
+/// decoder is a pointer's size and not a decoder's.
+type Spare = Vec<Box<Decoder>>;
+
 thread_local! {
-    static SPARE: RefCell<Vec<Box<Decoder>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Spare> = const { RefCell::new(Vec::new()) };
 }
 
 /// Settings for the response that is awaited, and a decoder once its first byte is there.
