@@ -7,6 +7,7 @@
  * that createConnection makes, and what happens to a connection that the peer touched while it was idle.
  */
 
+const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 
 const agentSocket = require('./agent-socket');
@@ -17,8 +18,12 @@ const { connectionOptionsOf, constructAgent, kProxyConfig, usesProxy } = require
 
 const NodeAgent = http.Agent;
 
+const socketChannel = diagnostics.channel('net.client.socket');
+
 /** A connect() of net.Socket that is known to be Node's own. */
 let connectOfNode;
+/** Whether it tells diagnostics_channel of the socket, as Node's does since 22. */
+let connectPublishes = false;
 
 /**
  * @param {import('node:http').AgentOptions} [options]
@@ -69,6 +74,8 @@ Agent.prototype.createConnection = createConnection;
 
 function connect(options, callback) {
   const socket = new NativeSocket(options);
+  // Where connect() does not say it, net.createConnection() would.
+  if (!connectPublishes && socketChannel.hasSubscribers) socketChannel.publish({ socket });
   if (options.timeout) socket.setTimeout(options.timeout);
   return callback ? socket.connect(options, callback) : socket.connect(options);
 }
@@ -92,7 +99,9 @@ function isOrdinary(options) {
 function connectIsOfNode() {
   const { connect: current } = net.Socket.prototype;
   if (current === connectOfNode) return true;
-  if (!Function.prototype.toString.call(current).includes('normalizeArgs(args)')) return false;
+  const source = Function.prototype.toString.call(current);
+  if (!source.includes('normalizeArgs(args)')) return false;
+  connectPublishes = source.includes('netClientSocketChannel');
   connectOfNode = current;
   return true;
 }
