@@ -8,7 +8,7 @@ const os = require('node:os');
 const { once } = require('node:events');
 const { Duplex } = require('node:stream');
 const {
-  bytesOf, cleanUp, exchange, http, newAgent, serve, serveAnswer, unusedPort,
+  bytesOf, cleanUp, exchange, http, newAgent, runScript, serve, serveAnswer, unusedPort,
 } = require('./support');
 
 const hasIPv6 = Object.values(os.networkInterfaces()).flat().some(({ address }) => address === '::1');
@@ -235,5 +235,25 @@ describe('the options that concern the response', () => {
     const { res, body } = await exchange({ ...peer.address, insecureHTTPParser: true });
     expect(res.headers['x-bad']).toBe('a\x01b');
     expect(body.toString()).toBe('ok');
+  });
+
+  it.each([
+    [true, '', '--insecure-http-parser'], [true, '', '--insecure_http_parser'], [true, '--insecure-http-parser', ''],
+    [false, '', '--insecure-http-parser --no-insecure-http-parser'], [false, '', ''],
+    [false, '--insecure-http-parser', '--no-insecure-http-parser'],
+    [true, '--no-insecure-http-parser', '--insecure-http-parser'],
+  ])('insecureHTTPParser is %p by default with NODE_OPTIONS=%j and node %s', async (isInsecure, options, argv) => {
+    const peer = await serveAnswer('HTTP/1.1 200 OK\nContent-Length: 2\n\nok');
+    const ask = (module, address) => {
+      module.get(address, (res) => process.stdout.write(String(res.resume().statusCode)))
+        .on('error', (error) => process.stdout.write(error.code));
+    };
+    const { stdout, stderr } = await runScript(ask, {
+      args: { ...peer.address, agent: false },
+      execArgv: argv.split(' ').filter(Boolean),
+      env: { NODE_OPTIONS: options },
+    });
+    expect(stdout).toBe(isInsecure ? '200' : 'HPE_CR_EXPECTED');
+    expect(stderr.includes('Using insecure HTTP parsing')).toBe(isInsecure);
   });
 });

@@ -16,12 +16,17 @@ function packVersion(version = '9.4.3') {
 }
 
 let warned = false;
-const insecureByDefault = hasFlag('--insecure-http-parser');
+const insecureByDefault = isOptionSet('insecure-http-parser');
 
-/** Whether Node was started with a flag, on its command line or by NODE_OPTIONS. */
-function hasFlag(flag) {
-  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
-  return options.includes(flag);
+/**
+ * @param {string} name
+ * @returns {boolean} Whether Node was started with an option that is on or off: by NODE_OPTIONS, or on the command
+ *   line, which comes after it. The last one counts, and underscores are as good as dashes.
+ */
+function isOptionSet(name) {
+  const options = [...(process.env.NODE_OPTIONS ?? '').split(/\s+/), ...process.execArgv]
+    .map((option) => option.replaceAll('_', '-'));
+  return options.lastIndexOf(`--${name}`) > options.lastIndexOf(`--no-${name}`);
 }
 
 /** @returns {boolean} Whether the process asks for the lenient parser; warns once, as Node does. */
