@@ -69,7 +69,7 @@ function* wholeCases() {
 }
 
 /**
- * Every short answer byte by byte, and in two pieces at every position.
+ * Every short answer byte by byte, and in two pieces at every position, to a strict parser and to a lenient one.
  * @param {number} longest
  * @returns {Generator<Case>}
  */
@@ -78,7 +78,9 @@ function* cutCases(longest) {
     const { length } = wire.bytes;
     if (length > longest) continue;
     const positions = Array.from({ length: Math.max(0, length - 1) }, (_, i) => i + 1);
-    for (const cuts of [positions, ...positions.map((at) => [at])]) yield { ...plainCase(wire), cuts };
+    for (const validation of [{}, { insecureHTTPParser: true }]) {
+      for (const cuts of [positions, ...positions.map((at) => [at])]) yield { ...plainCase(wire), validation, cuts };
+    }
   }
 }
 

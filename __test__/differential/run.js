@@ -7,8 +7,8 @@
  *
  * `--cases` changes answers at random, as the seed decides; `--from` leaves out as many of them, to see one again;
  * `--whole` gives every answer of the table in one piece, in each mode, with each ending; `--cut` gives those up to a
- * length byte by byte and in two pieces at every position; `--every` takes only each n-th of these. Ends with status 1
- * if there is a difference that has no name in differences.js.
+ * length byte by byte and in two pieces at every position, to the strict parser and to the lenient one; `--every` takes
+ * only each n-th of these. Ends with status 1 if there is a difference that has no name in differences.js.
  */
 
 const http = require('node:http');
