@@ -478,8 +478,10 @@ class NativeHandle {
       if (this.armed) return undefined;
       this.retired = true;
       if (flags & event.UNSOLICITED) return responseEvents.onUnsolicited(this.socket);
-      const wasPooled = this.requestNumbers !== null && !this.socket._httpMessage;
-      if (CLOSES_IDLE_AT_ONCE && wasPooled) return this.socket.destroy();
+      const { _httpMessage: next } = this.socket;
+      // Out of the pool already, for a request that gets it when due ticks have run.
+      if (next?.socket === null && this.requestNumbers !== null) return undefined;
+      if (CLOSES_IDLE_AT_ONCE && !next && this.requestNumbers !== null) return this.socket.destroy();
     }
     this.armed = false;
     const { socket } = this;

@@ -75,7 +75,11 @@ function nameOf(agent, options) {
  */
 function serve(agent, req, options) {
   const name = agent[kNameOf]?.(agent, options, req);
-  if (name === undefined) return false;
+  if (name === undefined) {
+    for (const key of Object.keys(agent.freeSockets)) dropEnding(agent, key);
+    return false;
+  }
+  dropEnding(agent, name);
   const used = agent.sockets[name];
   // The first request to an origin: Node's own makes the tables.
   if (used === undefined) return false;
@@ -115,11 +119,30 @@ function nameOfNew(agent, req, options) {
   return used.length < agent.maxSockets && agent.totalSocketCount < agent.maxTotalSockets ? name : undefined;
 }
 
+/**
+ * Takes out of the idle sockets what would be used next although the peer has closed it: its end has been told, and it
+ * is about to close. Node's own looks only whether the first one is closed.
+ */
+function dropEnding(agent, name) {
+  const idle = agent.freeSockets[name];
+  if (idle === undefined) return;
+  const isFifo = agent.scheduling === 'fifo';
+  while (idle.length > 0 && isEnding(isFifo ? idle[0] : idle.at(-1))) {
+    if (isFifo) idle.shift();
+    else idle.pop();
+  }
+  if (idle.length === 0) delete agent.freeSockets[name];
+}
+
+function isEnding(socket) {
+  return socket.destroyed || socket.writable === false || socket.readableEnded === true ||
+    socket._handle?.retired === true;
+}
+
 /** Takes the idle socket that `scheduling` says. */
 function takeIdle(agent, name) {
   const idle = agent.freeSockets[name];
   if (idle === undefined) return undefined;
-  while (idle.length > 0 && idle[0].destroyed) idle.shift();
   const socket = agent.scheduling === 'fifo' ? idle.shift() : idle.pop();
   if (idle.length === 0) delete agent.freeSockets[name];
   return socket;
