@@ -19,6 +19,11 @@ const serveOk = () => serveRaw((socket) => {
   });
 });
 
+/** Keeps the event loop busy for that many milliseconds. */
+function block(milliseconds) {
+  for (const end = performance.now() + milliseconds; performance.now() < end;);
+}
+
 describeTransports('an idle connection whose end has been told', (newTransportAgent) => {
   const MOMENTS = {
     'at once': (ask) => ask(),
@@ -84,11 +89,13 @@ describe('a connection whose end comes with the response of another', () => {
           resolve(exchange({ ...peer.address, agent }));
         }).once('error', reject);
       });
+      // Read in several pieces before the event loop goes on, so that ticks have to run between two of them.
+      peerOfWaiting.write('HTTP/1.1 103 Early Hints\r\n\r\n');
+      block(5);
       if (order === 'before it') peerOfNext[how]();
       peerOfWaiting.write(OK);
       if (order === 'behind it') peerOfNext[how]();
-      // The I/O thread sees both before the event loop goes on.
-      for (const end = performance.now() + 10; performance.now() < end;);
+      block(10);
       const { res, req } = await answered;
       expect([res.statusCode, req.reusedSocket, reused.mock.calls.length]).toEqual([200, true, 1]);
       // One that is known to be closed is left alone; one that is not is connected again.
