@@ -2,11 +2,12 @@
 
 const { createHash } = require('node:crypto');
 const { createServer } = require('node:http');
+const net = require('node:net');
 const { Duplex } = require('node:stream');
 const {
   http, newAgent, poolOf, untilIdle, exchange, cleanUp, until, responseTo, bytesOf, pseudoRandomBytes, byteByByte,
   record,
-  onRequestHead, quiet,
+  onRequestHead, quiet, serveRaw,
 } = require('./support');
 
 // https://nodejs.org/api/http.html#agentcreateconnectionoptions-callback: "supports any Duplex stream"
@@ -285,4 +286,21 @@ describe('a Duplex that breaks', () => {
     expect(res.trailers).toEqual({ t: 'u' });
     expect(res.complete).toBe(true);
   });
+});
+
+it('a stream that brings many responses at once while the request is being written gathers no listeners', async () => {
+  const peer = await serveRaw((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'.repeat(20)));
+  });
+  const req = http.request({ ...peer.address, method: 'POST', agent: null, createConnection: net.createConnection });
+  req.on('error', () => {});
+  let most = 0;
+  req.on('socket', (socket) => socket.on('newListener', (name) => {
+    if (name === 'data') most = Math.max(most, socket.listenerCount('data') + 1);
+  }));
+  req.write('the beginning of a body');
+  expect((await responseTo(req)).statusCode).toBe(200);
+  await until(() => req.closed);
+  expect(most).toBeLessThan(4);
 });
