@@ -7,7 +7,7 @@ const { once } = require('node:events');
 const { pipeline } = require('node:stream/promises');
 const {
   byteByByte, bytesOf, http, newAgent, onRequestHead, poolOf, pseudoRandomBytes, quiet, record, sendSegments, serve,
-  serveAnswer, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
+  itOurs, serveAnswer, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
 } = require('./support');
 
 const HEADERS = { Connection: 'Upgrade', Upgrade: 'echo' };
@@ -290,4 +290,13 @@ describe('the socket of an upgrade', () => {
     expect(poolOf(agent)).toEqual({ sockets: 0, freeSockets: 0, requests: 0 });
     await untilNoConnections(peer);
   });
+});
+
+itOurs('an upgrade on a connection whose request has no response yet closes it, and throws nothing', () => {
+  const { onUpgrade } = require('../lib/response-events');
+  for (const req of [null, { res: null }]) {
+    const socket = { _httpMessage: req, destroy: jest.fn() };
+    onUpgrade(socket, Buffer.alloc(0));
+    expect(socket.destroy).toHaveBeenCalledTimes(1);
+  }
 });

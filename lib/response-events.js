@@ -259,11 +259,12 @@ function onParseError(socket, error) {
 /** The response's head says that what follows is another protocol. The socket is an ordinary one by now. */
 function onUpgrade(socket, head) {
   const req = socket._httpMessage;
-  if (!req || req.res[kSkip]) {
+  const res = req?.res;
+  // What upgrades is no response to this request, if there is one at all.
+  if (!res || res[kSkip]) {
     socket.destroy();
     return;
   }
-  const { res } = req;
   res.upgrade = true;
   // Whatever follows the head, it is not a body.
   res.complete = true;
