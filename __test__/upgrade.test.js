@@ -7,7 +7,7 @@ const { once } = require('node:events');
 const { pipeline } = require('node:stream/promises');
 const {
   byteByByte, bytesOf, http, newAgent, onRequestHead, poolOf, pseudoRandomBytes, quiet, record, sendSegments, serve,
-  itOurs, serveAnswer, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
+  itOurs, responseTo, serveAnswer, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
 } = require('./support');
 
 const HEADERS = { Connection: 'Upgrade', Upgrade: 'echo' };
@@ -298,5 +298,30 @@ itOurs('an upgrade on a connection whose request has no response yet closes it, 
     const socket = { _httpMessage: req, destroy: jest.fn() };
     onUpgrade(socket, Buffer.alloc(0));
     expect(socket.destroy).toHaveBeenCalledTimes(1);
+  }
+});
+
+itOurs('a second response that upgrades during the upload does not touch the next connection', async () => {
+  const peer = await serveRaw((socket) => {
+    socket.on('error', () => {});
+    onRequestHead(socket, (head) => {
+      const second = head.startsWith('POST') ? 'HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n' : '';
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi${second}`);
+    });
+  });
+  for (let i = 0; i < 5; i++) {
+    const req = http.request({ ...peer.address, method: 'POST', agent: newAgent() });
+    req.on('error', () => {});
+    req.on('response', (res) => {
+      res.on('error', () => {});
+      req.write('what the connection has not seen when it is asked for');
+      setImmediate(() => req.destroy());
+    });
+    req.write('a body');
+    await once(req, 'close');
+    const ask = () => responseTo(http.get({ ...peer.address, agent: newAgent() }));
+    const next = await Promise.all([ask(), ask(), ask()]);
+    expect(next.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200]);
+    for (const res of next) expect(String(await bytesOf(res))).toBe('hi');
   }
 });

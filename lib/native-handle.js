@@ -458,14 +458,14 @@ class NativeHandle {
 
   /** The descriptor can be had, for a socket of libuv: what follows is no longer HTTP. */
   onReleased(written, rest) {
+    // Called off in the meantime, as a second response that is an upgrade; the id may soon be another connection's.
+    if (this.closed) return;
     if (written < this.bytesWritten) {
       // More was written in the meantime. The I/O thread still has its own descriptor and sends it first.
       this.releasedBytes = rest.length > 0 ? rest : this.releasedBytes;
       bridge.send(command.RELEASE, this.connection);
       return;
     }
-    // Called off in the meantime, as a second response that is an upgrade.
-    if (this.closed) return;
     const head = this.releasedBytes ?? rest;
     this.socket.becomeLibuv(bridge.takeDescriptor(this.id));
     if (this.releasing) this.socket.goOn(head);
