@@ -80,16 +80,17 @@ describe('the context of a request', () => {
 
   it("is the one of 'error' and 'abort'", async () => {
     const peer = await serve((req) => req.resume());
-    for (const end of [
+    const ends = [
       (req) => req.destroy(new Error('mine')), (req) => req.abort(), () => peer.accepted.at(-1).resetAndDestroy(),
-    ]) {
+    ];
+    for (const [n, end] of ends.entries()) {
       const stores = [];
       const req = storage.run('made here', () => {
         const made = http.get({ ...peer.address, agent: newAgent() });
         watch(made, ['error', 'abort', 'close'], stores);
         return made;
       });
-      await until(() => req.writableFinished && peer.sockets.size > 0);
+      await until(() => req.writableFinished && peer.accepted.length > n);
       storage.run('made here', end, req);
       await until(() => req.closed);
       expectAll(stores, 'made here', 'error', 'close');

@@ -20,12 +20,12 @@ jest.mock('../binding', () => ({
       mockBridges.push(this);
     }
 
-    drain(slab, offset) {
-      if (mockFailures.length === 0) return super.drain(slab, offset);
+    drain(slab) {
+      if (mockFailures.length === 0) return super.drain(slab);
       const { HEADER_SIZE, event } = require('../lib/records');
-      slab.writeInt32LE(event.FAILED, offset);
-      slab.writeInt32LE(mockFailures.shift(), offset + 4);
-      slab.writeInt32LE(0, offset + 8);
+      slab.writeInt32LE(event.FAILED, 0);
+      slab.writeInt32LE(mockFailures.shift(), 4);
+      slab.writeInt32LE(0, 8);
       return HEADER_SIZE;
     }
   },

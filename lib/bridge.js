@@ -10,6 +10,7 @@
 const { AsyncResource } = require('node:async_hooks');
 const { setImmediate } = require('node:timers');
 
+const atExit = require('./at-exit');
 const counts = require('./counts');
 const { HEADER_SIZE, command, isRead } = require('./records');
 const { runTicks } = require('./node-internals');
@@ -85,7 +86,7 @@ function attach(handle) {
   }
   if (open++ === 0) {
     native.keep(true);
-    process.on('exit', settle);
+    atExit.add(settle);
   }
   const id = freeIds.length > 0 ? freeIds.pop() : handles.length;
   handles[id] = handle;
@@ -419,7 +420,7 @@ function detach(id) {
   freeIds.push(id);
   if (--open === 0) {
     native.keep(false);
-    process.removeListener('exit', settle);
+    atExit.remove(settle);
   }
 }
 
@@ -448,7 +449,7 @@ function failAll() {
   }
   if (open > 0) {
     lost.keep(false);
-    process.removeListener('exit', settle);
+    atExit.remove(settle);
   }
   lost.abandon();
   open = 0;

@@ -96,6 +96,22 @@ function createResponse(req, flags, slab, words, start, end) {
   return res;
 }
 
+/**
+ * @param {ClientResponse} res An informational one.
+ * @returns {import('node:http').InformationEvent} What listeners of 'information' get of it.
+ */
+function informationOf(res) {
+  return {
+    statusCode: res.statusCode,
+    statusMessage: res.statusMessage,
+    httpVersion: res.httpVersion,
+    httpVersionMajor: res.httpVersionMajor,
+    httpVersionMinor: res.httpVersionMinor,
+    headers: res.headers,
+    rawHeaders: res.rawHeaders,
+  };
+}
+
 /** Most reason phrases are this one. */
 function readReason(slab, start, end) {
   if (end - start === 2 && slab[start] === 0x4f && slab[start + 1] === 0x4b) return 'OK';
@@ -138,4 +154,4 @@ function listOf(block) {
   return list;
 }
 
-module.exports = { ClientResponse, addTrailers, createResponse, kAnnouncesTimeout };
+module.exports = { ClientResponse, addTrailers, createResponse, informationOf, kAnnouncesTimeout };

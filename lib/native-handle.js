@@ -128,10 +128,6 @@ class NativeHandle {
     return 0;
   }
 
-  connect6(request, address, port) {
-    return this.connect(request, address, port);
-  }
-
   readStart() {
     this.reading = true;
     return 0;
@@ -497,5 +493,7 @@ class NativeHandle {
     this.socket.destroy(error);
   }
 }
+
+NativeHandle.prototype.connect6 = NativeHandle.prototype.connect;
 
 module.exports = { NativeHandle, codeOf };

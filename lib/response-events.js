@@ -10,7 +10,7 @@
 const diagnostics = require('node:diagnostics_channel');
 const { setImmediate } = require('node:timers');
 
-const { addTrailers, createResponse, kAnnouncesTimeout } = require('./client-response');
+const { addTrailers, createResponse, informationOf, kAnnouncesTimeout } = require('./client-response');
 const { connectionReset } = require('./errors');
 const counts = require('./counts');
 const { debug } = require('./debug');
@@ -146,15 +146,7 @@ function onInformation(socket, flags, slab, words, start, end) {
 }
 
 function emitInformation(req, res) {
-  req.emit('information', {
-    statusCode: res.statusCode,
-    statusMessage: res.statusMessage,
-    httpVersion: res.httpVersion,
-    httpVersionMajor: res.httpVersionMajor,
-    httpVersionMinor: res.httpVersionMinor,
-    headers: res.headers,
-    rawHeaders: res.rawHeaders,
-  });
+  req.emit('information', informationOf(res));
 }
 
 /** The final response. */

@@ -11,6 +11,8 @@
 
 const { setImmediate } = require('node:timers');
 
+const atExit = require('./at-exit');
+
 /** How many requests are held back at most. */
 const LARGEST = 64;
 /** For how many milliseconds at most, if more requests come: the peer is not to be idle while this side is at work. */
@@ -22,8 +24,6 @@ const held = [];
 let since = 0;
 /** Whether a request has gone out in this turn. */
 let isBurst = false;
-/** Whether the end of the process is watched. */
-let isWatching = false;
 
 /**
  * Sends what a request has written so far, or holds it back until the end of the turn.
@@ -40,18 +40,12 @@ function flush(req, transport) {
   }
   const now = performance.now();
   if (held.length === 0) since = now;
-  watchExit();
+  // The process may end before the turn.
+  if (held.length === 0) atExit.add(release);
   held.push(transport);
   transport.socket.cork();
   req._flush();
   if (held.length >= LARGEST || now - since > LONGEST) release();
-}
-
-/** The process may end before the turn. */
-function watchExit() {
-  if (isWatching) return;
-  isWatching = true;
-  process.once('exit', release);
 }
 
 function endTurn() {
@@ -60,6 +54,7 @@ function endTurn() {
 }
 
 function release() {
+  atExit.remove(release);
   for (const transport of held.splice(0)) transport.uncork();
 }
 

@@ -21,7 +21,8 @@ class Clock {
   /** @param {typeof import('../..')} ferrequest */
   constructor(ferrequest) {
     this.ferrequest = ferrequest;
-    this.agent = new ferrequest.Agent({ keepAlive: true, maxSockets: 1 });
+    // A new connection each time: only the I/O thread makes those, while it lends others to JavaScript.
+    this.agent = new ferrequest.Agent({ maxSockets: 1 });
     this.server = net.createServer((socket) => {
       socket.on('data', () => socket.write(ANSWER));
       socket.on('error', () => {});

@@ -173,6 +173,7 @@ fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> 
         armed,
         decoder: response,
     } = state;
+    let mut keeps = response.peer_keeps_connection;
     let decoder = response.get();
     let mut parsed = 0;
     loop {
@@ -191,7 +192,10 @@ fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> 
                             packet.get(parsed..).unwrap_or_default().to_vec(),
                         );
                     }
-                    Event::Head(_) => *armed = true,
+                    Event::Head(head) => {
+                        *armed = true;
+                        keeps = head.keep_alive;
+                    }
                     // What follows in the same packet is still decoded, as Node does: a second
                     // response or garbage there is the peer's fault and must be told.
                     Event::End(_) => *armed = false,
@@ -200,9 +204,11 @@ fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> 
             }
         }
     }
+    let is_idle = decoder.is_idle();
+    response.peer_keeps_connection = keeps;
     if *armed {
         Progress::Read
-    } else if decoder.is_idle() {
+    } else if is_idle {
         response.give_back();
         Progress::Read
     } else {

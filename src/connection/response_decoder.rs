@@ -22,6 +22,8 @@ thread_local! {
 pub struct ResponseDecoder {
     options: DecoderOptions,
     method: RequestMethod,
+    /// As the head of the last response said.
+    pub peer_keeps_connection: bool,
     decoder: Option<Box<Decoder>>,
 }
 
@@ -35,6 +37,7 @@ impl ResponseDecoder {
                 dialect: Dialect::default(),
             },
             method: RequestMethod::Other,
+            peer_keeps_connection: false,
             decoder: None,
         }
     }

@@ -104,6 +104,7 @@ impl State {
     /// Whether it stands, in good order, and waits for its next request.
     pub fn is_idle(&self) -> bool {
         self.used
+            && self.decoder.peer_keeps_connection
             && matches!(self.phase, Phase::Open(_))
             && !self.armed
             && !self.paused

@@ -49,6 +49,23 @@ fn one_that_has_carried_no_request_is_not_lent() {
 }
 
 #[test]
+fn one_that_the_peer_does_not_keep_is_not_lent() {
+    let listener = listen();
+    let mut module = Module::load_borrowing();
+    let mut closing = module.connect(0, &listener);
+    let mut other = module.connect(1, &listener);
+    module.send(|batch| batch.request(0).write(0, GET));
+    take(&mut closing, GET.len());
+    let response = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    closing.write_all(response).unwrap();
+    module.expect(event::HEAD);
+    module.expect(event::END);
+    module.exchange(1, &mut other);
+    module.until_it_has(1);
+    assert!(!module.has(0));
+}
+
+#[test]
 fn a_response_is_the_same_in_whatever_pieces_it_comes() {
     let listener = listen();
     let (mut module, mut peer) = borrower(&listener);
