@@ -27,6 +27,24 @@ describe("'socket'", () => {
     expect(req.connection).toBe(socket);
   });
 
+  it('comes with a socket that knows its local address as soon as the name is looked up, and no sooner', async () => {
+    const peer = await serve((req, res) => res.end(String(req.socket.remotePort)));
+    const lookup = (host, options, callback) => {
+      if (options.all) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      else callback(null, '127.0.0.1', 4);
+    };
+    const waits = (host, options, callback) => setImmediate(lookup, host, options, callback);
+    for (const [look, known] of [[lookup, true], [waits, false]]) {
+      const req = http.get({ port: peer.address.port, host: 'somewhere', agent: newAgent(), lookup: look });
+      const [socket] = await once(req, 'socket');
+      expect(socket.connecting).toBe(true);
+      expect([look.name, socket.address().address]).toEqual([look.name, known ? '127.0.0.1' : undefined]);
+      const { localPort } = socket;
+      const seen = Number(await bytesOf(await responseTo(req)));
+      expect(localPort).toBe(known ? seen : undefined);
+    }
+  });
+
   it('is followed by the events of the connection, in order', async () => {
     const peer = await serve((req, res) => res.end('body'), { listen: { port: 0, host: 'localhost' } });
     const req = http.get({ port: peer.port, host: 'localhost', agent: newAgent() });

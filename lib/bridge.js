@@ -265,6 +265,16 @@ function sendWrites(id, writes, most, acknowledge) {
 }
 
 /**
+ * Asks the I/O thread where a connection that is on its way comes from.
+ * @param {import('./native-handle').NativeHandle} handle
+ */
+function askLocalAddress(handle) {
+  ringDoorbell();
+  const local = native.localAddress(handle.id);
+  if (local) Object.assign(handle, { localAddress: local.address, localPort: local.port });
+}
+
+/**
  * Takes the descriptor of a connection that the I/O thread has released.
  * @param {number} id
  * @returns {number}
@@ -455,34 +465,20 @@ function failAll() {
   open = 0;
 }
 
-/**
- * Counters of this process since start.
- * @returns {import('..').Stats}
- */
-function stats() {
-  const counters = native?.counters();
-  return {
-    requests: counts.requests,
-    responses: counts.responses,
-    connectionsOpened: counters?.connectionsOpened ?? 0,
-    connectionsReused: counts.connectionsReused,
-    staleReplaced: counters?.staleReplaced ?? 0,
-    bytesIn: counters?.bytesIn ?? 0,
-    bytesOut: counters?.bytesOut ?? 0,
-    doorbells: counters?.doorbells ?? 0,
-    direct: counters?.direct ?? 0,
-    drains: counts.drains,
-    recordsPerDrain: counts.drains === 0 ? 0 : counts.records / counts.drains,
-  };
+/** @returns {object|undefined} What the addon counts; nothing before the first connection. */
+function counters() {
+  return native?.counters();
 }
 
 module.exports = {
   AsyncResource,
   STAGED_WRITE_LIMIT,
   StreamDecoder: addon.StreamDecoder,
+  askLocalAddress,
   attach,
   bindSocket: addon.bindSocket,
   closeDescriptor: addon.closeDescriptor,
+  counters,
   detach,
   hold,
   recordLayout: addon.recordLayout,
@@ -494,6 +490,5 @@ module.exports = {
   sendRequest,
   sendWrite,
   sendWrites,
-  stats,
   takeDescriptor,
 };

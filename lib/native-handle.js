@@ -9,13 +9,13 @@
  */
 
 const { isIPv4, isIPv6 } = require('node:net');
-const { constants: { errno: { EINVAL } } } = require('node:os');
+const { constants: { errno: { EBADF, EINVAL } } } = require('node:os');
 const { setImmediate } = require('node:timers');
 
 const bridge = require('./bridge');
 const { onConnectFailed } = require('./connect-failure');
 const counts = require('./counts');
-const { codeOf, createError, parseError, systemError } = require('./errors');
+const { createError, parseError, systemError } = require('./errors');
 const { finishClose } = require('./handle-close');
 const { command, event, isRead } = require('./records');
 const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
@@ -216,7 +216,9 @@ class NativeHandle {
   }
 
   getsockname(out) {
-    if (this.localAddress === '') return 0;
+    // Known while it connects: some take that for the sign that the name has been looked up.
+    if (this.localAddress === '' && this.connectRequest?.port !== undefined) bridge.askLocalAddress(this);
+    if (this.localAddress === '') return -EBADF;
     out.address = this.localAddress;
     out.family = this.localAddress.includes(':') ? 'IPv6' : 'IPv4';
     out.port = this.localPort;
@@ -415,10 +417,9 @@ class NativeHandle {
       return;
     }
     const request = this.connectRequest;
-    if (request === null) return;
     this.connectRequest = null;
-    if (request.port === undefined) this.peerPath = request.address;
-    else this.peerAddress = request.address;
+    if (request === null) return;
+    this[request.port === undefined ? 'peerPath' : 'peerAddress'] = request.address;
     this.peerPort = request.port;
     request.oncomplete(0, this, request, true, true);
     // Only now: what net sets on every new connection need not hurry.
@@ -496,4 +497,4 @@ class NativeHandle {
 
 NativeHandle.prototype.connect6 = NativeHandle.prototype.connect;
 
-module.exports = { NativeHandle, codeOf };
+module.exports = { NativeHandle };

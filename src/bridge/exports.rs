@@ -27,6 +27,18 @@ use crate::connection::events::{self, Body};
 /// Between two looks whether the kernel has taken more.
 const SETTLE_PAUSE: Duration = Duration::from_millis(1);
 
+/// The I/O thread answers at once, unless it is lost.
+const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+
+/// One end of a connection.
+#[napi(object)]
+pub struct LocalAddress {
+    /// As Node prints it.
+    pub address: String,
+    /// 0 to 65535.
+    pub port: u32,
+}
+
 /// The JavaScript side's end of the two queues.
 #[napi]
 pub struct Bridge {
@@ -117,6 +129,19 @@ impl Bridge {
     #[napi(catch_unwind)]
     pub fn ring(&self) {
         self.link.with_mailbox(Mailbox::ring);
+    }
+
+    /// Asks the I/O thread for the local end of a connection that is on its way; `None` if there is none.
+    #[napi(catch_unwind)]
+    pub fn local_address(&self, connection: u32) -> Option<LocalAddress> {
+        let (answer, outcome) = sync_channel(1);
+        let question = Message::LocalAddress(self.completions.clone(), connection, answer);
+        self.send(question);
+        let (port, address) = outcome.recv_timeout(ANSWER_WITHIN).ok()?;
+        (!address.is_empty()).then_some(LocalAddress {
+            address,
+            port: port.into(),
+        })
     }
 
     /// Waits until the kernel has all bytes that were handed over, for so long at most: the process is

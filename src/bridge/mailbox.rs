@@ -30,6 +30,8 @@ pub enum Message {
     /// Answer whether every byte of the queue's connections is the kernel's, once all that was handed
     /// over before has been carried out.
     Settle(Arc<Completions>, SyncSender<bool>),
+    /// Answer with the local port and address of a connection.
+    LocalAddress(Arc<Completions>, u32, SyncSender<(u16, String)>),
     /// A throttled queue has been emptied.
     Drained(Arc<Completions>),
     /// The queue's environment is gone: drop its connections without another word.

@@ -229,6 +229,11 @@ impl Connecting {
         }))
     }
 
+    /// The stream on its way.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
     /// The connected stream.
     pub fn into_stream(self) -> Stream {
         self.stream

@@ -95,6 +95,16 @@ impl Registry {
                 // Who asked may have given up waiting.
                 let _ = answer.try_send(settled);
             }
+            Message::LocalAddress(completions, id, answer) => {
+                let channel = channel(&mut self.channels, &completions);
+                let connection = channel
+                    .connections
+                    .get(id as usize)
+                    .and_then(Option::as_ref);
+                let address = connection.map(|connection| connection.local_address());
+                // Who asked may have given up waiting.
+                let _ = answer.try_send(address.unwrap_or_default());
+            }
             Message::Drained(completions) => {
                 channel(&mut self.channels, &completions).outlet.drained();
             }

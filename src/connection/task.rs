@@ -167,6 +167,18 @@ impl Connection {
         self.lend(&mut state);
     }
 
+    /// Local port and address, which the kernel knows as soon as it connects; both empty before that.
+    pub fn local_address(&self) -> (u16, String) {
+        let Ok(state) = self.state.try_borrow() else {
+            return Default::default();
+        };
+        match &state.phase {
+            Phase::Connecting(connecting) => connecting.stream().local_address(),
+            Phase::Open(stream) => stream.local_address(),
+            _ => Default::default(),
+        }
+    }
+
     /// Whether bytes wait until the kernel takes more.
     pub fn has_unsent(&self) -> bool {
         self.state
