@@ -191,9 +191,12 @@ function isDoubleResponse(req, socket) {
 /** Up to here a loop is faster than `copy`, which makes a view of the source first. */
 const SHORT = 48;
 
+/** From here on a piece has memory of its own, whatever the size of Node's pool is. */
+const OWN_FROM = 16 * 1024;
+
 function copyOf(slab, start, end) {
   const length = end - start;
-  const copy = Buffer.allocUnsafe(length);
+  const copy = length >= OWN_FROM ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
   if (length > SHORT) slab.copy(copy, 0, start, end);
   else for (let i = 0; i < length; i++) copy[i] = slab[start + i];
   return copy;
