@@ -5,7 +5,7 @@
 //! (<https://docs.libuv.org/en/v1.x/>). They are looked up when they are first needed, so that a program
 //! without them (a test, another runtime) goes without.
 
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_int, c_void};
 use std::os::fd::RawFd;
 use std::ptr;
@@ -93,8 +93,9 @@ pub trait Listener {
 struct Shared {
     libuv: &'static Libuv,
     listener: Box<dyn Listener>,
-    poll: Box<[u128]>,
-    idle: Box<[u128]>,
+    /// libuv writes into these.
+    poll: Box<[UnsafeCell<u128>]>,
+    idle: Box<[UnsafeCell<u128>]>,
     awake: Cell<bool>,
     closing: Cell<bool>,
     /// Handles that libuv has.
@@ -125,7 +126,8 @@ impl EventLoop {
         let memory = |kind| {
             // SAFETY: the function has no preconditions.
             let size = unsafe { (libuv.handle_size)(kind) };
-            vec![0u128; size.div_ceil(size_of::<u128>())].into_boxed_slice()
+            let words = size.div_ceil(size_of::<u128>());
+            (0..words).map(|_| UnsafeCell::new(0u128)).collect()
         };
         let shared = Box::into_raw(Box::new(Shared {
             libuv,
@@ -143,9 +145,9 @@ impl EventLoop {
         unsafe {
             let (poll, idle) = ((*shared).poll(), (*shared).idle());
             check_uv((libuv.poll_init)(uv_loop, poll, descriptor))?;
-            (*shared).opened(poll);
+            Shared::opened(shared, poll);
             check_uv((libuv.idle_init)(uv_loop, idle))?;
-            (*shared).opened(idle);
+            Shared::opened(shared, idle);
             check_uv((libuv.poll_start)(poll, UV_READABLE, on_readable))?;
             let mut hook = ptr::null_mut();
             check_status!(sys::napi_add_async_cleanup_hook(
@@ -180,23 +182,24 @@ impl Drop for EventLoop {
 
 impl Shared {
     fn poll(&self) -> *mut Handle {
-        self.poll.as_ptr().cast_mut().cast()
+        UnsafeCell::raw_get(self.poll.as_ptr()).cast()
     }
 
     fn idle(&self) -> *mut Handle {
-        self.idle.as_ptr().cast_mut().cast()
+        UnsafeCell::raw_get(self.idle.as_ptr()).cast()
     }
 
     /// Notes that libuv has a handle.
     ///
     /// # Safety
-    /// The handle is one of the two, and initialised.
-    unsafe fn opened(&self, handle: *mut Handle) {
-        self.open.set(self.open.get() + 1);
+    /// `this` is alive, and the handle is one of its two, and initialised.
+    unsafe fn opened(this: *mut Self, handle: *mut Handle) {
         // SAFETY: as the caller promises.
         unsafe {
-            (self.libuv.set_data)(handle, ptr::from_ref(self).cast_mut().cast());
-            (self.libuv.unref)(handle);
+            let shared = &*this;
+            shared.open.set(shared.open.get() + 1);
+            (shared.libuv.set_data)(handle, this.cast());
+            (shared.libuv.unref)(handle);
         }
     }
 
@@ -248,22 +251,23 @@ fn check_uv(status: c_int) -> Result<()> {
 
 /// # Safety
 /// Called by libuv with one of the two handles, which point to what lives until both are closed.
-unsafe fn shared_of<'a>(handle: *mut Handle) -> Option<&'a Shared> {
-    let libuv = Libuv::get()?;
-    // SAFETY: as above.
-    unsafe { (libuv.get_data)(handle).cast::<Shared>().as_ref() }
+unsafe fn shared_of(handle: *mut Handle) -> *mut Shared {
+    Libuv::get().map_or(ptr::null_mut(), |libuv| {
+        // SAFETY: as above.
+        unsafe { (libuv.get_data)(handle).cast() }
+    })
 }
 
 unsafe extern "C" fn on_readable(handle: *mut Handle, _status: c_int, _events: c_int) {
     // SAFETY: libuv calls with an open handle.
-    if let Some(shared) = unsafe { shared_of(handle) } {
+    if let Some(shared) = unsafe { shared_of(handle).as_ref() } {
         shared.listener.on_readable();
     }
 }
 
 unsafe extern "C" fn on_idle(handle: *mut Handle) {
     // SAFETY: libuv calls with an open handle.
-    let Some(shared) = (unsafe { shared_of(handle) }) else {
+    let Some(shared) = (unsafe { shared_of(handle).as_ref() }) else {
         return;
     };
     if !shared.listener.on_idle() && !shared.closing.get() {
@@ -284,13 +288,16 @@ unsafe extern "C" fn on_end(_hook: sys::napi_async_cleanup_hook_handle, shared: 
 }
 
 unsafe extern "C" fn on_closed(handle: *mut Handle) {
-    // SAFETY: libuv calls with a handle that was open until now.
-    let Some(shared) = (unsafe { shared_of(handle) }) else {
-        return;
-    };
-    shared.open.set(shared.open.get() - 1);
-    if shared.open.get() == 0 {
-        // SAFETY: libuv has let go of both, and whoever closed them of the rest.
-        unsafe { Shared::free(ptr::from_ref(shared).cast_mut()) };
+    // SAFETY: libuv calls with a handle that was open until now, and has let go of it. When it has of both,
+    // nobody else has what they point to: whoever closed them does not use it any more.
+    unsafe {
+        let this = shared_of(handle);
+        let Some(open) = this.as_ref().map(|shared| &shared.open) else {
+            return;
+        };
+        open.set(open.get() - 1);
+        if open.get() == 0 {
+            Shared::free(this);
+        }
     }
 }
