@@ -224,7 +224,11 @@ function sendWrite(id, data, encoding, acknowledge) {
   }
   const { length } = data;
   // Also that of a buffer that was detached since it was written: there are no bytes any more.
-  if (length === 0) return 0;
+  if (length === 0) {
+    // Whoever asks waits for the answer, which is about what was written before.
+    if (acknowledge) stage(command.WRITE, flags, id, 0);
+    return 0;
+  }
   if (length <= STAGED_WRITE_LIMIT) {
     staging.set(data, stage(command.WRITE, flags, id, length));
   } else {

@@ -219,13 +219,36 @@ ClientRequest.prototype._flushOutput = function _flushOutput(socket) {
   }
   // A Writable calls the callbacks of one batch in a row; one that throws must not take the others with it.
   if (outputData.length > 1) {
+    const call = callerInRow();
     for (const entry of outputData) {
       const { callback } = entry;
-      if (callback) entry.callback = (error) => process.nextTick(callback, error);
+      if (callback) entry.callback = (error) => call(callback, error);
     }
   }
   return OutgoingMessage.prototype._flushOutput.call(this, socket);
 };
+
+/**
+ * @returns {(callback: Function, error?: Error|null) => void} Calls at once, because callbacks of writes that were not
+ *   kept may follow in the same row. What one throws is thrown behind that, and those after it are called behind it.
+ */
+function callerInRow() {
+  let threw = false;
+  return (callback, error) => {
+    if (threw) {
+      process.nextTick(callback, error);
+      return;
+    }
+    try {
+      callback(error);
+    } catch (exception) {
+      threw = true;
+      process.nextTick(() => {
+        throw exception;
+      });
+    }
+  };
+}
 
 /**
  * Sends a part of the body.

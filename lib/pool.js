@@ -128,8 +128,8 @@ function dropEnding(agent, name) {
   if (idle === undefined) return;
   const isFifo = agent.scheduling === 'fifo';
   while (idle.length > 0 && isEnding(isFifo ? idle[0] : idle.at(-1))) {
-    if (isFifo) idle.shift();
-    else idle.pop();
+    // One that is open for half stays so: nobody else would close it, and it counts against the limits.
+    (isFifo ? idle.shift() : idle.pop()).destroy();
   }
   if (idle.length === 0) delete agent.freeSockets[name];
 }
