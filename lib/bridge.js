@@ -392,8 +392,9 @@ function dispatchGroup() {
       runTicks();
       return true;
     }
-    handle.lastTurn = turn;
   }
+  // Also what is no read (the kernel has taken a write, the connection stands) is a turn of its own before one.
+  handle.lastTurn = turn;
   handle.resource.runInAsyncScope(dispatchRecords, null, handle, id);
   return true;
 }
