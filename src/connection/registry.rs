@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::connect::{Target, parse_address, take_over};
 use super::outlet::{Outlet, note_work};
 use super::socket_options::KeepAlive;
+use super::state::State;
 use super::task::Connection;
 use crate::bridge::completions::{Completions, Counters};
 use crate::bridge::mailbox::Message;
@@ -91,7 +92,7 @@ impl Registry {
                 let connections = channel.connections.iter().flatten();
                 let settled = !connections
                     .clone()
-                    .any(|connection| connection.has_unsent());
+                    .any(|connection| connection.ask(State::has_unsent));
                 // Who asked may have given up waiting.
                 let _ = answer.try_send(settled);
             }
@@ -101,7 +102,7 @@ impl Registry {
                     .connections
                     .get(id as usize)
                     .and_then(Option::as_ref);
-                let address = connection.map(|connection| connection.local_address());
+                let address = connection.map(|connection| connection.ask(State::local_address));
                 // Who asked may have given up waiting.
                 let _ = answer.try_send(address.unwrap_or_default());
             }

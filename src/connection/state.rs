@@ -138,6 +138,20 @@ impl State {
         self.release.is_some() && (!self.armed || self.decoder.is_idle())
     }
 
+    /// Local port and address, which the kernel knows as soon as it connects; both empty before that.
+    pub fn local_address(&self) -> (u16, String) {
+        match &self.phase {
+            Phase::Connecting(connecting) => connecting.stream().local_address(),
+            Phase::Open(stream) => stream.local_address(),
+            _ => Default::default(),
+        }
+    }
+
+    /// Whether bytes wait until the kernel takes more.
+    pub fn has_unsent(&self) -> bool {
+        matches!(self.phase, Phase::Open(_)) && !self.writes.is_empty()
+    }
+
     /// Makes the task run.
     pub fn wake(&self) {
         // A task that has not run yet has no waker, and will run.

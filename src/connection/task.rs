@@ -167,23 +167,10 @@ impl Connection {
         self.lend(&mut state);
     }
 
-    /// Local port and address, which the kernel knows as soon as it connects; both empty before that.
-    pub fn local_address(&self) -> (u16, String) {
-        let Ok(state) = self.state.try_borrow() else {
-            return Default::default();
-        };
-        match &state.phase {
-            Phase::Connecting(connecting) => connecting.stream().local_address(),
-            Phase::Open(stream) => stream.local_address(),
-            _ => Default::default(),
-        }
-    }
-
-    /// Whether bytes wait until the kernel takes more.
-    pub fn has_unsent(&self) -> bool {
-        self.state
-            .try_borrow()
-            .is_ok_and(|state| matches!(state.phase, Phase::Open(_)) && !state.writes.is_empty())
+    /// Looks at the state. A task that has panicked in the middle of a change has none to look at.
+    pub fn ask<T: Default>(&self, question: impl FnOnce(&State) -> T) -> T {
+        let state = self.state.try_borrow();
+        state.map(|state| question(&state)).unwrap_or_default()
     }
 
     /// Makes the task panic.
