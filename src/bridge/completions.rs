@@ -101,15 +101,9 @@ impl Completions {
 
     /// Appends a page of whole records and leaves an empty one in its place.
     pub fn publish(&self, page: &mut Vec<u8>) {
-        if page.is_empty() {
+        let Some(mut shared) = self.put(page) else {
             return;
-        }
-        let mut shared = self.lock();
-        if shared.closed {
-            page.clear();
-            return;
-        }
-        self.put(&mut shared, page);
+        };
         let wake = !std::mem::replace(&mut shared.pending, true);
         // Outside of the lock: the woken thread will want it at once.
         drop(shared);
@@ -131,18 +125,19 @@ impl Completions {
 
     /// As [`Self::publish`], by the reader itself, who is going to drain anyway.
     pub fn publish_here(&self, page: &mut Vec<u8>) {
+        drop(self.put(page));
+    }
+
+    /// Queues a page. Gives the queue, still locked, unless there was nothing to put into it.
+    fn put(&self, page: &mut Vec<u8>) -> Option<MutexGuard<'_, Shared>> {
         if page.is_empty() {
-            return;
+            return None;
         }
         let mut shared = self.lock();
         if shared.closed {
             page.clear();
-        } else {
-            self.put(&mut shared, page);
+            return None;
         }
-    }
-
-    fn put(&self, shared: &mut Shared, page: &mut Vec<u8>) {
         self.queued.fetch_add(page.len(), Ordering::Relaxed);
         match shared.pages.back_mut() {
             Some(last) if last.len() + page.len() <= MERGED_PAGE_LIMIT => last.append(page),
@@ -151,6 +146,7 @@ impl Completions {
                 shared.pages.push_back(std::mem::replace(page, empty));
             }
         }
+        Some(shared)
     }
 
     /// Copies the next pages into `into`, as many as fit whole.
