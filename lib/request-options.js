@@ -32,7 +32,8 @@ function normalizeArguments(input, options, callback) {
     callback = options;
     options = undefined;
   }
-  return { options: fromUrl === undefined ? { ...options } : { ...fromUrl, ...options }, callback };
+  // Of two also where there is one: what V8 clones instead is slow to add properties to, 2 µs on Node 20.
+  return { options: { ...fromUrl, ...options }, callback };
 }
 
 /** As Node tells a URL from an options object, also for URLs of other realms and polyfills. */
