@@ -12,7 +12,7 @@ use crate::bridge::completions::{Completions, HIGH_WATER_MARK};
 const PUBLISH_AT: usize = 32 * 1024;
 /// A thread that is never idle publishes after so many pieces of work: a runtime with tasks to run
 /// does not park.
-const PUBLISH_AFTER: u32 = 64;
+const PUBLISH_AFTER: u32 = 12;
 
 thread_local! {
     /// Outlets with something to publish. A plain list: one for each loaded module, mostly one.
