@@ -1,10 +1,57 @@
 'use strict';
 
-/** The end of a handle, in the phase of the event loop in which libuv closes its own. */
+/** The end of a handle, and of its writing side, in a later phase of the event loop, as with libuv's. */
 
 const { constants: { errno: { ECANCELED } } } = require('node:os');
 
+const { setImmediate } = require('node:timers');
+
+const bridge = require('./bridge');
 const { systemError } = require('./errors');
+const { command } = require('./records');
+
+/** Handles whose writing side is to be ended in the next check phase. */
+let ending = [];
+
+/**
+ * Ends the writing side of a connection of which the kernel has everything. Nothing can go wrong that net.Socket would
+ * look at, so nobody waits for the I/O thread to do it. A close mostly follows, and is one system call with it.
+ *
+ * @param {import('./native-handle').NativeHandle} handle
+ */
+function shutdownSoon(handle) {
+  if (ending.push(handle) === 1) setImmediate(shutdownAll);
+}
+
+/** All in one callback: their commands, and those of the closes that follow, go out with one doorbell. */
+function shutdownAll() {
+  const handles = ending;
+  ending = [];
+  let next = 0;
+  try {
+    while (next < handles.length) finishShutdown(handles[next++]);
+  } finally {
+    // A listener has thrown; the others have their turn all the same.
+    for (; next < handles.length; next++) shutdownSoon(handles[next]);
+  }
+}
+
+function finishShutdown(handle) {
+  // Otherwise it is called off, by `finishClose`.
+  if (handle.closed) return;
+  bridge.send(command.SHUTDOWN, handle.id);
+  handle.resource.runInAsyncScope(onShutdown, null, handle, 0);
+}
+
+/**
+ * @param {import('./native-handle').NativeHandle} handle
+ * @param {number} errno The system's (positive) error number, or 0.
+ */
+function onShutdown(handle, errno) {
+  const request = handle.shutdownRequest;
+  handle.shutdownRequest = null;
+  request?.oncomplete(-errno);
+}
 
 /**
  * Runs in the check phase after `end`.
@@ -27,4 +74,4 @@ function finishClose(handle, callback) {
   handle.resource.emitDestroy();
 }
 
-module.exports = { finishClose };
+module.exports = { finishClose, onShutdown, shutdownSoon };

@@ -16,7 +16,7 @@ const bridge = require('./bridge');
 const { onConnectFailed } = require('./connect-failure');
 const counts = require('./counts');
 const { createError, parseError, systemError } = require('./errors');
-const { finishClose } = require('./handle-close');
+const { finishClose, onShutdown, shutdownSoon } = require('./handle-close');
 const { command, event, isRead } = require('./records');
 const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
 const responseEvents = require('./response-events');
@@ -140,7 +140,8 @@ class NativeHandle {
 
   shutdown(request) {
     this.shutdownRequest = request;
-    bridge.send(command.SHUTDOWN, this.connection);
+    if (this.connected && !this.releasing && this.acknowledged === this.bytesWritten) shutdownSoon(this);
+    else bridge.send(command.SHUTDOWN, this.connection, command.ACKNOWLEDGE);
     return 0;
   }
 
@@ -237,9 +238,7 @@ class NativeHandle {
     return this.resource.asyncId();
   }
 
-  getProviderType() {
-    return 0;
-  }
+  getProviderType() { return 0; }
 
   /** A pooled connection serves another request: its events belong to that one's async context from now on. */
   asyncReset() {
@@ -373,8 +372,7 @@ class NativeHandle {
     const { socket } = this;
     switch (opcode) {
       case event.READ:
-        this.bytesRead += words[start >> 2];
-        return socket._unrefTimer();
+        return this.onRead(words[start >> 2], words[(start >> 2) + 1]);
       case event.HEAD:
         return responseEvents.onHead(socket, flags, slab, words, start, end);
       case event.DATA:
@@ -395,7 +393,7 @@ class NativeHandle {
       case event.WRITE_ERROR:
         return this.onWriteError(systemError(words[start >> 2], 'write'));
       case event.SHUTDOWN_DONE:
-        return this.onShutdown(words[start >> 2]);
+        return onShutdown(this, words[start >> 2]);
       case event.RELEASED:
         return this.onReleased(slab.readDoubleLE(start), Buffer.from(slab.subarray(start + 8, end)));
       case event.EOF:
@@ -406,6 +404,13 @@ class NativeHandle {
       default:
         throw new Error(`unknown event ${opcode}`);
     }
+  }
+
+  onRead(length, written) {
+    this.bytesRead += length;
+    // Its lower half; late, if the read has waited in the backlog.
+    this.acknowledged += Math.max((written - this.acknowledged) | 0, 0);
+    this.socket._unrefTimer();
   }
 
   onConnected(flags, descriptor, port, address) {
@@ -445,12 +450,6 @@ class NativeHandle {
       if (typeof callback === 'function') callback(error);
     }
     return undefined;
-  }
-
-  onShutdown(errno) {
-    const request = this.shutdownRequest;
-    this.shutdownRequest = null;
-    request?.oncomplete(-errno);
   }
 
   /** The descriptor can be had, for a socket of libuv: what follows is no longer HTTP. */

@@ -43,7 +43,7 @@ pub mod command {
             REQUEST = 3,
             /// Send the payload.
             WRITE = 4,
-            /// Half-close after everything written before.
+            /// Half-close after everything written before. Flag `ACKNOWLEDGE`.
             SHUTDOWN = 5,
             /// Stop reading.
             PAUSE = 6,
@@ -70,7 +70,8 @@ pub mod command {
             LENIENT_ALL = 1,
             /// Lenient in header values only, as `httpValidation: 'relaxed'`.
             LENIENT_HEADER_VALUE = 2,
-            /// On `WRITE`: answer with `WRITTEN` once the kernel has it all.
+            /// On `WRITE`: answer with `WRITTEN` once the kernel has it all. On `SHUTDOWN`: answer with
+            /// `SHUTDOWN_DONE`.
             ACKNOWLEDGE = 1,
             /// On `NO_DELAY` and `KEEP_ALIVE`: switch on.
             ENABLE = 1,
@@ -92,7 +93,7 @@ pub mod event {
             /// it sent anything.
             CONNECT_FAILED = 2,
             /// The next events of this connection come from one read of the kernel's buffer.
-            /// Payload: bytes read, `u32`.
+            /// Payload: bytes read, `u32`; lower half of the total of bytes written since connecting, `u32`.
             READ = 3,
             /// An informational response. Payload as `HEAD`.
             INFORMATION = 4,

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use socket2::SockRef;
 
 use super::events;
-use super::reader::{self, Armed, Progress, READ_SIZE};
+use super::reader::{self, Exchange, Progress, READ_SIZE};
 use super::response_decoder::ResponseDecoder;
 use super::state::{Phase, State};
 use super::stream::{Detached, Stream};
@@ -28,7 +28,9 @@ pub struct Lent {
     pub(super) decoder: ResponseDecoder,
     /// A response is awaited or under way.
     pub(super) armed: bool,
-    /// Bytes sent for the requests before the last one, and for that.
+    /// Total of the bytes that were written when it was lent.
+    written: u64,
+    /// Bytes sent since, for the requests before the last one, and for that.
     pub(super) sent_before: u64,
     pub(super) sent: u64,
     /// What the last read brought, where that is for the I/O thread to see to.
@@ -50,12 +52,13 @@ pub struct Request<'a> {
 
 impl Lent {
     /// Lends an idle connection.
-    pub(super) fn new(id: u32, stream: Detached, decoder: ResponseDecoder) -> Self {
+    pub(super) fn new(id: u32, stream: Detached, decoder: ResponseDecoder, written: u64) -> Self {
         Self {
             id,
             stream,
             decoder,
             armed: false,
+            written,
             sent_before: 0,
             sent: 0,
             outcome: None,
@@ -114,8 +117,12 @@ impl Lent {
                 };
                 Counters::add(&counters.bytes_in, n as u64);
                 let packet = scratch.get(..n).unwrap_or_default();
-                let Self { armed, decoder, .. } = self;
-                match reader::decode_packet(page, packet, self.id, Armed { armed, decoder }) {
+                let exchange = Exchange {
+                    armed: &mut self.armed,
+                    decoder: &mut self.decoder,
+                    written: self.written + self.sent_before + self.sent,
+                };
+                match reader::decode_packet(page, packet, self.id, exchange) {
                     Progress::Read => {}
                     other => return self.leave(Ok(other)),
                 }
@@ -151,7 +158,7 @@ impl Connection {
             };
             let decoder = std::mem::replace(&mut state.decoder, ResponseDecoder::new());
             match stream.detach() {
-                Ok(stream) => Some(Lent::new(self.id, stream, decoder)),
+                Ok(stream) => Some(Lent::new(self.id, stream, decoder, state.writes.written())),
                 Err(error) => {
                     state.phase = Phase::Lost(None);
                     self.read_failed(state, &error, event::IDLE);

@@ -21,7 +21,8 @@ pub const READ_SIZE: usize = 64 * 1024;
 /// Reads of that size done by one call of the kernel where nothing but body is ahead.
 const BODY_PIECES: usize = 4;
 /// What a read of body has before it in the page: a whole `READ` record and the header of `DATA`.
-const HEADERS: usize = 2 * records::HEADER_SIZE + 4;
+const HEADERS: usize = 2 * records::HEADER_SIZE + READ_PAYLOAD;
+const READ_PAYLOAD: usize = 8;
 const PIECE_SIZE: usize = HEADERS + READ_SIZE;
 /// The page that such reads are collected in. A little more: of other records.
 pub const BODY_PAGE: usize = BODY_PIECES * PIECE_SIZE + 4096;
@@ -55,12 +56,14 @@ pub enum Progress {
     Ended,
 }
 
-/// Whether the message that the decoder is in has come to its end.
-pub struct Armed<'a> {
+/// The exchange that a read belongs to.
+pub struct Exchange<'a> {
     /// A response is awaited or under way.
     pub armed: &'a mut bool,
     /// The decoder of this connection.
     pub decoder: &'a mut ResponseDecoder,
+    /// Total of the bytes that the kernel has taken by now.
+    pub written: u64,
 }
 
 /// Reads once and passes on what was read.
@@ -69,7 +72,7 @@ pub fn poll_read(
     context: &mut Context<'_>,
     id: u32,
     outlet: &Rc<Outlet>,
-    state: Armed<'_>,
+    state: Exchange<'_>,
 ) -> Poll<io::Result<Progress>> {
     if *state.armed && state.decoder.plain_body_ahead() >= READ_SIZE as u64 {
         return poll_read_body(stream, context, id, outlet, state);
@@ -89,7 +92,7 @@ pub fn poll_read(
             if *state.armed {
                 outlet.append(|page| decode_packet(page, packet, id, state))
             } else {
-                outlet.append(|page| push_read(page, id, packet.len()));
+                outlet.append(|page| push_read(page, id, packet.len(), state.written));
                 Progress::Unsolicited
             }
         }))
@@ -106,7 +109,7 @@ fn poll_read_body(
     context: &mut Context<'_>,
     id: u32,
     outlet: &Rc<Outlet>,
-    state: Armed<'_>,
+    state: Exchange<'_>,
 ) -> Poll<io::Result<Progress>> {
     outlet.append_up_to(BODY_PAGE_FULL, |page| {
         let ahead = usize::try_from(state.decoder.plain_body_ahead()).unwrap_or(usize::MAX);
@@ -134,7 +137,7 @@ fn poll_read_body(
         let mut left = n;
         while left > 0 {
             let length = left.min(READ_SIZE);
-            push_read(page, id, length);
+            push_read(page, id, length, state.written);
             records::begin(page, event::DATA, 0, id, length);
             let filled = page.len() + length;
             // SAFETY: the two headers are `HEADERS` bytes, so the page ends where a slice began. The
@@ -158,20 +161,26 @@ fn poll_read_body(
 }
 
 /// Appends the events of one read.
-pub fn decode_packet(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> Progress {
-    push_read(page, id, packet.len());
+pub fn decode_packet(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'_>) -> Progress {
+    push_read(page, id, packet.len(), state.written);
     decode_into(page, packet, id, state)
 }
 
-fn push_read(page: &mut Vec<u8>, id: u32, length: usize) {
-    records::push(page, event::READ, 0, id, &[&(length as u32).to_le_bytes()]);
+fn push_read(page: &mut Vec<u8>, id: u32, length: usize, written: u64) {
+    // JavaScript knows the total but for what has been on its way lately, so its lower half will do.
+    let numbers = [
+        (length as u32).to_le_bytes(),
+        (written as u32).to_le_bytes(),
+    ];
+    records::push(page, event::READ, 0, id, &[numbers.as_flattened()]);
 }
 
 /// Appends the events of a packet; an empty one asks for what the bytes before it completed.
-fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> Progress {
-    let Armed {
+fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'_>) -> Progress {
+    let Exchange {
         armed,
         decoder: response,
+        ..
     } = state;
     let mut keeps = response.peer_keeps_connection;
     let decoder = response.get();
@@ -218,16 +227,15 @@ fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Armed<'_>) -> 
 }
 
 /// Passes on the end of the stream.
-pub fn end(id: u32, outlet: &Rc<Outlet>, state: Armed<'_>) {
+pub fn end(id: u32, outlet: &Rc<Outlet>, armed: &mut bool, decoder: &mut ResponseDecoder) {
     outlet.append(|page| {
-        if !*state.armed {
+        if !std::mem::take(armed) {
             records::push(page, event::EOF, event::IDLE, id, &[]);
             return;
         }
-        *state.armed = false;
         // An error here means that the message is cut; JavaScript sees that from its state, as Node's
         // client, which also ignores what its parser says at the end of the stream.
-        let completes = matches!(state.decoder.get().finish(), Ok(Some(Event::End(_))));
+        let completes = matches!(decoder.get().finish(), Ok(Some(Event::End(_))));
         records::push(
             page,
             event::EOF,

@@ -166,7 +166,7 @@ impl Channel {
             guarded(connection, |connection| {
                 run_command(connection, record, sent)
             });
-            if record.opcode == command::WRITE {
+            if matches!(record.opcode, command::WRITE | command::SHUTDOWN) {
                 note_unsent(connection, unsent);
             }
         }
@@ -195,8 +195,6 @@ impl Channel {
         let slot = self.connections.get_mut(record.connection as usize);
         match slot.and_then(Option::take) {
             Some(connection) => guarded(&connection, |connection| {
-                // What was written before the close still goes out, as far as the kernel takes it.
-                connection.flush();
                 connection.close(record.flags & command::RESET != 0);
             }),
             // Never used: it is as closed as it can be.
@@ -231,7 +229,7 @@ fn run_command(connection: &Connection, record: &Record<'_>, sent: usize) {
             let acknowledge = record.flags & command::ACKNOWLEDGE != 0;
             connection.write(record.payload, sent, acknowledge);
         }
-        command::SHUTDOWN => connection.shutdown(),
+        command::SHUTDOWN => connection.shutdown(record.flags & command::ACKNOWLEDGE != 0),
         command::PAUSE => connection.pause(true),
         command::RESUME => connection.pause(false),
         command::NO_DELAY => connection.set_options(|options| options.no_delay = Some(enable)),

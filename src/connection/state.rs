@@ -30,6 +30,12 @@ pub enum Phase {
     Closed,
 }
 
+/// A half-close that is to be done.
+pub struct Shutdown {
+    /// JavaScript wants to hear of it.
+    pub acknowledge: bool,
+}
+
 /// The state of one connection.
 pub struct State {
     pub phase: Phase,
@@ -60,7 +66,7 @@ pub struct State {
     /// under way: what comes is read, so that the end is noticed, and forgotten.
     pub spoiled: bool,
     /// Half-close once everything queued is out.
-    pub shutdown: bool,
+    pub shutdown: Option<Shutdown>,
     /// Asked to give the descriptor away, and what was read beyond the head.
     pub release: Option<Vec<u8>>,
     /// The round in which it last waited for JavaScript.
@@ -87,7 +93,7 @@ impl State {
             paused: false,
             read_ended: false,
             spoiled: false,
-            shutdown: false,
+            shutdown: None,
             release: None,
             round: 0,
             waker: None,
@@ -110,7 +116,7 @@ impl State {
             && !self.paused
             && !self.read_ended
             && !self.spoiled
-            && !self.shutdown
+            && self.shutdown.is_none()
             && self.write_error.is_none()
             && self.release.is_none()
             && self.writes.is_empty()

@@ -23,9 +23,9 @@ use std::task::{Context, Poll};
 use super::connect::{ConnectError, Connecting, Target};
 use super::events;
 use super::outlet::{Outlet, note_work};
-use super::reader::{self, Armed, Progress};
+use super::reader::{self, Exchange, Progress};
 use super::socket_options::SocketOptions;
-use super::state::{Phase, State};
+use super::state::{Phase, Shutdown, State};
 use super::write_queue::Flushed;
 use crate::bridge::completions::Counters;
 use crate::bridge::records::{self, event};
@@ -111,10 +111,9 @@ impl Connection {
         writes.push_owned(bytes, acknowledge);
     }
 
-    /// Ends the writing side after everything queued.
-    pub fn shutdown(&self) {
-        self.state.borrow_mut().shutdown = true;
-        self.flush();
+    /// Ends the writing side after everything queued; [`Self::flush`] does it.
+    pub fn shutdown(&self, acknowledge: bool) {
+        self.state.borrow_mut().shutdown = Some(Shutdown { acknowledge });
     }
 
     /// Stops or continues reading.
@@ -143,9 +142,15 @@ impl Connection {
         self.flush();
     }
 
-    /// Closes at once.
+    /// Sends what is queued, as far as the kernel takes it, and closes at once.
     pub fn close(&self, reset: bool) {
         let mut state = self.state.borrow_mut();
+        if !reset {
+            // A half-close that has not been done yet: the close does the same to the peer, and there is
+            // nobody left who could ask whether it is done.
+            state.shutdown = None;
+        }
+        self.flush_state(&mut state);
         if let (true, Phase::Open(stream) | Phase::Lost(Some(stream))) = (reset, &state.phase) {
             stream.reset_on_close();
         }
@@ -251,13 +256,18 @@ impl Connection {
                 phase: Phase::Open(stream),
                 armed,
                 decoder,
+                writes,
                 ..
             } = state
             else {
                 return Reads::Done;
             };
-            let armed = Armed { armed, decoder };
-            match reader::poll_read(stream, context, self.id, &self.outlet, armed) {
+            let exchange = Exchange {
+                armed,
+                decoder,
+                written: writes.written(),
+            };
+            match reader::poll_read(stream, context, self.id, &self.outlet, exchange) {
                 Poll::Pending => return Reads::Done,
                 // As much as a turn of others: it is over.
                 Poll::Ready(Ok(Progress::ReadBody)) => {
@@ -330,8 +340,7 @@ impl Connection {
                 // A reset that a write has reported already looks like an end here. It is none: a body
                 // that the end would complete has been cut.
                 if state.write_error != Some(libc::ECONNRESET) {
-                    let State { armed, decoder, .. } = state;
-                    reader::end(self.id, &self.outlet, Armed { armed, decoder });
+                    reader::end(self.id, &self.outlet, &mut state.armed, &mut state.decoder);
                 }
             }
         }
@@ -381,12 +390,14 @@ impl Connection {
         let Phase::Open(stream) = &state.phase else {
             return;
         };
-        if std::mem::take(&mut state.shutdown) {
+        if let Some(Shutdown { acknowledge }) = state.shutdown.take() {
             let errno = stream
                 .shutdown_write()
                 .err()
                 .map_or(0, |error| errno(&error));
-            self.emit(event::SHUTDOWN_DONE, 0, &[&errno.to_le_bytes()]);
+            if acknowledge {
+                self.emit(event::SHUTDOWN_DONE, 0, &[&errno.to_le_bytes()]);
+            }
         }
         if !state.can_release() {
             return;

@@ -142,6 +142,11 @@ impl Batch {
         self.push(opcode, 0, id, &[])
     }
 
+    /// A half-close, with an answer once it is done.
+    pub fn shutdown_acknowledged(&mut self, id: u32) -> &mut Self {
+        self.push(command::SHUTDOWN, command::ACKNOWLEDGE, id, &[])
+    }
+
     pub fn close(&mut self, id: u32) -> &mut Self {
         self.command(command::CLOSE, id)
     }
@@ -374,7 +379,7 @@ impl Client {
 pub fn lent(id: u32) -> Lent {
     let stream = TcpStream::connect(listen().local_addr().unwrap()).unwrap();
     stream.set_nonblocking(true).unwrap();
-    Lent::new(id, Detached::Tcp(stream), ResponseDecoder::new())
+    Lent::new(id, Detached::Tcp(stream), ResponseDecoder::new(), 0)
 }
 
 pub fn listen() -> TcpListener {

@@ -52,7 +52,7 @@ fn body_in_log(client: &Client) -> usize {
 }
 
 #[test]
-fn each_read_tells_how_many_bytes_it_brought() {
+fn each_read_tells_how_many_bytes_it_brought_and_how_many_were_written() {
     let listener = listen();
     let mut client = Client::new();
     let mut peer = asked(&mut client, 0, &listener);
@@ -67,6 +67,7 @@ fn each_read_tells_how_many_bytes_it_brought() {
     let opcodes: Vec<_> = client.log.iter().map(|event| event.opcode).collect();
     assert_eq!(opcodes, [event::READ, event::HEAD, event::DATA, event::END]);
     assert_eq!(client.log[0].u32_at(0), HELLO.len() as u32);
+    assert_eq!(client.log[0].u32_at(4), GET.len() as u32);
     assert_eq!(client.bytes_in(), HELLO.len() as u64);
 }
 

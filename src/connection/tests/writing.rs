@@ -168,7 +168,7 @@ fn a_half_close_follows_everything_written_and_the_answer_still_comes() {
     let mut peer = client.connect(0, &listener);
     let body = noise(MUCH);
     client.send_with_body(|batch| batch.request(0).write(0, GET), 0, &body);
-    client.send(|batch| batch.command(command::SHUTDOWN, 0));
+    client.send(|batch| batch.shutdown_acknowledged(0));
     client.expect_nothing(0);
 
     let mut reading = peer.try_clone().unwrap();
@@ -186,11 +186,39 @@ fn a_half_close_before_the_connection_stands_is_done_when_it_does() {
     let mut client = Client::new();
     client.send(|batch| {
         batch.connect(0, listener.local_addr().unwrap());
-        batch.write(0, b"all").command(command::SHUTDOWN, 0)
+        batch.write(0, b"all").shutdown_acknowledged(0)
     });
     client.expect(0, event::CONNECTED);
     assert_eq!(client.expect(0, event::SHUTDOWN_DONE).errno(), 0);
     assert_eq!(take_all(&mut accept(&listener)), b"all");
+}
+
+#[test]
+fn a_half_close_that_nobody_waits_for_is_done_and_not_answered() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    client.send(|batch| {
+        batch.request(0).write(0, GET);
+        batch.command(command::SHUTDOWN, 0)
+    });
+    assert_eq!(take_all(&mut peer), GET);
+    client.expect_nothing(0);
+    peer.write_all(HELLO).unwrap();
+    assert_eq!(client.response(0), b"hello");
+}
+
+#[test]
+fn a_half_close_and_a_close_behind_it_end_the_stream_in_order() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    client.send(|batch| {
+        batch.request(0).write(0, GET);
+        batch.command(command::SHUTDOWN, 0).close(0)
+    });
+    client.expect(0, event::CLOSED);
+    assert_eq!(take_all(&mut peer), GET, "and then the end, not a reset");
 }
 
 #[test]
