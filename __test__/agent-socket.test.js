@@ -24,7 +24,8 @@ async function describeSocket(http, agentOptions, requestOptions) {
   return {
     listeners, table, order: Object.keys(options), others,
     isItsOwn: own === agent, isTheSocket: freed === socket, timeout: socket.timeout,
-    inherits: 'toString' in options, allowHalfOpen: socket.allowHalfOpen, highWaterMark: socket.writableHighWaterMark,
+    prototype: Object.getPrototypeOf(options),
+    allowHalfOpen: socket.allowHalfOpen, highWaterMark: socket.writableHighWaterMark,
   };
 }
 

@@ -22,13 +22,6 @@ const kAgent = Symbol('agent');
 const kOptions = Symbol('options');
 
 /**
- * The options of a connection. Node's are an object without prototype, which V8 keeps as a hash table: several times as
- * large, for as long as the connection lives, and slower to make and to read.
- */
-function ConnectionOptions() {}
-ConnectionOptions.prototype = Object.freeze({ __proto__: null });
-
-/**
  * @param {import('./agent').Agent} agent
  * @param {import('./client-request').ClientRequest} req
  * @returns {boolean} Whether nobody has a way of their own to make its sockets. What is wrong is Node's to refuse.
@@ -47,7 +40,9 @@ function isPlain(agent, req) {
  * @returns {object} Those of the connection; where both have one, the agent's counts.
  */
 function connectionOptions(agent, req, options, name) {
-  const merged = new ConnectionOptions();
+  // As Node's it has no prototype, but has had one: V8 keeps what was made without as a hash table, which is several
+  // times as large, for as long as the connection lives, and slower to make and to read.
+  const merged = Object.setPrototypeOf({}, null);
   assign(merged, options);
   assign(merged, agent.options);
   if (!merged.servername && merged.servername !== '') merged.servername = serverName(merged.host, req);
@@ -107,6 +102,15 @@ function enter(agent, socket, options) {
   socket.on('agentRemove', onRemove);
 }
 
+/**
+ * @param {import('node:net').Socket} socket
+ * @param {object} options
+ * @returns {boolean} Whether it was entered with these, whose `_agentKey` is the row that it is in.
+ */
+function isEnteredWith(socket, options) {
+  return socket[kOptions] === options;
+}
+
 function onFree() {
   this[kAgent].emit('free', this, this[kOptions]);
 }
@@ -132,4 +136,4 @@ function onRemove() {
   this.removeListener('agentRemove', onRemove);
 }
 
-module.exports = { ConnectionOptions, connectionOptions, enter, isPlain };
+module.exports = { connectionOptions, enter, isEnteredWith, isPlain };

@@ -9,7 +9,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
-const { ConnectionOptions } = require('./agent-socket');
+const { isEnteredWith } = require('./agent-socket');
 const { kAnnouncesTimeout } = require('./client-response');
 const counts = require('./counts');
 const idleGuard = require('./idle-guard');
@@ -233,7 +233,7 @@ function hasOwnRemoveSocket(agent) {
  * @returns {boolean} False if a request waits that may have another connection, or it is not known.
  */
 function remove(agent, socket, options) {
-  if (options instanceof ConnectionOptions && agent.getName === getName && isEmpty(agent.requests)) {
+  if (isEnteredWith(socket, options) && agent.getName === getName && isEmpty(agent.requests)) {
     removeFrom(agent.sockets, options._agentKey, socket);
     if (!socket.writable) removeFrom(agent.freeSockets, options._agentKey, socket);
     return true;
