@@ -1,13 +1,13 @@
 'use strict';
 
-const { once } = require('node:events');
+const { EventEmitter, once } = require('node:events');
 const nodeHttp = require('node:http');
 const net = require('node:net');
 const path = require('node:path');
 const stream = require('node:stream');
 
 const ferrequest = require('..');
-const { cleanUp, describeOurs, runNode, serve, untilNoConnections } = require('./support');
+const { cleanUp, describeOurs, http, newAgent, runNode, serve, untilNoConnections } = require('./support');
 
 /** What an agent says of the connection of one request: by its event 'free', and by the listeners of the socket. */
 async function describeSocket(http, agentOptions, requestOptions) {
@@ -105,8 +105,10 @@ describeOurs('the constructors of net.Socket and its streams', () => {
   it('look at no option that ours are not given', () => {
     const { ReadableState } = stream.Readable;
     const { WritableState } = stream.Writable;
-    const sources = [net.Socket, stream.Duplex, stream.Readable, stream.Writable, ReadableState, WritableState];
-    const asked = new Set(Array.from(sources.map(String).join('\n').matchAll(/options\??\.(\w+)/g), ([, name]) => name));
+    const sources = [net.Socket, stream.Duplex, stream.Readable, stream.Writable, ReadableState, WritableState,
+      EventEmitter.init];
+    const names = sources.map(String).join('\n').matchAll(/(?:options|opts)\??\.(\w+)/g);
+    const asked = new Set(Array.from(names, ([, name]) => name));
     expect(asked.size).toBeGreaterThan(15);
     // Of sockets that are not connected by an agent, or are set by net itself.
     for (const name of ['fd', 'onread', 'emitClose', 'autoDestroy', 'decodeStrings']) asked.delete(name);
@@ -121,6 +123,18 @@ describeOurs('the constructors of net.Socket and its streams', () => {
     new NativeSocket(options).destroy();
     const given = [...seen, 'handle', 'manualStart'];
     expect([...asked].filter((name) => !given.includes(name))).toEqual([]);
+  });
+});
+
+describe('captureRejections of a request', () => {
+  it("makes what an async listener of the socket rejects with the socket's error", async () => {
+    const { address } = await serve((_req, res) => res.end());
+    const req = http.get({ ...address, agent: newAgent(), captureRejections: true });
+    const failure = new Error('of a listener');
+    req.on('socket', (socket) => socket.on('connect', async () => {
+      throw failure;
+    }));
+    expect(await once(req, 'error')).toEqual([failure]);
   });
 });
 

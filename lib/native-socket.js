@@ -20,9 +20,9 @@ const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = 
 
 /** What the constructors of net.Socket and of the streams below it look at, and few connections have. */
 const RARE_OPTIONS = [
-  'allowHalfOpen', 'blockList', 'construct', 'defaultEncoding', 'destroy', 'final', 'highWaterMark', 'objectMode',
-  'pauseOnCreate', 'read', 'readable', 'readableHighWaterMark', 'readableObjectMode', 'signal', 'typeOfService',
-  'writable', 'writableHighWaterMark', 'writableObjectMode', 'write', 'writev',
+  'allowHalfOpen', 'blockList', 'captureRejections', 'construct', 'defaultEncoding', 'destroy', 'final',
+  'highWaterMark', 'objectMode', 'pauseOnCreate', 'read', 'readable', 'readableHighWaterMark', 'readableObjectMode',
+  'signal', 'typeOfService', 'writable', 'writableHighWaterMark', 'writableObjectMode', 'write', 'writev',
 ];
 
 /**
