@@ -15,9 +15,12 @@ async function describeSocket(http, agentOptions, requestOptions) {
   cleanUp(() => agent.destroy());
   const free = once(agent, 'free');
   const req = http.get({ ...requestOptions, agent }, (res) => res.resume());
-  const [socket] = await once(req, 'socket');
-  const names = ['free', 'close', 'timeout', 'agentRemove', 'error', 'end'];
-  const listeners = Object.fromEntries(names.map((name) => [name, socket.listenerCount(name)]));
+  const names = ['free', 'close', 'timeout', 'agentRemove', 'error', 'end', 'connect', 'lookup', 'ready', 'data',
+    'drain', 'readable', 'finish', 'prefinish', 'pause', 'resume', 'newListener', 'connectionAttempt'];
+  // At once: while it connects, a stream of libuv's waits for that to read.
+  const [socket, listeners] = await new Promise((resolve) => {
+    req.once('socket', (s) => resolve([s, Object.fromEntries(names.map((name) => [name, s.listenerCount(name)]))]));
+  });
   const table = Object.keys(agent.sockets).map((name) => [name, agent.sockets[name].length, agent.totalSocketCount]);
   const [freed, options] = await free;
   const { agent: own, ...others } = options;

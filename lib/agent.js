@@ -111,6 +111,9 @@ Agent.prototype.addRequest = function addRequest(req, options, port, localAddres
   NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
 };
 
+/** Stands for the callback that Node's agent gives to createConnection(), which is a listener of 'connect' too. */
+function onConnect() {}
+
 /**
  * Gives a request a new socket, where nothing that somebody has overridden would see it being made.
  * @param {Agent} agent
@@ -125,7 +128,7 @@ function open(agent, req, requestOptions) {
   if (name === undefined) return false;
   const options = agentSocket.connectionOptions(agent, req, requestOptions, name);
   if (!isOrdinary(options)) return false;
-  const socket = connect(options);
+  const socket = connect(options, onConnect);
   agentSocket.enter(agent, socket, options);
   pool.assign(agent, req, socket);
   return true;
