@@ -165,7 +165,7 @@ describe('a burst of requests on TLS connections that are used again', () => {
     expect(bodies.map(({ body }) => String(body))).toEqual(Array(MANY).fill('ok'));
   });
 
-  it('is written to the end when it is destroyed in the same turn, or not at all', async () => {
+  it('is sent although it is destroyed in the same turn, as the only one of its turn would be', async () => {
     const seen = [];
     const peer = await serveTls((req, res) => {
       seen.push(req.url);
@@ -177,12 +177,35 @@ describe('a burst of requests on TLS connections that are used again', () => {
     const requests = paths.map((path) => https.get({ ...peer.address, agent, path }));
     const failures = requests.map((req) => once(req, 'response').then(() => null, (error) => error.code));
     await Promise.all(requests.map((req) => once(req, 'socket')));
-    for (const req of requests.slice(0, MANY / 2)) req.destroy();
+    const written = [];
+    for (const [index, req] of requests.slice(0, MANY / 2).entries()) {
+      const done = [];
+      for (const name of ['finish', 'error']) req.on(name, () => done.push(name));
+      req.on('close', () => { written[index] = done.join(); });
+      req.destroy();
+    }
     for (const req of requests.slice(MANY / 2)) req.on('response', (res) => res.resume());
     expect(await Promise.all(failures)).toEqual([
       ...Array(MANY / 2).fill('ECONNRESET'), ...Array(MANY / 2).fill(null),
     ]);
-    expect(requests.slice(MANY / 2).every((req) => seen.includes(req.path))).toBe(true);
+    await until(() => seen.length === MANY);
+    expect(new Set(seen)).toEqual(new Set(paths));
+    expect(written).toEqual(Array(MANY / 2).fill('finish,error'));
+  });
+
+  it('that are destroyed with an error in the same turn do not finish', async () => {
+    const peer = await serveTls((req, res) => res.end('x'));
+    const agent = await warmAgent(peer);
+    const events = await many(async () => {
+      const seen = [];
+      const req = https.request({ ...peer.address, agent, method: 'POST' });
+      for (const name of ['prefinish', 'finish', 'error']) req.on(name, () => seen.push(name));
+      req.once('socket', () => process.nextTick(() => req.destroy(new Error('called off'))));
+      req.end('body');
+      await until(() => req.closed);
+      return seen.join();
+    });
+    expect(new Set(events)).toEqual(new Set(['prefinish,error']));
   });
 
   it('switches protocols with all that came behind the head', async () => {

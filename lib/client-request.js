@@ -306,6 +306,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
   this[kError] = error;
   // Both messages are whole: since Node 26 there is nothing left to call off.
   if (NODE_MAJOR >= 26 && this.writableFinished && this.res?.complete) return this;
+  if (this.parser) writeBatch.sendNow(this.parser);
   this.socket?.destroy(error);
   this[kTunnel]?.destroy();
   return this;

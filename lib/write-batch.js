@@ -58,4 +58,15 @@ function release() {
   for (const transport of held.splice(0)) transport.uncork();
 }
 
-module.exports = { flush };
+/**
+ * Sends what is held back of a request that is called off: without a burst it would have been out already.
+ * @param {import('./stream-transport').StreamTransport} transport
+ */
+function sendNow(transport) {
+  const index = held.indexOf(transport);
+  if (index === -1) return;
+  held.splice(index, 1);
+  transport.uncork();
+}
+
+module.exports = { flush, sendNow };
