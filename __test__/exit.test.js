@@ -39,6 +39,25 @@ describe('process.exit() in \'finish\'', () => {
     });
 });
 
+describe('process.removeAllListeners(\'exit\')', () => {
+  it.each([['before', true], ['while', false]])('%s a connection is open loses no byte', async (_when, first) => {
+    const peer = await serveCounting();
+    const { code, stderr } = await runScript((http, { address, early }) => {
+      if (early) process.removeAllListeners('exit');
+      const req = http.request({ ...address, method: 'POST', headers: { 'Content-Length': 100 } });
+      req.on('error', () => {});
+      req.on('socket', (socket) => socket.on('connect', () => {
+        if (!early) process.removeAllListeners('exit');
+        req.end(Buffer.alloc(100));
+      }));
+      req.on('finish', () => process.exit(3));
+    }, { args: { address: peer.address, early: first } });
+    expect([code, stderr]).toEqual([3, '']);
+    await until(() => peer.counts.length === 1);
+    expect(peer.counts[0]).toBeGreaterThan(100);
+  });
+});
+
 describeOurs('the end of a process', () => {
   it('waits a moment, and no longer, for a peer that reads nothing', async () => {
     const peer = await serveRaw((socket) => socket.pause().on('error', () => {}));
@@ -62,17 +81,26 @@ describeOurs('the end of a process', () => {
     const { stdout } = await runScript(async (http) => {
       const server = require('node:http').createServer((req, res) => res.end()).listen(0, '127.0.0.1');
       await require('node:events').once(server, 'listening');
-      const before = process.listenerCount('exit');
+      const names = ['exit', 'removeListener'];
+      const count = () => names.reduce((sum, name) => sum + process.listenerCount(name), 0);
+      const before = count();
+      // As a test runner does that gives each test listeners of its own.
+      const restore = () => {
+        const listeners = process.listeners('exit');
+        process.removeAllListeners('exit');
+        for (const listener of listeners) process.on('exit', listener);
+      };
       for (let i = 0; i < 20; i++) {
         await new Promise((resolve) => {
           http.get({ port: server.address().port, host: '127.0.0.1', agent: false }, (res) => {
+            if (i % 2) restore();
             res.resume().on('close', resolve);
           });
         });
       }
       server.close();
-      for (let i = 0; i < 1000 && process.listenerCount('exit') > before; i++) await new Promise(setImmediate);
-      console.log(process.listenerCount('exit') - before);
+      for (let i = 0; i < 1000 && count() > before; i++) await new Promise(setImmediate);
+      console.log(count() - before);
     });
     expect(stdout).toBe('0\n');
   });
