@@ -4,7 +4,7 @@ const http = require('node:http');
 
 const { createResponse } = require('../lib/client-response');
 const { event } = require('../lib/records');
-const { exchange, newAgent, serve } = require('./support');
+const { exchange, newAgent, runNode, runScript, serve } = require('./support');
 
 const { get: headersOfNode } = Object.getOwnPropertyDescriptor(http.IncomingMessage.prototype, 'headers');
 
@@ -108,6 +108,38 @@ test('headers are made once, can be set, and are made anew when they are unset',
   expect(res.headers).toBe(own);
   res.headers = null;
   expect(res.headers).toEqual({ server: 'a' });
+});
+
+test('headers are Node\'s too while something is on the prototype of all objects, and afterwards', async () => {
+  const peer = await serve((_req, res) => res.writeHead(200, { 'X-Id': 'own', Via: 'own' }).end());
+  const main = async (http, address) => {
+    const agent = new http.Agent({ keepAlive: true });
+    const { once } = require('node:events');
+    const seen = [];
+    const look = async (times) => {
+      for (let i = 0; i < times; i++) {
+        const [res] = await once(http.get({ ...address, agent }), 'response');
+        seen.push([res.headers['x-id'], res.headers.via, Object.keys(res.headers)]);
+        await once(res.resume(), 'close');
+      }
+    };
+    await look(2);
+    Object.prototype['x-id'] = 'all';
+    await look(2);
+    delete Object.prototype['x-id'];
+    await look(2);
+    const accessor = { get: () => 'all', set() {}, enumerable: true, configurable: true };
+    Object.defineProperty(Object.prototype, 'via', accessor);
+    await look(2);
+    delete Object.prototype.via;
+    await look(1);
+    agent.destroy();
+    console.log(JSON.stringify(seen));
+  };
+  const ours = await runScript(main, { args: peer.address });
+  const node = await runNode(['-e', `(${main})(require('node:http'), ${JSON.stringify(peer.address)})`]);
+  expect(JSON.parse(node.stdout)[2][0]).toBe('all, own');
+  expect(ours).toMatchObject({ stdout: node.stdout, stderr: '', code: 0 });
 });
 
 test('headers are made of rawHeaders as they are by then', () => {

@@ -53,8 +53,21 @@ function areOfNode(res) {
  * @returns {object|undefined} Nothing where there are more.
  */
 function headersOf(block, joinDuplicateHeaders, most) {
-  if (block === pattern.block) return { ...pattern.headers };
-  return likePattern(block) ?? fieldByField(block, Boolean(joinDuplicateHeaders), most);
+  if (!isPolluted()) {
+    if (block === pattern.block) return { ...pattern.headers };
+    const headers = likePattern(block);
+    if (headers !== undefined) return headers;
+  }
+  return fieldByField(block, Boolean(joinDuplicateHeaders), most);
+}
+
+const EMPTY = {};
+
+/** Whether something has been put on the prototype of all objects: it counts as a field that is there already. */
+function isPolluted() {
+  let found;
+  for (const name in EMPTY) found = name;
+  return found !== undefined;
 }
 
 /** @returns {object|undefined} Nothing where the names are not those of the pattern. */
@@ -93,7 +106,8 @@ function fieldByField(block, joining, most) {
   }
   const keys = Object.keys(headers);
   // Fewer names than lines: some were repeated, or one is that which no object takes.
-  if (block.length <= LONGEST_PATTERN && keys.length === lines.length && headers['set-cookie'] === undefined) {
+  if (block.length <= LONGEST_PATTERN && keys.length === lines.length && headers['set-cookie'] === undefined &&
+      !isPolluted()) {
     pattern = { block, headers: { ...headers }, lines, uses: 0 };
   }
   return headers;
