@@ -6,9 +6,8 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::task::{Context, Poll};
 
 use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::net::{TcpStream, UnixStream};
 
-use super::stream::Stream;
+use super::stream::{Detached, Stream};
 
 /// Where a connection goes; kept, because a stale one is replaced by another to the same place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,20 +194,16 @@ impl Connecting {
                         at_once(error)
                     }
                 })?;
-                TcpStream::from_std(socket.into())
-                    .map(|stream| Self {
-                        stream: Stream::Tcp(stream),
-                    })
+                Stream::attach(Detached::Tcp(socket.into()))
+                    .map(|stream| Self { stream })
                     .map_err(later)
             }
             Target::Unix(path) => {
                 let socket = new_socket(Domain::UNIX).map_err(later)?;
                 let address = unix_address(path).map_err(later)?;
                 start_connect(&socket, &address).map_err(later)?;
-                UnixStream::from_std(socket.into())
-                    .map(|stream| Self {
-                        stream: Stream::Unix(stream),
-                    })
+                Stream::attach(Detached::Unix(socket.into()))
+                    .map(|stream| Self { stream })
                     .map_err(later)
             }
         }

@@ -157,14 +157,8 @@ impl Connection {
                 return None;
             };
             let decoder = std::mem::replace(&mut state.decoder, ResponseDecoder::new());
-            match stream.detach() {
-                Ok(stream) => Some(Lent::new(self.id, stream, decoder, state.writes.written())),
-                Err(error) => {
-                    state.phase = Phase::Lost(None);
-                    self.read_failed(state, &error, event::IDLE);
-                    None
-                }
-            }
+            let written = state.writes.written();
+            Some(Lent::new(self.id, stream.detach(), decoder, written))
         });
         if offered {
             self.outlet.note_offer();

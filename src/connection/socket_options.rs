@@ -26,7 +26,7 @@ pub struct SocketOptions {
 impl SocketOptions {
     /// Sets everything that was asked for. As in Node, a kernel that refuses one is not an error.
     pub fn apply(&self, stream: &Stream) {
-        if !matches!(stream, Stream::Tcp(_)) {
+        if stream.is_unix() {
             return;
         }
         let socket = SockRef::from(stream);

@@ -2,19 +2,18 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use socket2::{MaybeUninitSlice, SockRef};
-use tokio::io::{AsyncRead, Interest, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, ReadBuf};
 
-/// A connected (or connecting) stream socket.
-pub enum Stream {
-    /// TCP over IPv4 or IPv6.
-    Tcp(TcpStream),
-    /// A Unix domain socket.
-    Unix(UnixStream),
+/// A connected (or connecting) stream socket that the runtime of this thread watches.
+///
+/// Not the runtime's own `TcpStream`, because that does not watch for urgent data: see
+/// [`Stream::read_once`].
+pub struct Stream {
+    watched: AsyncFd<Detached>,
 }
 
 /// A stream that no runtime watches.
@@ -34,34 +33,56 @@ impl AsFd for Detached {
     }
 }
 
+impl AsRawFd for Detached {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+/// What the runtime watches for.
+fn interest() -> Interest {
+    let both = Interest::READABLE.add(Interest::WRITABLE);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        both.add(Interest::PRIORITY)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    both
+}
+
 impl Stream {
     /// Takes the stream away from the runtime.
-    pub fn detach(self) -> io::Result<Detached> {
-        match self {
-            Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
-            Self::Unix(stream) => stream.into_std().map(Detached::Unix),
-        }
+    pub fn detach(self) -> Detached {
+        self.watched.into_inner()
     }
 
-    /// Gives a stream to the runtime of this thread, which has not looked at it yet.
+    /// Gives a stream, which must not block, to the runtime of this thread, which has not looked at it
+    /// yet.
     pub fn attach(detached: Detached) -> io::Result<Self> {
-        match detached {
-            Detached::Tcp(stream) => TcpStream::from_std(stream).map(Self::Tcp),
-            Detached::Unix(stream) => UnixStream::from_std(stream).map(Self::Unix),
-        }
+        // SAFETY: `detached` owns its descriptor, which is open, and always shows the same one.
+        let watched = unsafe { AsyncFd::register_with_interest(detached, interest()) }?;
+        Ok(Self { watched })
     }
 
-    /// Reads once, as `AsyncRead::poll_read`: after a short read it does not ask the kernel again
-    /// before the next readiness event.
+    /// Whether it is a Unix domain socket.
+    pub fn is_unix(&self) -> bool {
+        matches!(self.watched.get_ref(), Detached::Unix(_))
+    }
+
+    /// Reads once. After a short read it does not ask the kernel again before the next readiness event.
     pub fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
+        let room = buffer.remaining();
+        // SAFETY: nothing but initialised bytes is written to it.
+        let place = unsafe { buffer.unfilled_mut() };
+        let n = std::task::ready!(self.read_once(context, room, |socket| socket.recv(place)))?;
+        // SAFETY: the kernel has filled so many bytes.
+        unsafe { buffer.assume_init(n) };
+        buffer.advance(n);
+        Poll::Ready(Ok(()))
     }
 
     /// Reads once into several places, in their order, which have `room` together. After a short read it
@@ -72,21 +93,32 @@ impl Stream {
         places: &mut [MaybeUninitSlice<'_>],
         room: usize,
     ) -> Poll<io::Result<usize>> {
+        self.read_once(context, room, |socket| Ok(socket.recv_vectored(places)?.0))
+    }
+
+    /// One successful call of `read`, which has `room` for so many bytes.
+    ///
+    /// A read that brings less has taken all that was there, unless it ended at a byte of urgent data,
+    /// before which the kernel stops: then what is behind that has been told already.
+    fn read_once(
+        &self,
+        context: &mut Context<'_>,
+        room: usize,
+        mut read: impl FnMut(&SockRef<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
         loop {
             std::task::ready!(self.poll_read_ready(context))?;
             let mut short = None;
-            let mut read = || match SockRef::from(self).recv_vectored(places)?.0 {
-                n if n > 0 && n < room => {
-                    short = Some(n);
-                    // What makes the runtime wait for the next event, and nothing else.
-                    Err(io::ErrorKind::WouldBlock.into())
+            let outcome = self.watched.try_io(Interest::READABLE, |stream| {
+                match read(&SockRef::from(stream))? {
+                    n if n > 0 && n < room && !self.stops_at_urgent_data() => {
+                        short = Some(n);
+                        // What makes the runtime wait for the next event, and nothing else.
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                    n => Ok(n),
                 }
-                n => Ok(n),
-            };
-            let outcome = match self {
-                Self::Tcp(stream) => stream.try_io(Interest::READABLE, &mut read),
-                Self::Unix(stream) => stream.try_io(Interest::READABLE, &mut read),
-            };
+            });
             match (outcome, short) {
                 (_, Some(n)) => return Poll::Ready(Ok(n)),
                 // The readiness was that of what has been read since.
@@ -97,15 +129,29 @@ impl Stream {
         }
     }
 
+    /// Whether the runtime has noticed urgent data since this was asked last. It costs no system call.
+    fn stops_at_urgent_data(&self) -> bool {
+        let mut noticed = false;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            let _: io::Result<()> = self.watched.try_io(Interest::PRIORITY, |_| {
+                noticed = true;
+                Err(io::ErrorKind::WouldBlock.into())
+            });
+        }
+        noticed
+    }
+
     /// Writes without waiting; `WouldBlock` when the kernel's buffer is full.
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match (self, slices) {
-            // `send` is a little cheaper than `sendmsg`, and one slice is the usual case.
-            (Self::Tcp(stream), [one]) => stream.try_write(one),
-            (Self::Unix(stream), [one]) => stream.try_write(one),
-            (Self::Tcp(stream), _) => stream.try_write_vectored(slices),
-            (Self::Unix(stream), _) => stream.try_write_vectored(slices),
-        }
+        self.watched.try_io(Interest::WRITABLE, |stream| {
+            let socket = SockRef::from(stream);
+            match slices {
+                // `send` is a little cheaper than `sendmsg`, and one slice is the usual case.
+                [one] => socket.send_with_flags(one, libc::MSG_NOSIGNAL),
+                _ => socket.send_vectored_with_flags(slices, libc::MSG_NOSIGNAL),
+            }
+        })
     }
 
     /// As [`Self::try_write_vectored`], but asks the kernel in any case: the runtime says `WouldBlock` by
@@ -117,25 +163,20 @@ impl Stream {
 
     /// Waits until writing may succeed.
     pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => stream.poll_write_ready(context),
-            Self::Unix(stream) => stream.poll_write_ready(context),
-        }
+        self.watched
+            .poll_write_ready(context)
+            .map_ok(|mut guard| guard.retain_ready())
     }
 
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => stream.poll_read_ready(context),
-            Self::Unix(stream) => stream.poll_read_ready(context),
-        }
+        self.watched
+            .poll_read_ready(context)
+            .map_ok(|mut guard| guard.retain_ready())
     }
 
     /// The error that a connect in progress ended with, if any.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        match self {
-            Self::Tcp(stream) => stream.take_error(),
-            Self::Unix(stream) => stream.take_error(),
-        }
+        SockRef::from(self).take_error()
     }
 
     /// Whether the peer has closed or sent bytes that nobody read yet, asked of the kernel now.
@@ -174,10 +215,7 @@ impl Stream {
 
     /// As [`Self::peek`], but asks the kernel only if the runtime has noticed something.
     fn peek_if_noticed(&self) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_io(Interest::READABLE, || self.peek()),
-            Self::Unix(stream) => stream.try_io(Interest::READABLE, || self.peek()),
-        }
+        self.watched.try_io(Interest::READABLE, |_| self.peek())
     }
 
     fn peek(&self) -> io::Result<usize> {
@@ -196,7 +234,7 @@ impl Stream {
 
     /// Makes the coming close send a reset.
     pub fn reset_on_close(&self) {
-        if matches!(self, Self::Tcp(_)) {
+        if !self.is_unix() {
             // Without it the close is an ordinary one; there is no better way to tell the peer.
             let _ = SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
         }
@@ -204,11 +242,11 @@ impl Stream {
 
     /// Local port and address; both empty for a Unix domain socket or a broken one.
     pub fn local_address(&self) -> (u16, String) {
-        match self {
-            Self::Tcp(stream) => stream.local_addr().map_or((0, String::new()), |address| {
+        match self.watched.get_ref() {
+            Detached::Tcp(stream) => stream.local_addr().map_or((0, String::new()), |address| {
                 (address.port(), super::connect::host_text(&address))
             }),
-            Self::Unix(_) => (0, String::new()),
+            Detached::Unix(_) => (0, String::new()),
         }
     }
 
@@ -226,9 +264,6 @@ fn is_input(look: &io::Result<usize>) -> bool {
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-        }
+        self.watched.get_ref().as_fd()
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use super::harness::{Client, Event, GET, HELLO, listen, noise, take};
+use super::harness::{Client, Event, GET, HELLO, listen, noise, take, until_delivered};
 use crate::bridge::completions::HIGH_WATER_MARK;
 use crate::bridge::records::{command, event};
 use crate::connection::reader::{BODY_PAGE, READ_SIZE};
@@ -81,6 +81,34 @@ fn a_response_in_single_bytes_is_the_same_response() {
         client.spin(2);
     }
     assert_eq!(client.response(0), b"hello");
+}
+
+/// The kernel stops a read before a byte of urgent data, whatever is behind it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_is_behind_urgent_data_is_read_too() {
+    let listener = listen();
+    let mut client = Client::new();
+    for (id, length) in [(0, 10), (1, READ_SIZE + 10)] {
+        let mut peer = asked(&mut client, id, &listener);
+        let body = noise(length);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        peer.write_all(head.as_bytes()).unwrap();
+        client.skip_to(id, event::HEAD);
+        let (before, behind) = body.split_at(5);
+        peer.write_all(before).unwrap();
+        socket2::SockRef::from(&peer)
+            .send_out_of_band(b"!")
+            .unwrap();
+        peer.write_all(behind).unwrap();
+        until_delivered(&peer);
+        let mut received = Vec::new();
+        while received.len() < length {
+            received.extend(client.skip_to(id, event::DATA).payload);
+        }
+        assert_eq!(received, body);
+        client.skip_to(id, event::END);
+    }
 }
 
 #[test]
