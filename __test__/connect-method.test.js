@@ -7,8 +7,8 @@ const tls = require('node:tls');
 const nodeHttps = require('node:https');
 const { once } = require('node:events');
 const {
-  bytesOf, certificate, cleanUp, http, newAgent, pseudoRandomBytes, record, responseTo, serve, serveAnswer, until,
-  untilNoConnections, untilPoolIsEmpty,
+  bytesOf, certificate, cleanUp, http, newAgent, onRequestHead, pseudoRandomBytes, record, responseTo, serve,
+  serveAnswer, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
 } = require('./support');
 
 /** A proxy that does what CONNECT asks. */
@@ -128,6 +128,15 @@ describe('a tunnel', () => {
     const response = responseTo(req);
     req.end(body);
     expect((await bytesOf(await response)).equals(body)).toBe(true);
+  });
+
+  it('ends when the proxy refuses and closes, also where nobody reads', async () => {
+    const proxy = await serveRaw((socket) => onRequestHead(socket, () => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')));
+    const [res, socket, head] = await once(connectTo(proxy, 'localhost:1'), 'connect');
+    expect(res.statusCode).toBe(403);
+    socket.unshift(head);
+    await once(socket, 'close');
+    expect(socket.destroyed).toBe(true);
   });
 
   it('ends when the proxy does', async () => {

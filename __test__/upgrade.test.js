@@ -217,6 +217,27 @@ describe('the socket of an upgrade', () => {
     await untilNoConnections(peer);
   });
 
+  it("has 'end' and 'close' when the peer ends, without anybody who reads", async () => {
+    for (const tail of ['', 'bye']) {
+      const peer = await serveRaw((socket) => onRequestHead(socket, () => socket.end(SWITCHING + tail)));
+      const { socket } = await upgraded(peer);
+      let ended = false;
+      socket.once('end', () => { ended = true; });
+      await once(socket, 'close');
+      expect(ended).toBe(true);
+      await untilNoConnections(peer);
+    }
+  });
+
+  it("has 'error' ECONNRESET when the peer resets, without anybody who reads", async () => {
+    const peer = await serveEcho();
+    const { socket } = await upgraded(peer);
+    await until(() => peer.sockets.size === 1);
+    peer.accepted[0].resetAndDestroy();
+    const [error] = await once(socket, 'error');
+    expect(error).toMatchObject({ code: 'ECONNRESET', syscall: 'read' });
+  });
+
   it("has 'error' ECONNRESET when the peer resets", async () => {
     const peer = await serveEcho();
     const { socket } = await upgraded(peer);

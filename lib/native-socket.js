@@ -87,7 +87,8 @@ class NativeSocket extends net.Socket {
   }
 
   /**
-   * Goes on as a socket of libuv.
+   * Goes on as a socket of libuv, which reads on like any other: the end of the peer is noticed without a reader, and
+   * the process stays alive for it.
    * @param {number} descriptor
    */
   becomeLibuv(descriptor) {
@@ -102,6 +103,8 @@ class NativeSocket extends net.Socket {
     reinitializeHandle.call(this, handle);
     handle.reading = false;
     if (unreferenced) handle.unref();
+    // Starts libuv's reading.
+    this.read(0);
   }
 
   /**
@@ -112,8 +115,6 @@ class NativeSocket extends net.Socket {
     const req = this._httpMessage;
     if (req instanceof OutgoingMessage && req.adoptStream) req.adoptStream(this);
     if (head.length > 0) this.push(head);
-    // Starts libuv's reading.
-    this.read(0);
   }
 
   /**
