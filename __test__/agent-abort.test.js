@@ -1,5 +1,6 @@
 'use strict';
 
+const nodeHttp = require('node:http');
 const {
   http, newAgent, poolOf, untilIdle, untilPoolIsEmpty, untilNoConnections, serve, serveRaw, exchange, responseTo,
   bytesOf, until,
@@ -147,6 +148,48 @@ describe('an agent survives requests that are stopped', () => {
     agent.destroy();
     await untilPoolIsEmpty(agent);
     await untilNoConnections(peer);
+  });
+});
+
+describe('a request that is destroyed in the tick in which it gets a connection', () => {
+  /** What becomes of the connection, by the time of the request's 'close'. */
+  async function fateOf(module, isNew) {
+    const peer = await serve((req, res) => res.end());
+    const agent = new module.Agent({ keepAlive: true });
+    cleanUp(() => agent.destroy());
+    const options = { ...peer.address, agent };
+    if (!isNew) {
+      module.get(options, (res) => res.resume());
+      await until(() => poolOf(agent).freeSockets === 1);
+    }
+    const req = module.request(options);
+    const { events } = record(req);
+    const [[socket]] = Object.values(agent.sockets);
+    req.on('error', () => {}).destroy();
+    await closed(req);
+    return { events, destroyed: socket.destroyed, ...poolOf(agent) };
+  }
+
+  it.each([['a new', true], ['an idle', false]])("leaves %s one as Node's own agent would", async (_which, isNew) => {
+    expect(await fateOf(http, isNew)).toEqual(await fateOf(nodeHttp, isNew));
+  });
+
+  it('lets a request that waits have it', async () => {
+    const { waiting, peer, agent, first } = await busyPool({ keepAlive: true });
+    const stopped = http.get({ ...peer.address, agent, path: '/stopped' });
+    stopped.on('error', () => {});
+    const next = exchange({ ...peer.address, agent, path: '/next' });
+    const { onSocket } = stopped;
+    stopped.onSocket = (...arguments_) => {
+      onSocket.apply(stopped, arguments_);
+      stopped.destroy();
+    };
+    waiting.shift().answer();
+    await until(() => waiting.length === 1);
+    expect(waiting[0].url).toBe('/next');
+    waiting.shift().answer();
+    await Promise.all([first, next]);
+    expect(peer.accepted.length).toBe(1);
   });
 });
 

@@ -30,6 +30,12 @@ const { bytesOf, timerDuration, validatePath } = require('./validators');
 const { OutgoingMessage } = http;
 const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
 
+/**
+ * Whether a socket knows the request that gets it before the next tick, as since a release of Node 24. Where it does
+ * not, the agent keeps one whose request is called off until then only if another request has just been served.
+ */
+const KNOWS_AT_ONCE = String(http.ClientRequest.prototype.onSocket).includes('_httpMessage');
+
 /** Whether `path` of this Node's requests is checked whenever it is set. */
 const hasPathAccessor = Object.hasOwn(http.ClientRequest.prototype, 'path');
 
@@ -318,13 +324,16 @@ ClientRequest.prototype.destroy = function destroy(error) {
  * @param {Error} [error] Why there is none.
  */
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
+  const served = socket?._httpMessage;
   // At once, because a socket can fail before the next tick.
   if (socket && !error) responseEvents.reserve(this, socket);
-  process.nextTick(onSocketNT, this, socket, error);
+  process.nextTick(onSocketNT, this, socket, error, served);
 };
 
-function onSocketNT(req, socket, error) {
+/** @param {import('node:http').OutgoingMessage|null|undefined} served The request that the socket has come from. */
+function onSocketNT(req, socket, error, served) {
   if (req.destroyed || error) {
+    if (socket && !KNOWS_AT_ONCE) socket._httpMessage = served;
     refuseSocket(req, socket, error);
   } else {
     try {
@@ -343,7 +352,7 @@ function refuseSocket(req, socket, error) {
   if (!socket) {
     finishRefused(req, null, error || req[kError]);
   } else if (!error && req.agent && !socket.destroyed) {
-    // Nothing was sent on it: another request can have it.
+    // Nothing was sent on it: another request can have it, and it can be idle if its agent thinks so.
     responseEvents.release(socket);
     socket.emit('free');
     finishRefused(req, socket, req[kError]);
