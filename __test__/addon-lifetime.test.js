@@ -55,6 +55,14 @@ describeOurs('a copy of the module that nobody can reach any more', () => {
     const result = await run(loadAndForget, args, ['--expose-gc']);
     expect(result).toMatchObject({ code: 0, stderr: '', stdout: 'collected\n' });
   });
+
+  it('is collected, with the memory that it has laid out for large bodies', async () => {
+    const body = Buffer.alloc(4_000_000, 'b');
+    const peer = await serve((req, res) => res.end(body));
+    const args = { root: ROOT, address: peer.address, count: 6 };
+    const result = await run(loadAndForget, args, ['--expose-gc']);
+    expect(result).toMatchObject({ code: 0, stderr: '', stdout: 'collected\n' });
+  });
 });
 
 describeOurs('the addon', () => {

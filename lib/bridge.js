@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * The staging buffer, the doorbell and the draining of completions: the only file that calls the addon.
+ * The staging buffer, the doorbell and the draining of completions: the only file that loads the addon.
  *
  * Commands are appended to one buffer and handed to the I/O thread once a tick. Events come back in pages; each is
  * given to the handle of its connection in the async context of that connection.
@@ -11,8 +11,10 @@ const { AsyncResource } = require('node:async_hooks');
 const { setImmediate } = require('node:timers');
 
 const atExit = require('./at-exit');
+const { BodyBuffers } = require('./body-buffers');
 const counts = require('./counts');
-const { HEADER_SIZE, command, isRead } = require('./records');
+const liveness = require('./liveness');
+const { HEADER_SIZE, command, event, isRead } = require('./records');
 const { runTicks } = require('./node-internals');
 
 const addon = require('../binding');
@@ -63,15 +65,13 @@ let turn = 0;
 
 /** @type {InstanceType<addon.Bridge>|null} Made by the first connection: importing must start nothing. */
 let native = null;
+/** @type {BodyBuffers|null} */
+let bodies = null;
 /** Handles by connection id. */
 const handles = [];
 const freeIds = [];
 /** How many there are. */
 let open = 0;
-/** Open handles that are to keep the process alive. */
-let holders = 0;
-let holding = false;
-let letGoDue = false;
 
 /**
  * Gives a handle its connection id.
@@ -81,6 +81,7 @@ let letGoDue = false;
 function attach(handle) {
   if (native === null) {
     native = new addon.Bridge(onEvents);
+    bodies = new BodyBuffers(native);
     room = Buffer.allocUnsafeSlow(ROOM_SIZE);
     roomWords = new Int32Array(room.buffer);
   }
@@ -287,32 +288,6 @@ function takeDescriptor(id) {
   return native.takeDescriptor(id);
 }
 
-/**
- * Notes that a handle keeps the process alive from now on, or no longer.
- * @param {number} change 1 or -1.
- */
-function hold(change) {
-  holders += change;
-  if (holders > 0 && !holding) {
-    holding = true;
-    native.hold(true);
-  } else if (holders === 0 && !letGoDue) {
-    // Not at once: the next request mostly follows in the same turn, and each change is a call into the addon. Not by
-    // a timer: if a test has replaced those when this is loaded, the process would never end.
-    letGoDue = true;
-    setImmediate(letGo);
-  }
-}
-
-/** Lets the process end, unless a handle wants it again. */
-function letGo() {
-  letGoDue = false;
-  if (holders === 0 && holding) {
-    holding = false;
-    native.hold(false);
-  }
-}
-
 /** Called by the addon when there are events; also by itself, to go on after an exception. */
 function onEvents() {
   let finished = false;
@@ -379,6 +354,7 @@ function dispatchGroup() {
   const id = slabWords[word + 1];
   const handle = handles[id];
   if (handle === undefined) {
+    if ((slabWords[word] & 0xff) === event.BODY) bodies.drop(slabWords[word + 3]);
     cursor = recordEnd(cursor);
     if (id === -1) failAll();
     return true;
@@ -413,7 +389,14 @@ function dispatchRecords(handle, id) {
       // Moved on first: should a listener throw, the next record is the next one.
       cursor = start + ((length + 3) & ~3);
       counts.records++;
-      handle.onRecord(slabWords[word] & 0xff, slabWords[word] >>> 8, slab, slabWords, start, start + length);
+      const opcode = slabWords[word] & 0xff;
+      if (opcode === event.BODY) {
+        const chunk = bodies.take(slabWords[word + 3], slabWords[word + 4]);
+        handle.onRecord(opcode, 0, chunk, slabWords, 0, chunk.length);
+        continue;
+      }
+      if (opcode === event.DATA) bodies.prepare(length);
+      handle.onRecord(opcode, slabWords[word] >>> 8, slab, slabWords, start, start + length);
     } while (cursor < limit && slabWords[(cursor >> 2) + 1] === id && handles[id] === handle &&
              !isRead(slabWords[cursor >> 2] & 0xff, slabWords[cursor >> 2] >>> 8));
   } finally {
@@ -434,9 +417,15 @@ function detach(id) {
   handles[id] = undefined;
   freeIds.push(id);
   if (--open === 0) {
+    bodies.release();
     native.keep(false);
     atExit.remove(settle);
   }
+}
+
+/** No request is in progress. */
+function rest() {
+  bodies.release();
 }
 
 /** Bytes of which a write has said that they are out must be, also if the process exits in the next moment. */
@@ -458,10 +447,7 @@ function failAll() {
     handle.id = -1;
     handle.resource.runInAsyncScope(handle.onFailed, handle);
   }
-  if (holding) {
-    holding = false;
-    lost.hold(false);
-  }
+  liveness.lose(lost);
   if (open > 0) {
     lost.keep(false);
     atExit.remove(settle);
@@ -485,7 +471,7 @@ module.exports = {
   closeDescriptor: addon.closeDescriptor,
   counters,
   detach,
-  hold,
+  hold: (change) => liveness.hold(native, change, rest),
   recordLayout: addon.recordLayout,
   ringDoorbell,
   send,

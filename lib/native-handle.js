@@ -185,9 +185,7 @@ class NativeHandle {
     if (this.active) bridge.hold(-1);
   }
 
-  hasRef() {
-    return this.referenced;
-  }
+  hasRef() { return this.referenced; }
 
   setNoDelay(enable) {
     bridge.send(command.NO_DELAY, this.connection, enable ? command.ENABLE : 0);
@@ -377,6 +375,8 @@ class NativeHandle {
         return responseEvents.onHead(socket, flags, slab, words, start, end);
       case event.DATA:
         return responseEvents.onData(socket, slab, start, end);
+      case event.BODY:
+        return responseEvents.onBody(socket, slab);
       case event.END:
         this.armed = false;
         return responseEvents.onEnd(socket, slab, start, end);

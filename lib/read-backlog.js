@@ -13,7 +13,7 @@ const { event, isRead } = require('./records');
 
 /** Whether a record tells of what was read, in its order. */
 function isOfStream(opcode) {
-  return (opcode >= event.READ && opcode <= event.READ_ERROR) || opcode === event.RELEASED;
+  return (opcode >= event.READ && opcode <= event.READ_ERROR) || opcode === event.RELEASED || opcode === event.BODY;
 }
 
 /** A copy with memory of its own, so that it is aligned. */

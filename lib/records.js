@@ -50,6 +50,7 @@ const event = Object.freeze({
   RELEASED: 14,
   CLOSED: 15,
   FAILED: 16,
+  BODY: 17,
   KEEP_ALIVE: 1,
   UPGRADE: 2,
   KEEP_ALIVE_FIELD: 4,

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::body_buffers::BodyBuffers;
 use super::lending::Lending;
 use super::write_buffers::WriteBuffers;
 
@@ -58,6 +59,8 @@ pub struct Completions {
     wake: Box<dyn Fn() + Send + Sync>,
     /// Where connections are laid for JavaScript to borrow.
     pub lending: Lending,
+    /// Memory that large bodies are read into.
+    pub body_buffers: BodyBuffers,
     /// Memory of what JavaScript writes.
     pub write_buffers: WriteBuffers,
     /// Counters of the I/O thread for `stats()`.
@@ -94,6 +97,7 @@ impl Completions {
             queued: AtomicUsize::new(0),
             wake: Box::new(wake),
             lending: Lending::default(),
+            body_buffers: BodyBuffers::default(),
             write_buffers: WriteBuffers::default(),
             counters: Counters::default(),
         }
@@ -193,7 +197,13 @@ impl Completions {
 
     /// Bytes that the reader has not taken.
     pub fn queued(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
+        self.queued.load(Ordering::Relaxed) + self.body_buffers.filled()
+    }
+
+    /// Whether connections wait for the reader, who has taken enough by now. They must be told.
+    pub fn take_resume(&self) -> bool {
+        let mut shared = self.lock();
+        self.queued() <= LOW_WATER_MARK && std::mem::take(&mut shared.throttled)
     }
 
     /// Notes that a connection waits for the reader, who will say so when it is time. Gives `false`

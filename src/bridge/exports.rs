@@ -12,6 +12,7 @@ use napi::Env;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
+use super::body_memory::BodyMemory;
 use super::completions::{Completions, Drained};
 use super::direct::{Batch, Direct};
 use super::driver::{Driver, Load};
@@ -45,6 +46,7 @@ pub struct Bridge {
     link: Link,
     completions: Arc<Completions>,
     notifier: Arc<Notifier>,
+    body_memory: BodyMemory,
     load: RefCell<Load>,
     driver: RefCell<Borrowing>,
     batches: Cell<u64>,
@@ -79,6 +81,7 @@ impl Bridge {
             link,
             completions,
             notifier,
+            body_memory: BodyMemory::default(),
             load: RefCell::default(),
             driver: RefCell::default(),
             batches: Cell::new(0),
@@ -182,6 +185,36 @@ impl Bridge {
         }
     }
 
+    /// Lays memory for a piece of a large body in a place that is empty, or whose buffer has been told
+    /// of by a `BODY` event: that one is the caller's from now on. The new one is nobody's until then.
+    ///
+    /// # Errors
+    /// When the buffer is not of the size of a piece, or the place is in use.
+    #[napi(catch_unwind)]
+    pub fn lay_body(&self, env: Env, index: u32, buffer: Unknown) -> Result<()> {
+        self.body_memory
+            .lay(&env, &self.completions.body_buffers, index, &buffer)?;
+        self.resume_reading();
+        Ok(())
+    }
+
+    /// Lets a buffer that a `BODY` event has told of be filled again.
+    #[napi(catch_unwind)]
+    pub fn reuse_body(&self, index: u32) {
+        self.completions.body_buffers.reuse(index as usize);
+        self.resume_reading();
+    }
+
+    /// Takes all memory for bodies back, if none of it is in use. Gives whether it has.
+    #[napi(catch_unwind)]
+    pub fn take_back_bodies(&self, env: Env) -> bool {
+        let free = self.completions.body_buffers.take_back();
+        if free {
+            self.body_memory.let_go(&env);
+        }
+        free
+    }
+
     /// Takes the descriptor that a `RELEASED` event has told of. -1 if there is none.
     #[napi(catch_unwind)]
     pub fn take_descriptor(&self, connection: u32) -> i32 {
@@ -230,9 +263,11 @@ impl Bridge {
         }
     }
 
-    /// Closes what is borrowed: the I/O thread is lost.
+    /// Closes what is borrowed, and lets go of what was laid out: the I/O thread is lost.
     #[napi(catch_unwind)]
-    pub fn abandon(&self) {
+    pub fn abandon(&self, env: Env) {
+        // Nobody reads any more.
+        self.body_memory.let_go(&env);
         *self.driver.borrow_mut() = Borrowing::Impossible;
         self.completions.lending.close();
     }
@@ -252,6 +287,13 @@ impl Bridge {
         }
         let wanted = light && matches!(*driver, Borrowing::Possible(_));
         self.completions.lending.want(wanted);
+    }
+
+    /// Tells connections that have waited until JavaScript had taken enough.
+    fn resume_reading(&self) {
+        if self.completions.take_resume() {
+            self.send(Message::Drained(self.completions.clone()));
+        }
     }
 
     fn send(&self, message: Message) {

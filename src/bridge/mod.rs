@@ -10,9 +10,12 @@
 //! | [`link`] | the end of it all |
 //! | [`lending`], [`direct`] | connections that JavaScript borrows while there is little to do |
 //! | [`driver`], [`event_loop`] | when it does, and how it learns of news on them: libuv |
+//! | [`body_buffers`], [`body_memory`] | memory of JavaScript's that large bodies are read into |
 //! | [`write_buffers`] | memory of what JavaScript writes, to be used again |
 //! | [`exports`] | what `lib/bridge.js` calls |
 
+pub mod body_buffers;
+pub mod body_memory;
 pub mod completions;
 pub mod direct;
 pub mod driver;

@@ -126,6 +126,9 @@ pub mod event {
             CLOSED = 15,
             /// The I/O thread has failed; every connection on it is lost.
             FAILED = 16,
+            /// A piece of the body, in memory that JavaScript has laid out. Payload: the place of that
+            /// memory and how many bytes, both `u32`.
+            BODY = 17,
             /// On `INFORMATION` and `HEAD`: the connection may serve another request.
             KEEP_ALIVE = 1,
             /// On `HEAD`: what follows is another protocol.

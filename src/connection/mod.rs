@@ -26,6 +26,7 @@ mod write_queue;
 pub use connect::{bind, take_over};
 pub use lent::{Lent, Request};
 pub use outlet::{Outlet, flush_all, note_poll};
+pub use reader::READ_SIZE;
 pub use registry::Registry;
 pub mod events;
 

@@ -75,6 +75,11 @@ impl Outlet {
         result
     }
 
+    /// Publishes the page at once.
+    pub fn publish(&self) {
+        self.completions.publish(&mut self.page.borrow_mut());
+    }
+
     /// Notes that a connection is offered: JavaScript comes for it when the page is published, which it
     /// is then also if it is empty.
     pub fn note_offer(self: &Rc<Self>) {

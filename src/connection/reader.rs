@@ -12,6 +12,7 @@ use super::events::{self, Body};
 use super::outlet::Outlet;
 use super::response_decoder::ResponseDecoder;
 use super::stream::Stream;
+use crate::bridge::body_buffers::Claim;
 use crate::bridge::completions::Counters;
 use crate::bridge::records::{self, event};
 use crate::codec::Event;
@@ -111,8 +112,13 @@ fn poll_read_body(
     outlet: &Rc<Outlet>,
     state: Exchange<'_>,
 ) -> Poll<io::Result<Progress>> {
+    let ahead = usize::try_from(state.decoder.plain_body_ahead()).unwrap_or(usize::MAX);
+    let most = BODY_PIECES.min(ahead / READ_SIZE);
+    let claims = outlet.completions().body_buffers.claim(most);
+    if !claims.is_empty() {
+        return poll_read_into(claims, stream, context, id, outlet, state);
+    }
     outlet.append_up_to(BODY_PAGE_FULL, |page| {
-        let ahead = usize::try_from(state.decoder.plain_body_ahead()).unwrap_or(usize::MAX);
         let room = BODY_PAGE.saturating_sub(page.len()) / PIECE_SIZE;
         let pieces = room.clamp(1, BODY_PIECES).min(ahead / READ_SIZE);
         // All that a page will need at once: growing would copy what it has.
@@ -158,6 +164,58 @@ fn poll_read_body(
             Progress::Read
         }))
     })
+}
+
+/// As `poll_read_body`, into buffers that JavaScript has laid out for it: the page only tells of them.
+fn poll_read_into(
+    mut claims: Vec<Claim<'_>>,
+    stream: &mut Stream,
+    context: &mut Context<'_>,
+    id: u32,
+    outlet: &Rc<Outlet>,
+    state: Exchange<'_>,
+) -> Poll<io::Result<Progress>> {
+    let room = claims.len() * READ_SIZE;
+    let outcome = {
+        let places = claims.iter_mut().map(Claim::bytes);
+        let mut slices: Vec<_> = places.map(MaybeUninitSlice::new).collect();
+        stream.poll_read_vectored(context, &mut slices, room)
+    };
+    let n = match outcome {
+        Poll::Ready(Ok(n)) if n > 0 => n,
+        other => return other.map_ok(|_| Progress::Ended),
+    };
+    outlet.append(|page| {
+        let mut left = n;
+        for claim in claims {
+            let length = left.min(READ_SIZE);
+            if length == 0 {
+                break;
+            }
+            push_read(page, id, length, state.written);
+            let numbers = [
+                (claim.index() as u32).to_le_bytes(),
+                (length as u32).to_le_bytes(),
+            ];
+            records::push(page, event::BODY, 0, id, &[numbers.as_flattened()]);
+            claim.fill(length);
+            left -= length;
+        }
+        state.decoder.get().skip_body(n as u64);
+        Counters::add(&outlet.completions().counters.bytes_in, n as u64);
+        if state.decoder.plain_body_ahead() == 0 {
+            decode_into(page, &[], id, state);
+        }
+    });
+    if n == BODY_PIECES * READ_SIZE {
+        // As much as a page would hold: JavaScript can begin.
+        outlet.publish();
+    }
+    Poll::Ready(Ok(if n == room {
+        Progress::ReadBody
+    } else {
+        Progress::Read
+    }))
 }
 
 /// Appends the events of one read.

@@ -1,5 +1,6 @@
 //! Connections against real sockets on the loopback interface.
 
+mod body_buffers;
 mod connecting;
 mod disorder;
 mod failing;

@@ -22,7 +22,7 @@ fn send_body(mut peer: TcpStream, body: Vec<u8>) -> std::thread::JoinHandle<TcpS
 }
 
 /// A connection that has just sent its request.
-fn asked(client: &mut Client, id: u32, listener: &std::net::TcpListener) -> TcpStream {
+pub fn asked(client: &mut Client, id: u32, listener: &std::net::TcpListener) -> TcpStream {
     let mut peer = client.connect(id, listener);
     client.send(|batch| batch.request(id).write(id, GET));
     take(&mut peer, GET.len());
