@@ -189,7 +189,7 @@ const workloads = [
       body: { kind: 'stream', piece: Buffer.alloc(64 * KIB, 'u'), count: LARGE / (64 * KIB) },
       expect: { length: SMALL_BODY },
     },
-    clients: CORE,
+    clients: [...CORE, 'net-socket'],
     goals: [{ metric: 'rate', atLeast: 1.3 }, { metric: 'js', atMost: 0.6 }],
     transferBytes: LARGE,
     quick: true,
@@ -202,7 +202,7 @@ const workloads = [
     connections: 50,
     request: GET_SMALL,
     // fetch() has no setting for it.
-    clients: ['node', 'undici-request', 'undici-dispatch', 'ferrequest', 'wrk'],
+    clients: ['node', 'undici-request', 'undici-dispatch', 'ferrequest', 'net-socket', 'wrk'],
     goals: rateAndCpu(2, 0.6),
     newConnections: true,
     chart: 'GET, new connections',
@@ -214,7 +214,7 @@ const workloads = [
     connections: IDLE_CONNECTIONS,
     request: { method: 'GET', path: `/gather/${IDLE_CONNECTIONS}`, expect: { length: SMALL_BODY } },
     // fetch() cannot be told to keep connections for longer than four seconds.
-    clients: ['node', 'undici-request', 'ferrequest'],
+    clients: ['node', 'undici-request', 'ferrequest', 'net-socket'],
     goals: [{ metric: 'rssGrowth', atMost: 0.35 }],
   },
   {

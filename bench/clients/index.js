@@ -61,6 +61,7 @@ const clients = [
     registered: true,
     ours: true,
   },
+  { id: 'net-socket', label: 'net.Socket, no HTTP', file: 'net-socket' },
   { id: 'wrk', label: 'wrk (C, the limit)' },
 ];
 

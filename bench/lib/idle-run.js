@@ -6,6 +6,8 @@ const { MeasurementWindow } = require('./measurement-window');
 
 const KIB = 1024;
 const WARM_UP_CONNECTIONS = 100;
+/** By then V8 has noticed that nothing happens any more, and shrinks its young generation at the next collection. */
+const REST_MS = 10_000;
 
 /**
  * Opens many connections at once, lets them go idle in the pool, and sees what they hold and what they cost.
@@ -28,9 +30,12 @@ async function idleRun(open, workload, settings) {
   await sendTogether(session, workload.connections);
   const after = await settledRss();
   const usage = await usageWhileIdle(settings);
+  await delay(REST_MS);
+  const rested = await settledRss();
   session.close();
   return {
     rssGrowth: (after - before) / KIB / workload.connections,
+    restedGrowth: (rested - before) / KIB / workload.connections,
     rss: after / KIB / KIB,
     idleCpu: usage.cpuUs / usage.wallUs,
     server: usage.serverCpuUs / usage.wallUs,

@@ -18,6 +18,7 @@ const { MeasurementWindow } = require('./measurement-window');
  * @property {number} [p99] milliseconds
  * @property {number} [rss] MiB at the end
  * @property {number} [rssGrowth] KiB a connection
+ * @property {number} [restedGrowth] the same after a rest
  * @property {number} [idleCpu] share of one processor used while idle
  * @property {number} [server] share of one processor that the server used
  * @property {number} [others] share of one processor that processes used which take no part

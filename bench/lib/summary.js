@@ -4,7 +4,7 @@ const { clientById } = require('../clients');
 const { median, spread } = require('./statistics');
 
 /** The metrics that are compared with the baseline. */
-const COMPARED = ['rate', 'cpu', 'js', 'p50', 'p99', 'rss', 'rssGrowth'];
+const COMPARED = ['rate', 'cpu', 'js', 'p50', 'p99', 'rss', 'rssGrowth', 'restedGrowth'];
 const SHOWN = [...COMPARED, 'jsCpu', 'switches', 'idleCpu', 'server', 'others'];
 
 /**

@@ -21,6 +21,8 @@ function columnsFor(workload) {
       client,
       { title: 'RSS growth, KiB/conn', cell: median('rssGrowth', 2) },
       { title: '× baseline (range)', cell: ratioWithRange('rssGrowth') },
+      { title: 'after 10 s', cell: median('restedGrowth', 2) },
+      { title: '×', cell: ratio('restedGrowth') },
       { title: 'RSS MiB', cell: median('rss', 0) },
       { title: 'CPU while idle', cell: percent('idleCpu') },
       { title: 'others', cell: percent('others') },
