@@ -3,7 +3,9 @@
 /** The end of a socket's writing side, which mostly is the beginning of its own. */
 
 const { once } = require('node:events');
-const { bytesOf, exchange, http, onRequestHead, responseTo, runScript, serveRaw } = require('./support');
+const {
+  bytesOf, exchange, http, newAgent, onRequestHead, responseTo, runScript, serveRaw,
+} = require('./support');
 
 const ANSWER = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
 
@@ -103,5 +105,65 @@ describe('a socket whose writing side a user ends', () => {
     process.nextTick(() => order.push('tick'));
     expect(String(await bytesOf(await response))).toBe('ok');
     expect(order).toEqual(['tick', 'end()', 'finish']);
+  });
+});
+
+describe('a half-close and a connection that becomes one of libuv', () => {
+  const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n';
+
+  /** A request for another protocol, and promises of 'end' of its peer and 'finish' of its socket. */
+  async function startUpgrade(answer) {
+    let onEnd;
+    const ended = new Promise((resolve) => { onEnd = resolve; });
+    const peer = await serveRaw((socket) => {
+      onRequestHead(socket, () => socket.write(answer));
+      socket.on('end', onEnd);
+    });
+    const agent = newAgent({ allowHalfOpen: true });
+    const req = http.request({ ...peer.address, agent, headers: { Connection: 'Upgrade', Upgrade: 'x' } });
+    return { req, ended, finished: once(req, 'socket').then(([socket]) => once(socket, 'finish')) };
+  }
+
+  it('is done after an upgrade in the same read', async () => {
+    const { req, ended, finished } = await startUpgrade(`HTTP/1.1 103 Early Hints\r\n\r\n${SWITCH}`);
+    req.on('information', () => req.socket.end());
+    const upgraded = once(req, 'upgrade');
+    req.end();
+    await Promise.all([upgraded, ended, finished]);
+    req.socket.destroy();
+  });
+
+  it('stays done, and finishes no second time, if that was before', async () => {
+    const peer = await serveRaw((socket) => {
+      socket.resume().on('end', () => socket.end(`${SWITCH}more`));
+    });
+    const req = http.request({ ...peer.address, agent: newAgent(), headers: { Connection: 'Upgrade', Upgrade: 'x' } });
+    const order = [];
+    req.on('socket', (socket) => {
+      socket.on('connect', () => setImmediate(() => socket.end()));
+      for (const name of ['finish', 'end', 'close']) socket.on(name, () => order.push(name));
+    });
+    req.end();
+    const [, socket] = await once(req, 'upgrade');
+    expect([socket.writable, socket.writableEnded, socket.writableFinished]).toEqual([false, true, true]);
+    await once(socket.resume(), 'close');
+    expect(order).toEqual(['finish', 'end', 'close']);
+  });
+
+  it("is done after a 'data' listener was added", async () => {
+    const { req, ended, finished } = await startUpgrade('HTTP/1.1 103 Early Hints\r\n\r\n');
+    const informed = once(req, 'information');
+    // The answer, which does not come any more.
+    req.on('error', () => {});
+    req.end();
+    await informed;
+    // In one phase of the event loop, which is over, so that events are looked for, when the I/O thread has answered.
+    setTimeout(() => {
+      req.socket.end();
+      req.socket.on('data', () => {});
+    }, 20);
+    setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50), 20);
+    await Promise.all([ended, finished]);
+    req.socket.destroy();
   });
 });

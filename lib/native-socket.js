@@ -92,7 +92,8 @@ class NativeSocket extends net.Socket {
    * @param {number} descriptor
    */
   becomeLibuv(descriptor) {
-    const { bytesRead, bytesWritten } = this._handle;
+    const { bytesRead, bytesWritten, shutdownRequest } = this._handle;
+    this._handle.shutdownRequest = null;
     const carrier = new net.Socket({ fd: descriptor, manualStart: true, readable: true, writable: true });
     const handle = carrier._handle;
     carrier._handle = null;
@@ -100,9 +101,13 @@ class NativeSocket extends net.Socket {
     offsetCounter(handle, 'bytesRead', bytesRead);
     offsetCounter(handle, 'bytesWritten', bytesWritten);
     const unreferenced = !this._handle.hasRef();
+    const { ending, ended, finalCalled, prefinished, finished } = this._writableState;
     reinitializeHandle.call(this, handle);
+    // Which makes the socket as new. What it has ended, or is about to, stays so.
+    Object.assign(this._writableState, { ending, ended, finalCalled, prefinished, finished });
     handle.reading = false;
     if (unreferenced) handle.unref();
+    if (shutdownRequest) shutDown(handle, shutdownRequest);
     // Starts libuv's reading.
     this.read(0);
   }
@@ -240,6 +245,14 @@ function canWriteDirectly(socket, chunk) {
   return socket.isNative && !socket.connecting && socket.writable && state.length === 0 && !state.errored &&
     (typeof chunk === 'string' || chunk instanceof Uint8Array) &&
     !req?.isCorkedByUser;
+}
+
+/** Ends the writing side, which had been asked of the handle before this one, and may have been done there: no harm. */
+function shutDown(handle, request) {
+  request.handle = handle;
+  const error = handle.shutdown(request);
+  // Net looks at no error, but waits for the answer.
+  if (error !== 0) request.oncomplete(error);
 }
 
 /** Adds a constant to a counter of a handle. */
