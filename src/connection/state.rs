@@ -153,6 +153,15 @@ impl State {
         }
     }
 
+    /// Whether bytes of the peer may wait that nobody has read, asked of the kernel only if the runtime has
+    /// noticed something. Then a close is a reset, in front of which a half-close is still an end.
+    pub fn has_unread(&self) -> bool {
+        let Phase::Open(stream) = &self.phase else {
+            return false;
+        };
+        !self.read_ended && (self.unseen || stream.has_noticed_bytes())
+    }
+
     /// Whether bytes wait until the kernel takes more.
     pub fn has_unsent(&self) -> bool {
         matches!(self.phase, Phase::Open(_)) && !self.writes.is_empty()

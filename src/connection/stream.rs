@@ -189,6 +189,11 @@ impl Stream {
         is_input(&self.peek_if_noticed())
     }
 
+    /// As [`Self::has_noticed_input`], but neither an end nor an error counts.
+    pub fn has_noticed_bytes(&self) -> bool {
+        matches!(self.peek_if_noticed(), Ok(n) if n > 0)
+    }
+
     /// Waits until there is unread input, without reading it.
     pub fn poll_unread_input(&self, context: &mut Context<'_>) -> Poll<()> {
         while self.poll_read_ready(context).is_ready() {

@@ -145,7 +145,7 @@ impl Connection {
     /// Sends what is queued, as far as the kernel takes it, and closes at once.
     pub fn close(&self, reset: bool) {
         let mut state = self.state.borrow_mut();
-        if !reset {
+        if !reset && !state.has_unread() {
             // A half-close that has not been done yet: the close does the same to the peer, and there is
             // nobody left who could ask whether it is done.
             state.shutdown = None;

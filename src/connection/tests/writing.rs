@@ -222,6 +222,23 @@ fn a_half_close_and_a_close_behind_it_end_the_stream_in_order() {
 }
 
 #[test]
+fn a_half_close_comes_before_the_reset_that_a_close_is_with_bytes_unread() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    client.send(|batch| batch.request(0).write(0, GET));
+    take(&mut peer, GET.len());
+    client.send(|batch| batch.command(command::PAUSE, 0));
+    peer.write_all(HELLO).unwrap();
+    until_delivered(&peer);
+    client.spin(100);
+    client.send(|batch| batch.command(command::SHUTDOWN, 0).close(0));
+    client.expect(0, event::CLOSED);
+    // A reset alone would be an error here.
+    assert!(take_all(&mut peer).is_empty());
+}
+
+#[test]
 fn an_answer_that_came_before_the_peer_stopped_reading_is_passed_on_whole() {
     let listener = listen();
     let mut client = Client::new();
