@@ -119,6 +119,40 @@ describeOurs('the memory that large bodies are read into', () => {
     for (const res of responses) res.destroy();
   });
 
+  it('is not lost where there is none to take its place', async () => {
+    const { stdout } = await runScript(async (client) => {
+      const { once } = require('node:events');
+      const server = require('node:http').createServer((req, res) => {
+        res.setHeader('Content-Length', 4_000_000);
+        res.end(Buffer.alloc(4_000_000));
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const agent = new client.Agent({ keepAlive: true });
+      const get = async () => {
+        const [res] = await once(client.get({ port: server.address().port, host: '127.0.0.1', agent }), 'response');
+        let length = 0;
+        res.on('data', (chunk) => { length += chunk.length; });
+        await once(res, 'close');
+        return length;
+      };
+      const whole = [await get()];
+      const allocate = Buffer.allocUnsafeSlow;
+      let thrown = 0;
+      process.on('uncaughtException', () => thrown++);
+      Buffer.allocUnsafeSlow = (size) => {
+        if (size === 64 * 1024 && thrown < 20) throw new RangeError('no memory');
+        return allocate(size);
+      };
+      // As much of it as there is memory for.
+      await get();
+      whole.push(await get());
+      console.log(thrown, ...whole);
+      process.exit();
+    });
+    expect(stdout).toBe('20 4000000 4000000\n');
+  });
+
   it('may go with its worker at any time', async () => {
     const result = await runScript(async (client, { path }) => {
       const { Worker } = require('node:worker_threads');

@@ -22,7 +22,11 @@ class BodyBuffers {
   /** A piece as long as this has come by the other way: more will follow. */
   prepare(length) {
     if (length < PIECE || this.buffers.length > 0) return;
-    for (let place = 0; place < COUNT; place++) this.lay(place);
+    try {
+      for (let place = 0; place < COUNT; place++) this.lay(place);
+    } catch {
+      // No memory: with fewer, or none, more pieces come by the other way.
+    }
   }
 
   lay(place) {
@@ -38,15 +42,21 @@ class BodyBuffers {
    */
   take(place, length) {
     const buffer = this.buffers[place];
-    if (length === PIECE) {
-      this.lay(place);
-      return buffer;
+    try {
+      if (length === PIECE) {
+        this.lay(place);
+        return buffer;
+      }
+      // The rest would be kept with them.
+      const chunk = Buffer.allocUnsafeSlow(length);
+      buffer.copy(chunk, 0, 0, length);
+      this.native.reuseBody(place);
+      return chunk;
+    } catch (error) {
+      // No memory. Places that stayed filled would stop the reading of all connections.
+      this.native.reuseBody(place);
+      throw error;
     }
-    // The rest would be kept with them.
-    const chunk = Buffer.allocUnsafeSlow(length);
-    buffer.copy(chunk, 0, 0, length);
-    this.native.reuseBody(place);
-    return chunk;
   }
 
   /** Nobody wants the bytes. */

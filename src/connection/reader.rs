@@ -186,25 +186,23 @@ fn poll_read_into(
         other => return other.map_ok(|_| Progress::Ended),
     };
     outlet.append(|page| {
-        let mut left = n;
-        for claim in claims {
-            let length = left.min(READ_SIZE);
-            if length == 0 {
-                break;
-            }
+        let lengths = (0..n).step_by(READ_SIZE).map(|at| READ_SIZE.min(n - at));
+        for (claim, length) in claims.iter().zip(lengths.clone()) {
             push_read(page, id, length, state.written);
             let numbers = [
                 (claim.index() as u32).to_le_bytes(),
                 (length as u32).to_le_bytes(),
             ];
             records::push(page, event::BODY, 0, id, &[numbers.as_flattened()]);
-            claim.fill(length);
-            left -= length;
         }
         state.decoder.get().skip_body(n as u64);
         Counters::add(&outlet.completions().counters.bytes_in, n as u64);
         if state.decoder.plain_body_ahead() == 0 {
             decode_into(page, &[], id, state);
+        }
+        // Last: a panic takes the records back, and then nobody would ever take what is filled.
+        for (claim, length) in claims.into_iter().zip(lengths) {
+            claim.fill(length);
         }
     });
     if n == BODY_PIECES * READ_SIZE {
