@@ -21,6 +21,7 @@ mod socket_options;
 mod state;
 mod stream;
 mod task;
+mod watch;
 mod write_queue;
 
 pub use connect::{bind, take_over};

@@ -286,36 +286,6 @@ impl Connection {
         Reads::Deferred
     }
 
-    /// Whether all that there is to read is the end of the stream. A reader that has paused hears of
-    /// that, and of a failure, as from libuv: it may have paused for good.
-    fn hears_end(&self, state: &mut State, context: &mut Context<'_>) -> bool {
-        let Phase::Open(stream) = &state.phase else {
-            return false;
-        };
-        match stream.poll_end(context) {
-            Poll::Pending => false,
-            Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(error)) => {
-                // The kernel tells an error once.
-                let flags = if state.armed { 0 } else { event::IDLE };
-                self.read_failed(state, &error, flags);
-                false
-            }
-        }
-    }
-
-    /// Looks whether the peer has closed, or sends what it was not asked for, before the first byte of
-    /// a request. JavaScript need not know: the request gets another connection.
-    fn watch(&self, state: &mut State, context: &mut Context<'_>) {
-        let Phase::Open(stream) = &state.phase else {
-            return;
-        };
-        if stream.poll_unread_input(context).is_ready() {
-            state.read_ended = true;
-            self.flush_state(state);
-        }
-    }
-
     pub(super) fn progress(&self, state: &mut State, progress: Progress) {
         match progress {
             Progress::Read | Progress::ReadBody => {
@@ -351,7 +321,7 @@ impl Connection {
         self.emit(event::READ_ERROR, flags, &[&errno(error).to_le_bytes()]);
     }
 
-    fn flush_state(&self, state: &mut State) -> Flushed {
+    pub(super) fn flush_state(&self, state: &mut State) -> Flushed {
         if state.is_replaceable() && state.writes.has_request_bytes() && state.is_stale() {
             self.replace(state);
         }
