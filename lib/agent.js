@@ -33,7 +33,7 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxyConfig] = proxy;
-  pool.install(this, Agent.prototype.removeSocket);
+  pool.install(this, removesPlainly);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
@@ -134,11 +134,17 @@ function open(agent, req, requestOptions) {
   return true;
 }
 
-Agent.prototype.removeSocket = function removeSocket(socket, options) {
+function removeSocket(socket, options) {
   // Node's own makes another connection for the first request that waits, also where the limits have no room for it.
   if (pool.remove(this, socket, options)) return;
   NodeAgent.prototype.removeSocket.call(this, socket, options);
-};
+}
+Agent.prototype.removeSocket = removeSocket;
+
+/** Also before an agent is made, somebody may have replaced the method for all of them. */
+function removesPlainly(agent) {
+  return agent.removeSocket === removeSocket;
+}
 
 Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
   pool.reuse(socket, req);

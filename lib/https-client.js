@@ -6,6 +6,7 @@ const net = require('node:net');
 const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
 
+const { Agent: HttpAgent } = require('./agent');
 const { ClientRequest } = require('./client-request');
 const pool = require('./pool');
 const { unseen } = require('./node-internals');
@@ -40,28 +41,59 @@ function Agent(options) {
   if (proxy) this[kProxy] = proxy;
   this[kIsNameless] = Object.keys(this.options).every((key) => NAMELESS.has(key));
   this[kLast] = undefined;
-  pool.install(this, Agent.prototype.removeSocket, nameOf);
+  pool.install(this, removesPlainly, nameOf);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
 
-Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
+/**
+ * Node's agent of https has these from its agent of http, so who replaces one there (to trace or to mock) sees requests
+ * by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
+ */
+inherit('addRequest', function addRequest(req, options, port, localAddress) {
   if (typeof options === 'object' && pool.serve(this, req, options)) return;
   NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
-};
+});
 
-Agent.prototype.removeSocket = function removeSocket(socket, options) {
+inherit('removeSocket', function removeSocket(socket, options) {
   if (pool.remove(this, socket, options)) return;
   NodeAgent.prototype.removeSocket.call(this, socket, options);
-};
+});
 
-Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
+inherit('reuseSocket', function reuseSocket(socket, req) {
   pool.reuse(socket, req);
-};
+});
 
-Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
+inherit('keepSocketAlive', function keepSocketAlive(socket) {
   return pool.keepAlive(this, socket);
-};
+});
+
+inherit('destroy', function destroy() {
+  NodeAgent.prototype.destroy.call(this);
+});
+
+/**
+ * @param {string} name Of a method.
+ * @param {Function} own The method, as long as that of http.Agent is not replaced.
+ */
+function inherit(name, own) {
+  const plain = HttpAgent.prototype[name];
+  const { [name]: method } = {
+    [name](...arguments_) {
+      const current = HttpAgent.prototype[name];
+      return (current === plain ? own : current).apply(this, arguments_);
+    },
+  };
+  Object.defineProperty(method, 'length', { value: own.length });
+  Agent.prototype[name] = method;
+}
+
+const { removeSocket: plainRemoveSocket } = Agent.prototype;
+const { removeSocket: httpRemoveSocket } = HttpAgent.prototype;
+
+function removesPlainly(agent) {
+  return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
+}
 
 /**
  * The name of a TLS origin has all options of tls.connect in it, of which most requests have none.
@@ -118,7 +150,7 @@ function connectionArguments(arguments_) {
   return { options, callback: typeof last === 'function' ? last : undefined };
 }
 
-Agent.prototype.createSocket = function createSocket(req, options, callback) {
+inherit('createSocket', function createSocket(req, options, callback) {
   const createNodeSocket = NodeAgent.prototype.createSocket;
   if (!this[kProxy]) {
     createNodeSocket.call(this, req, options, callback);
@@ -126,7 +158,7 @@ Agent.prototype.createSocket = function createSocket(req, options, callback) {
   }
   const tells = isKnownToNode || req instanceof ClientRequest;
   tunnels.createSocket(this, createNodeSocket, req, options, callback, tells);
-};
+});
 
 let globalAgent = new Agent({
   keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(https),

@@ -25,22 +25,23 @@ const kLastPort = Symbol('lastPort');
 const kLastName = Symbol('lastName');
 /** Own property of an agent: what Node's own does when a socket becomes free. */
 const kNodeOnFree = Symbol('nodeOnFree');
-const kPlainRemoveSocket = Symbol('plainRemoveSocket');
+/** Own property of an agent: tells whether its removeSocket is that of our class. */
+const kRemovesPlainly = Symbol('removesPlainly');
 /** Own property of an agent: its way to the name of an origin. */
 const kNameOf = Symbol('nameOf');
 
 /**
  * Puts our way back in place of Node's.
  * @param {import('./agent').Agent} agent A new one.
- * @param {Function} plainRemoveSocket The method of our class; another one is the user's.
+ * @param {(agent: object) => boolean} removesPlainly Whether its removeSocket is our own.
  * @param {(agent: object, options: object, req: object) => string|undefined} [ownNameOf] See `nameOf`.
  */
-function install(agent, plainRemoveSocket, ownNameOf = nameOf) {
+function install(agent, removesPlainly, ownNameOf = nameOf) {
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
   agent[kNodeOnFree] = nodeOnFree;
   agent[kLastHost] = agent[kLastPort] = agent[kLastName] = undefined;
-  agent[kPlainRemoveSocket] = plainRemoveSocket;
+  agent[kRemovesPlainly] = removesPlainly;
   agent[kNameOf] = ownNameOf;
   agent[idleGuard.kKeepsListeners] = true;
   // Set by Node's own constructor since 22.
@@ -222,7 +223,7 @@ function leave(agent, name, socket, options) {
 
 /** Whether a subclass, or somebody who watches, wants to see sockets leave. */
 function hasOwnRemoveSocket(agent) {
-  return agent.removeSocket !== agent[kPlainRemoveSocket];
+  return !agent[kRemovesPlainly](agent);
 }
 
 /**
