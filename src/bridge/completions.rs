@@ -178,8 +178,7 @@ impl Completions {
                     done = Some(page);
                 }
                 Err(_) if bytes > 0 => {
-                    let resume =
-                        self.queued() <= LOW_WATER_MARK && std::mem::take(&mut shared.throttled);
+                    let resume = self.resumes(&mut shared);
                     return Drained::Copied { bytes, resume };
                 }
                 Err(outcome) => {
@@ -202,7 +201,10 @@ impl Completions {
 
     /// Whether connections wait for the reader, who has taken enough by now. They must be told.
     pub fn take_resume(&self) -> bool {
-        let mut shared = self.lock();
+        self.resumes(&mut self.lock())
+    }
+
+    fn resumes(&self, shared: &mut Shared) -> bool {
         self.queued() <= LOW_WATER_MARK && std::mem::take(&mut shared.throttled)
     }
 

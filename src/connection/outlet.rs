@@ -99,7 +99,7 @@ impl Outlet {
         if self.page.borrow().len() + self.completions.queued() < HIGH_WATER_MARK {
             return false;
         }
-        self.completions.publish(&mut self.page.borrow_mut());
+        self.publish();
         if !self.completions.throttle() {
             return false;
         }
@@ -166,7 +166,7 @@ pub fn flush_all() {
     DIRTY.with_borrow_mut(|dirty| {
         for outlet in dirty.drain(..) {
             outlet.dirty.set(false);
-            outlet.completions.publish(&mut outlet.page.borrow_mut());
+            outlet.publish();
             if outlet.offers.take() {
                 outlet.completions.wake_reader();
             }

@@ -153,11 +153,7 @@ fn poll_read_body(
             records::pad(page);
             left -= length;
         }
-        state.decoder.get().skip_body(n as u64);
-        Counters::add(&outlet.completions().counters.bytes_in, n as u64);
-        if state.decoder.plain_body_ahead() == 0 {
-            decode_into(page, &[], id, state);
-        }
+        pass_body(page, n, id, outlet, state);
         Poll::Ready(Ok(if n == pieces * READ_SIZE {
             Progress::ReadBody
         } else {
@@ -195,11 +191,7 @@ fn poll_read_into(
             ];
             records::push(page, event::BODY, 0, id, &[numbers.as_flattened()]);
         }
-        state.decoder.get().skip_body(n as u64);
-        Counters::add(&outlet.completions().counters.bytes_in, n as u64);
-        if state.decoder.plain_body_ahead() == 0 {
-            decode_into(page, &[], id, state);
-        }
+        pass_body(page, n, id, outlet, state);
         // Last: a panic takes the records back, and then nobody would ever take what is filled.
         for (claim, length) in claims.into_iter().zip(lengths) {
             claim.fill(length);
@@ -214,6 +206,15 @@ fn poll_read_into(
     } else {
         Progress::Read
     }))
+}
+
+/// Accounts for bytes that were body without being looked at, and appends the end that they may complete.
+fn pass_body(page: &mut Vec<u8>, n: usize, id: u32, outlet: &Outlet, state: Exchange<'_>) {
+    state.decoder.get().skip_body(n as u64);
+    Counters::add(&outlet.completions().counters.bytes_in, n as u64);
+    if state.decoder.plain_body_ahead() == 0 {
+        decode_into(page, &[], id, state);
+    }
 }
 
 /// Appends the events of one read.
