@@ -6,6 +6,8 @@
  * in progress. The other half is src/bridge/body_buffers.rs.
  */
 
+const { copyOf } = require('./read-backlog');
+
 /** Bytes of a piece: what the I/O thread reads at once, and the most that a user gets at once. */
 const PIECE = 64 * 1024;
 /** As many as may wait for JavaScript before the I/O thread stops to read. */
@@ -48,8 +50,7 @@ class BodyBuffers {
         return buffer;
       }
       // The rest would be kept with them.
-      const chunk = Buffer.allocUnsafeSlow(length);
-      buffer.copy(chunk, 0, 0, length);
+      const chunk = copyOf(buffer, 0, length);
       this.native.reuseBody(place);
       return chunk;
     } catch (error) {

@@ -447,7 +447,7 @@ function failAll() {
     handle.id = -1;
     handle.resource.runInAsyncScope(handle.onFailed, handle);
   }
-  liveness.lose(lost);
+  liveness.stopHolding();
   if (open > 0) {
     lost.keep(false);
     atExit.remove(settle);

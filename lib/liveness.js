@@ -35,16 +35,15 @@ function hold(native, change, onRest) {
 function letGo(onRest) {
   letGoDue = false;
   if (holders > 0 || !holding) return;
-  holding = false;
-  bridge.hold(false);
+  stopHolding();
   onRest();
 }
 
-/** The I/O thread is lost. */
-function lose(native) {
+/** At once, also because the I/O thread is lost. */
+function stopHolding() {
   if (!holding) return;
   holding = false;
-  native.hold(false);
+  bridge.hold(false);
 }
 
-module.exports = { hold, lose };
+module.exports = { hold, stopHolding };

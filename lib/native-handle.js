@@ -360,7 +360,8 @@ class NativeHandle {
     if (this.silenced) return undefined;
     if (this.withholding && isOfStream(opcode)) {
       if (this.backlog === NONE) this.backlog = [];
-      this.backlog.push({ opcode, flags, bytes: copyOf(slab, start, end) });
+      // A piece of a large body has memory of its own already.
+      this.backlog.push({ opcode, flags, bytes: opcode === event.BODY ? slab : copyOf(slab, start, end) });
       return undefined;
     }
     return this.dispatch(opcode, flags, slab, words, start, end);
