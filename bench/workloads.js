@@ -8,6 +8,7 @@
  * @property {string} path one of the routes of `server/src/main.rs`
  * @property {Record<string, string>} [headers]
  * @property {BodySpec} [body]
+ * @property {'host' | 'hostname'} [hostOption] how node:http and what is like it is told the host
  * @property {{ length: number, header?: [name: string, value: string] }} expect what a good answer has
  *
  * @typedef {object} BodySpec
@@ -88,6 +89,15 @@ const workloads = [
     ],
     quick: true,
     chart: 'GET 15 B, 50 connections',
+  },
+  {
+    id: 'get-hostname',
+    title: 'GET 15 B, 50 connections, with `hostname` in the options, as most libraries pass it',
+    run: 'steady',
+    connections: 50,
+    request: { ...GET_SMALL, hostOption: 'hostname' },
+    clients: ['node', 'ferrequest'],
+    goals: [],
   },
   {
     id: 'get-500',

@@ -14,7 +14,7 @@ function open(target, moduleName) {
   const agent = target.newConnections ? false : keepAliveAgent(api, target.connections);
   const { request } = target;
   const options = {
-    host: target.host,
+    [request.hostOption ?? 'host']: target.host,
     port: target.port,
     path: request.path,
     method: request.method,
