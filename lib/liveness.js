@@ -8,7 +8,7 @@ const { setImmediate } = require('node:timers');
 let holders = 0;
 let holding = false;
 let letGoDue = false;
-/** Whose event loop it is: another one after the I/O thread was lost. */
+/** Whose hold it is: another one's after the I/O thread was lost. */
 let bridge = null;
 
 /**
@@ -18,11 +18,11 @@ let bridge = null;
  * @param {() => void} onRest Called when none does any more.
  */
 function hold(native, change, onRest) {
-  bridge = native;
   holders += change;
   if (holders > 0 && !holding) {
     holding = true;
-    native.hold(true);
+    bridge = native;
+    bridge.hold(true);
   } else if (holders === 0 && !letGoDue) {
     // Not at once: the next request mostly follows in the same turn, and each change is a call into the addon. Not by
     // a timer: if a test has replaced those when this is loaded, the process would never end.
