@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::body_buffers::BodyBuffers;
 use super::lending::Lending;
+use super::wake::Wake;
 use super::write_buffers::WriteBuffers;
 
 /// Pages kept for reuse, so that a steady stream allocates nothing, and writes to memory that is warm.
@@ -56,7 +57,8 @@ pub struct Completions {
     shared: Mutex<Shared>,
     /// Bytes in the queue. Changed only under the lock.
     queued: AtomicUsize,
-    wake: Box<dyn Fn() + Send + Sync>,
+    /// How JavaScript is told that it has something.
+    pub wake: Wake,
     /// Where connections are laid for JavaScript to borrow.
     pub lending: Lending,
     /// Memory that large bodies are read into.
@@ -95,7 +97,7 @@ impl Completions {
         Self {
             shared: Mutex::default(),
             queued: AtomicUsize::new(0),
-            wake: Box::new(wake),
+            wake: Wake::new(wake),
             lending: Lending::default(),
             body_buffers: BodyBuffers::default(),
             write_buffers: WriteBuffers::default(),
@@ -112,7 +114,7 @@ impl Completions {
         // Outside of the lock: the woken thread will want it at once.
         drop(shared);
         if wake {
-            (self.wake)();
+            self.wake.wake();
         }
     }
 
@@ -123,7 +125,7 @@ impl Completions {
             !shared.closed && !std::mem::replace(&mut shared.pending, true)
         };
         if wake {
-            (self.wake)();
+            self.wake.wake();
         }
     }
 
@@ -191,7 +193,7 @@ impl Completions {
 
     /// Asks for a wake although one may be pending: the reader left before the queue was empty.
     pub fn wake_again(&self) {
-        (self.wake)();
+        self.wake.wake();
     }
 
     /// Bytes that the reader has not taken.

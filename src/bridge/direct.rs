@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::completions::Completions;
 use super::mailbox::{Mailbox, Message};
@@ -25,6 +25,8 @@ const FEW: usize = 8;
 const MAX_REQUEST: usize = 16 * 1024;
 /// Connections with news that are looked at in one go.
 const EVENTS: usize = 64;
+/// What stands for the I/O thread among them; the others are ids, which are half as long.
+const IO_THREAD: Token = Token(usize::MAX);
 
 /// What a batch of commands is to those who decide where it goes.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,6 +76,22 @@ impl Batch {
     }
 }
 
+/// What is new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Events of borrowed connections are in the queue.
+    pub answered: bool,
+    /// The I/O thread has put something there.
+    pub woken: bool,
+}
+
+impl News {
+    /// Whether there is something to drain.
+    pub fn any(self) -> bool {
+        self.answered || self.woken
+    }
+}
+
 /// What JavaScript has borrowed. Belongs to its thread.
 pub struct Direct {
     completions: Arc<Completions>,
@@ -106,7 +124,17 @@ impl Direct {
         })
     }
 
-    /// A descriptor that is readable when there is news of a borrowed connection.
+    /// Has the I/O thread wake whoever watches the descriptor, from now on.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn hear_io_thread(&self) -> io::Result<()> {
+        let waker = Waker::new(self.poll.registry(), IO_THREAD)?;
+        self.completions.wake.watch(waker);
+        Ok(())
+    }
+
+    /// A descriptor that is readable when there is news of a borrowed connection, or of the I/O thread.
     pub fn descriptor(&self) -> RawFd {
         self.poll.as_raw_fd()
     }
@@ -150,24 +178,30 @@ impl Direct {
         self.mailbox.leave(returned.into_iter().chain([write]));
     }
 
-    /// Looks what is new, and queues its events. Gives whether there are any.
-    pub fn look(&mut self) -> bool {
+    /// Looks what is new, and queues the events of borrowed connections.
+    pub fn look(&mut self) -> News {
+        let mut news = News::default();
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         let mut returned = Vec::new();
         // An interrupted call finds the same the next time, which is at once.
         if self.poll.poll(&mut events, Some(Duration::ZERO)).is_ok() {
             for event in &events {
-                returned.extend(self.receive(event.token().0, event.is_read_closed()));
+                match event.token() {
+                    IO_THREAD => news.woken = true,
+                    Token(index) => {
+                        returned.extend(self.receive(index, event.is_read_closed()));
+                    }
+                }
             }
         }
         self.events = events;
-        let found = !self.page.is_empty();
+        news.answered = !self.page.is_empty();
         // Before the I/O thread can tell what comes after it.
         self.completions.publish_here(&mut self.page);
         if !returned.is_empty() {
             self.mailbox.send_all(returned);
         }
-        found
+        news
     }
 
     /// Reads from a connection; with the message that gives it back, if it has to go.
@@ -259,6 +293,12 @@ impl Direct {
         // The one reason would be that it is not registered.
         let _ = self.poll.registry().deregister(&mut SourceFd(&source));
         Some(Message::Return(self.completions.clone(), Box::new(lent)))
+    }
+}
+
+impl Drop for Direct {
+    fn drop(&mut self) {
+        self.completions.wake.unwatch();
     }
 }
 

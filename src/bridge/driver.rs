@@ -141,6 +141,10 @@ impl Driver {
         let event_loop = EventLoop::watch(env, descriptor, Box::new(driver.0.clone()))?;
         let watches = event_loop.is_some();
         *driver.0.event_loop.borrow_mut() = event_loop;
+        if watches {
+            // Not before it is watched. If it cannot be, the threadsafe function still does it.
+            let _ = driver.with(|direct| direct.hear_io_thread());
+        }
         Ok(watches.then_some(driver))
     }
 
@@ -187,9 +191,12 @@ impl Inner {
 impl Listener for Rc<Inner> {
     fn on_readable(&self) {
         // Borrowed for no longer than this, because JavaScript comes back for the next request.
-        let found = self.direct.borrow_mut().as_mut().is_some_and(Direct::look);
-        if found {
+        let news = self.direct.borrow_mut().as_mut().map(Direct::look);
+        let news = news.unwrap_or_default();
+        if news.answered {
             self.patience.succeed();
+        }
+        if news.any() {
             // SAFETY: libuv has called, and the context goes with this.
             unsafe { self.notifier.call(self.context) };
         }

@@ -110,7 +110,9 @@ impl Bridge {
     /// Leaves bytes for a connection with the I/O thread, around the staging buffer. The next `ring`
     /// or `doorbell` makes it send them.
     #[napi(catch_unwind)]
-    pub fn write(&self, connection: u32, bytes: &[u8], acknowledge: bool) {
+    pub fn write(&self, env: Env, connection: u32, bytes: &[u8], acknowledge: bool) {
+        // As in `lay_body`.
+        self.join_event_loop(&env);
         let mut pieces = bytes.chunks(BUFFER_SIZE).peekable();
         while let Some(piece) = pieces.next() {
             let write = Message::Write {
@@ -192,6 +194,8 @@ impl Bridge {
     /// When the buffer is not of the size of a piece, or the place is in use.
     #[napi(catch_unwind)]
     pub fn lay_body(&self, env: Env, index: u32, buffer: Unknown) -> Result<()> {
+        // For the wakes, of which there will be many.
+        self.join_event_loop(&env);
         self.body_memory
             .lay(&env, &self.completions.body_buffers, index, &buffer)?;
         self.resume_reading();
@@ -272,11 +276,20 @@ impl Bridge {
         self.completions.lending.close();
     }
 
-    /// Asks for connections to borrow while the load is light, and joins the event loop for the first.
+    /// Asks for connections to borrow while the load is light.
     fn choose_borrowing(&self, env: &Env) {
         let light = self.load.borrow().is_light();
+        if light {
+            self.join_event_loop(env);
+        }
+        let wanted = light && matches!(*self.driver.borrow(), Borrowing::Possible(_));
+        self.completions.lending.want(wanted);
+    }
+
+    /// Joins the event loop of JavaScript, once.
+    fn join_event_loop(&self, env: &Env) {
         let mut driver = self.driver.borrow_mut();
-        if light && matches!(*driver, Borrowing::Unneeded) {
+        if matches!(*driver, Borrowing::Unneeded) {
             let (completions, notifier) = (self.completions.clone(), self.notifier.clone());
             let started = self.link.mailbox().and_then(|mailbox| {
                 Driver::start(env, completions, mailbox, notifier)
@@ -285,8 +298,6 @@ impl Bridge {
             });
             *driver = started.map_or(Borrowing::Impossible, Borrowing::Possible);
         }
-        let wanted = light && matches!(*driver, Borrowing::Possible(_));
-        self.completions.lending.want(wanted);
     }
 
     /// Tells connections that have waited until JavaScript had taken enough.

@@ -5,7 +5,7 @@
 //! | [`records`] | the layout of what travels |
 //! | [`mailbox`] | JavaScript → I/O thread |
 //! | [`completions`] | I/O thread → JavaScript |
-//! | [`notifier`] | the threadsafe function that wakes JavaScript |
+//! | [`wake`], [`notifier`] | how JavaScript is woken; the threadsafe function that does it |
 //! | [`io_thread`] | the thread itself |
 //! | [`link`] | the end of it all |
 //! | [`lending`], [`direct`] | connections that JavaScript borrows while there is little to do |
@@ -27,4 +27,5 @@ pub mod link;
 pub mod mailbox;
 pub mod notifier;
 pub mod records;
+pub mod wake;
 pub mod write_buffers;

@@ -13,7 +13,7 @@ use super::outlet::Outlet;
 use super::response_decoder::ResponseDecoder;
 use super::stream::Stream;
 use crate::bridge::body_buffers::Claim;
-use crate::bridge::completions::Counters;
+use crate::bridge::completions::{Counters, HIGH_WATER_MARK};
 use crate::bridge::records::{self, event};
 use crate::codec::Event;
 
@@ -29,6 +29,10 @@ const PIECE_SIZE: usize = HEADERS + READ_SIZE;
 pub const BODY_PAGE: usize = BODY_PIECES * PIECE_SIZE + 4096;
 /// It is published when no other piece fits.
 const BODY_PAGE_FULL: usize = BODY_PAGE - PIECE_SIZE + 1;
+
+/// Pieces in buffers are published when they are so many: JavaScript has something to do for a while, and
+/// there is still room for what comes meanwhile. (Or before the thread sleeps, as everything is.)
+const PUBLISH_BODY_AT: usize = HIGH_WATER_MARK / 4 * 3;
 
 thread_local! {
     /// Every read lands here and is decoded before the next one, so one buffer serves all connections.
@@ -197,8 +201,7 @@ fn poll_read_into(
             claim.fill(length);
         }
     });
-    if n == BODY_PIECES * READ_SIZE {
-        // As much as a page would hold: JavaScript can begin.
+    if outlet.completions().body_buffers.filled() >= PUBLISH_BODY_AT {
         outlet.publish();
     }
     Poll::Ready(Ok(if n == room {

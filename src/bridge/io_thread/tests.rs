@@ -49,7 +49,9 @@ impl Module {
     pub fn load_borrowing() -> Self {
         let mut module = Self::load();
         let mailbox = module.thread().shared_mailbox();
-        module.direct = Some(Direct::new(module.completions.clone(), mailbox).unwrap());
+        let direct = Direct::new(module.completions.clone(), mailbox).unwrap();
+        direct.hear_io_thread().unwrap();
+        module.direct = Some(direct);
         module.completions.lending.want(true);
         module
     }
@@ -98,7 +100,7 @@ impl Module {
         let begun = Instant::now();
         loop {
             let found = match &mut self.direct {
-                Some(direct) => self.wakes.try_recv().is_ok() | direct.look(),
+                Some(direct) => self.wakes.try_recv().is_ok() | direct.look().any(),
                 None => self.wakes.recv_timeout(DEADLINE).is_ok(),
             };
             if found {
