@@ -9,6 +9,7 @@
  * @property {Record<string, string>} [headers]
  * @property {BodySpec} [body]
  * @property {'host' | 'hostname'} [hostOption] how node:http and what is like it is told the host
+ * @property {object} [agentOptions] more of those of its agent
  * @property {{ length: number, header?: [name: string, value: string] }} expect what a good answer has
  *
  * @typedef {object} BodySpec
@@ -246,6 +247,16 @@ const workloads = [
     goals: [{ metric: 'rate', atLeast: 1.5 }],
     tls: true,
     chart: 'https GET 15 B',
+  },
+  {
+    id: 'https-options',
+    title: 'https GET 15 B, 50 connections, with an option of TLS in those of the agent',
+    run: 'steady',
+    connections: 50,
+    request: { ...GET_SMALL, agentOptions: { rejectUnauthorized: true } },
+    clients: ['node', 'ferrequest'],
+    goals: [],
+    tls: true,
   },
   {
     id: 'busy',

@@ -5,9 +5,8 @@
  * copy of the options instead of four. Only for sockets of ours; whatever is overridden is left to Node's own.
  */
 
-const { isIP } = require('node:net');
-
 const { http } = require('./node-modules');
+const { serverNameOf } = require('./origin-names');
 
 const { createSocket: createSocketOfNode } = http.Agent.prototype;
 const sourceOfNode = Function.prototype.toString.call(createSocketOfNode);
@@ -45,7 +44,8 @@ function connectionOptions(agent, req, options, name) {
   const merged = Object.setPrototypeOf({}, null);
   assign(merged, options);
   assign(merged, agent.options);
-  if (!merged.servername && merged.servername !== '') merged.servername = serverName(merged.host, req);
+  if (merged.socketPath) merged.path = merged.socketPath;
+  merged.servername = serverNameOf(merged, req.getHeader('host'));
   const timeout = knowsRequestTimeout && (req.timeout || agent.options.timeout);
   if (timeout) merged.timeout = timeout;
   merged._agentKey = name;
@@ -61,27 +61,6 @@ function connectionOptions(agent, req, options, name) {
 function assign(target, source) {
   for (const key of Object.keys(source)) target[key] = source[key];
   for (const key of Object.getOwnPropertySymbols(source)) target[key] = source[key];
-}
-
-/** The last Host field and the name in it: most requests of a process go to the same few. */
-let lastAuthority;
-let lastName;
-
-/** The server's name for SNI, as Node's agent finds it (RFC 6066, section 3): none for an address. */
-function serverName(host, req) {
-  const authority = req.getHeader('host');
-  if (!authority) return isIP(host) ? '' : host;
-  if (authority !== lastAuthority) {
-    const name = authority[0] === '[' ? insideBrackets(authority) : authority.split(':', 1)[0];
-    lastName = isIP(name) ? '' : name;
-    lastAuthority = authority;
-  }
-  return lastName;
-}
-
-function insideBrackets(authority) {
-  const end = authority.indexOf(']');
-  return end === -1 ? authority : authority.slice(1, end);
 }
 
 /**

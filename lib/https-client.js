@@ -2,12 +2,12 @@
 
 /** request, get and Agent of https. The agent is Node's own: it makes and caches TLS sessions. */
 
-const net = require('node:net');
 const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
 
 const { Agent: HttpAgent } = require('./agent');
 const { ClientRequest } = require('./client-request');
+const { OriginNames } = require('./origin-names');
 const pool = require('./pool');
 const { unseen } = require('./node-internals');
 const { https } = require('./node-modules');
@@ -20,16 +20,8 @@ const NodeAgent = https.Agent;
 /** Own property of an agent with `proxyEnv`; not under Node's name, because Node's would make tunnels of its own. */
 const kProxy = Symbol('proxy');
 
-/** Options of a request, or of an agent, that have no part in the name of an origin. */
-const NAMELESS = new Set([
-  '_defaultAgent', 'agent', 'agentKeepAliveTimeoutBuffer', 'auth', 'defaultPort', 'hash', 'headers', 'href', 'host',
-  'hostname', 'keepAlive', 'keepAliveMsecs', 'maxFreeSockets', 'maxSockets', 'maxTotalSockets', 'method', 'noDelay',
-  'path', 'pathname', 'port', 'protocol', 'proxyEnv', 'scheduling', 'search', 'timeout',
-]);
-
-/** Own properties of an agent: whether its options have no part in names, and the last name with what it is made of. */
-const kIsNameless = Symbol('isNameless');
-const kLast = Symbol('last');
+/** Own property of an agent: the names of its origins. */
+const kNames = Symbol('names');
 
 /**
  * @param {import('node:https').AgentOptions} [options]
@@ -39,8 +31,7 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxy] = proxy;
-  this[kIsNameless] = Object.keys(this.options).every((key) => NAMELESS.has(key));
-  this[kLast] = undefined;
+  this[kNames] = new OriginNames(NodeAgent.prototype.getName);
   pool.install(this, removesPlainly, nameOf);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
@@ -93,36 +84,6 @@ const { removeSocket: httpRemoveSocket } = HttpAgent.prototype;
 
 function removesPlainly(agent) {
   return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
-}
-
-/**
- * The name of a TLS origin has all options of tls.connect in it, of which most requests have none.
- * @returns {string|undefined} Undefined where only Node's own way finds it.
- */
-function nameOf(agent, options, req) {
-  if (!agent[kIsNameless] || agent.getName !== NodeAgent.prototype.getName) return undefined;
-  for (const key in options) {
-    if (!NAMELESS.has(key)) return undefined;
-  }
-  // The server's name comes from the Host field, so that is part of what the name is made of.
-  const { host, port } = options;
-  const authority = req.getHeader('host');
-  const last = agent[kLast];
-  if (last !== undefined && last.host === host && last.port === port && last.authority === authority) return last.name;
-  const name = agent.getName({ ...options, ...agent.options, servername: serverNameOf(host, authority) });
-  agent[kLast] = { host, port, authority, name };
-  return name;
-}
-
-/** The server's name, as Node's agent finds it for SNI (RFC 6066, section 3): none for an address. */
-function serverNameOf(host, authority) {
-  let name = host;
-  if (authority) {
-    const bracket = authority[0] === '[' ? authority.indexOf(']') : -1;
-    if (bracket !== -1) name = authority.slice(1, bracket);
-    else name = authority[0] === '[' ? authority : authority.split(':', 1)[0];
-  }
-  return net.isIP(name) ? '' : name;
 }
 
 /**
@@ -193,6 +154,15 @@ function agentChecksIdentity({ agent, createConnection }) {
     agent = globalAgent;
   }
   return agent?.options?.checkServerIdentity !== undefined;
+}
+
+/** @returns {string|undefined} Undefined where only Node's own way finds it, or refuses the request. */
+function nameOf(agent, options, req) {
+  if (agent.getName !== NodeAgent.prototype.getName) return undefined;
+  // Of a request that must not share a connection: another one each time.
+  if (kOwnIdentityCheck && options[kOwnIdentityCheck]) return undefined;
+  const authority = req.getHeader('host');
+  return authority && typeof authority !== 'string' ? undefined : agent[kNames].find(agent, options, authority);
 }
 
 /**

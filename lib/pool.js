@@ -15,14 +15,16 @@ const counts = require('./counts');
 const idleGuard = require('./idle-guard');
 const { kQueuedOptions, kQueuedResource } = require('./node-internals');
 const { http } = require('./node-modules');
+const { OriginNames } = require('./origin-names');
 
 const NodeAgent = http.Agent;
 const { getName } = NodeAgent.prototype;
 
-/** Own properties of an agent: the last origin, and its name. */
+/** Own properties of an agent: the last origin that has only a host and a port, and its name; and all others. */
 const kLastHost = Symbol('lastHost');
 const kLastPort = Symbol('lastPort');
 const kLastName = Symbol('lastName');
+const kNames = Symbol('names');
 /** Own property of an agent: what Node's own does when a socket becomes free. */
 const kNodeOnFree = Symbol('nodeOnFree');
 /** Own property of an agent: tells whether its removeSocket is that of our class. */
@@ -40,7 +42,7 @@ function install(agent, removesPlainly, ownNameOf = nameOf) {
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
   agent[kNodeOnFree] = nodeOnFree;
-  agent[kLastHost] = agent[kLastPort] = agent[kLastName] = undefined;
+  agent[kLastHost] = agent[kLastPort] = agent[kLastName] = agent[kNames] = undefined;
   agent[kRemovesPlainly] = removesPlainly;
   agent[kNameOf] = ownNameOf;
   agent[idleGuard.kKeepsListeners] = true;
@@ -52,13 +54,21 @@ function install(agent, removesPlainly, ownNameOf = nameOf) {
 /**
  * @param {import('./agent').Agent} agent
  * @param {object} options Of a request.
- * @returns {string|undefined} The name of its origin; undefined where only Node's own way finds it.
+ * @param {import('./client-request').ClientRequest} req
+ * @returns {string|undefined} The name of its origin; undefined where only Node's own way finds it, or refuses the
+ *   request.
  */
-function nameOf(agent, options) {
+function nameOf(agent, options, req) {
+  if (agent.getName !== getName) return undefined;
+  const authority = req.getHeader('host');
+  if (authority && typeof authority !== 'string') return undefined;
   const { host, port } = options;
   const own = agent.options;
-  if (agent.getName !== getName || options.localAddress || options.family || options.socketPath ||
-      own.host || own.port || own.localAddress || own.family || own.socketPath) return undefined;
+  if (options.localAddress || options.family || options.socketPath ||
+      own.host || own.port || own.localAddress || own.family || own.socketPath) {
+    agent[kNames] ??= new OriginNames(getName);
+    return agent[kNames].find(agent, options, authority);
+  }
   if (host !== agent[kLastHost] || port !== agent[kLastPort]) {
     agent[kLastHost] = host;
     agent[kLastPort] = port;

@@ -11,8 +11,8 @@ const { checkAnswer, checkHeader } = require('./check-answer');
  */
 function open(target, moduleName) {
   const api = require(target.protocol === 'https:' ? httpsOf(moduleName) : moduleName);
-  const agent = target.newConnections ? false : keepAliveAgent(api, target.connections);
   const { request } = target;
+  const agent = target.newConnections ? false : keepAliveAgent(api, target.connections, request.agentOptions);
   const options = {
     [request.hostOption ?? 'host']: target.host,
     port: target.port,
@@ -49,10 +49,11 @@ function httpsOf(moduleName) {
 /**
  * @param {typeof import('node:http')} api
  * @param {number} connections
+ * @param {object} [options]
  * @returns {import('node:http').Agent}
  */
-function keepAliveAgent(api, connections) {
-  return new api.Agent({ keepAlive: true, maxSockets: connections, maxFreeSockets: connections });
+function keepAliveAgent(api, connections, options) {
+  return new api.Agent({ keepAlive: true, maxSockets: connections, maxFreeSockets: connections, ...options });
 }
 
 /**
