@@ -1,11 +1,15 @@
 'use strict';
 
-/** Every event of a request runs in the AsyncLocalStorage context in which the request was made. */
+/**
+ * Every event of a request runs in the AsyncLocalStorage context, and in the domain, in which the request was made, and
+ * whoever watches async contexts with async_hooks may make requests.
+ */
 
 const { AsyncLocalStorage, AsyncResource } = require('node:async_hooks');
 const { once } = require('node:events');
 const {
-  bytesOf, http, newAgent, onRequestHead, pseudoRandomBytes, responseTo, sendSegments, serve, serveRaw, until,
+  bytesOf, http, itOurs, newAgent, onRequestHead, pseudoRandomBytes, responseTo, runScript, sendSegments, serve,
+  serveRaw, until,
 } = require('./support');
 
 const storage = new AsyncLocalStorage();
@@ -152,5 +156,93 @@ describe('the context of a request', () => {
       }));
     }));
     expect(seen).toBe('bound here');
+  });
+});
+
+/** Requests in a domain, one after the other, the last a large one; then one outside of it, whose listener throws. */
+function throwOutsideOfADomain(http, address) {
+  const domain = require('node:domain');
+  const agent = new http.Agent({ keepAlive: true });
+  const mine = domain.create();
+  const seen = [];
+  const get = (path, options, then) => http.get({ ...address, path, ...options }, (res) => {
+    seen.push(process.domain === mine);
+    res.resume().once('end', then);
+  });
+  mine.once('error', (error) => console.log(`domain: ${error.message}`));
+  process.once('uncaughtException', (error) => console.log(`process: ${error.message}`));
+  process.once('exit', () => console.log(JSON.stringify(seen)));
+  let left = 6;
+  const inside = () => {
+    if (--left > 0) get('/', { agent }, inside);
+    else get('/large', { agent }, () => {});
+  };
+  mine.run(inside);
+  // Not in the domain, as what a listener of the first one starts would be.
+  const timer = setInterval(() => {
+    if (seen.length < 6) return;
+    clearInterval(timer);
+    get('/large', { agent: false }, () => { throw new Error('outside'); });
+  }, 10);
+}
+
+/** Requests until everything is made that can be, with an async hook that uses other requests each time. */
+async function requestInAHook(http, address) {
+  const agent = new http.Agent({ keepAlive: true });
+  const get = (path, then) => http.get({ ...address, path, agent }, (res) => res.resume().once('end', then));
+  const upload = http.request({ ...address, method: 'POST', agent: false });
+  let sent = 0;
+  const write = (length) => {
+    upload.write(Buffer.alloc(length));
+    sent += length;
+  };
+  let connected = false;
+  let busy = false;
+  let calls = 0;
+  require('node:async_hooks').createHook({
+    init(id, type) {
+      if (busy || type !== 'ferrequest') return;
+      busy = true;
+      calls++;
+      if (connected) {
+        write(100);
+        write(20000);
+      }
+      http.get({ ...address, agent: false }).once('error', () => {}).destroy();
+      http.get({ ...address, agent: false }, (res) => res.resume());
+      busy = false;
+    },
+  }).enable();
+  upload.flushHeaders();
+  await new Promise((resolve) => { upload.once('socket', (socket) => socket.once('connect', resolve)); });
+  connected = true;
+  for (let i = 0; i < 8; i++) await new Promise((resolve) => { get('/', resolve); });
+  await new Promise((resolve) => { get('/large', resolve); });
+  upload.once('response', (res) => res.once('data', (data) => {
+    console.log(Number(data) === sent, calls > 0);
+    agent.destroy();
+  }));
+  upload.end('end');
+  sent += 3;
+}
+
+describe('a program that watches async contexts', () => {
+  const large = Buffer.alloc(2_000_000);
+  const serveAll = () => serve(async (req, res) => {
+    if (req.method === 'POST') res.end(String((await bytesOf(req)).length));
+    else res.end(req.url === '/large' ? large : 'hello');
+  });
+
+  it('has what a listener throws in the domain of the request, not in that of the first one', async () => {
+    const { address } = await serveAll();
+    const result = await runScript(throwOutsideOfADomain, { args: address });
+    const stdout = `process: outside\n${JSON.stringify([true, true, true, true, true, true, false])}\n`;
+    expect(result).toMatchObject({ code: 0, stderr: '', stdout });
+  });
+
+  itOurs('may make requests in an async hook', async () => {
+    const { address } = await serveAll();
+    const result = await runScript(requestInAHook, { args: address });
+    expect(result).toMatchObject({ code: 0, stderr: '', stdout: 'true true\n' });
   });
 });

@@ -73,18 +73,31 @@ const freeIds = [];
 /** How many there are. */
 let open = 0;
 
+/** Makes the bridge. It serves the requests of all domains, and must not stay in the one of the first. */
+function start() {
+  const { domain } = process;
+  if (domain) process.domain = null;
+  let made;
+  try {
+    made = new addon.Bridge(onEvents);
+  } finally {
+    if (domain) process.domain = domain;
+  }
+  // An async hook that is told of it may have made a request, and so another bridge.
+  if (native !== null) return;
+  native = made;
+  bodies = new BodyBuffers(native);
+  room = Buffer.allocUnsafeSlow(ROOM_SIZE);
+  roomWords = new Int32Array(room.buffer);
+}
+
 /**
  * Gives a handle its connection id.
  * @param {import('./native-handle').NativeHandle} handle
  * @returns {number}
  */
 function attach(handle) {
-  if (native === null) {
-    native = new addon.Bridge(onEvents);
-    bodies = new BodyBuffers(native);
-    room = Buffer.allocUnsafeSlow(ROOM_SIZE);
-    roomWords = new Int32Array(room.buffer);
-  }
+  if (native === null) start();
   if (open++ === 0) {
     native.keep(true);
     atExit.add(settle);

@@ -1,14 +1,13 @@
 //! When JavaScript borrows connections, and how its event loop serves them.
 
 use std::cell::{Cell, RefCell};
-use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::*;
-use napi::{JsValue, check_status, sys};
 
+use super::async_context::AsyncContext;
 use super::completions::Completions;
 use super::direct::{Batch, Direct};
 use super::event_loop::{EventLoop, Listener};
@@ -96,8 +95,7 @@ impl Patience {
 }
 
 struct Inner {
-    env: sys::napi_env,
-    context: sys::napi_async_context,
+    context: Rc<AsyncContext>,
     direct: RefCell<Option<Direct>>,
     event_loop: RefCell<Option<EventLoop>>,
     patience: Patience,
@@ -110,7 +108,8 @@ struct Inner {
 pub struct Driver(Rc<Inner>);
 
 impl Driver {
-    /// Joins the event loop. Gives `None` where that is not possible.
+    /// Joins the event loop. Gives `None` where that is not possible. Runs no JavaScript: whoever asks may
+    /// be in the middle of something.
     ///
     /// # Errors
     /// Whatever the system, libuv or Node-API answers, for example when the environment is ending.
@@ -119,18 +118,12 @@ impl Driver {
         completions: Arc<Completions>,
         mailbox: Arc<Mailbox>,
         notifier: Arc<Notifier>,
+        context: Rc<AsyncContext>,
     ) -> Result<Option<Self>> {
         let direct = Direct::new(completions, mailbox)
             .map_err(|error| Error::from_reason(error.to_string()))?;
         let descriptor = direct.descriptor();
-        let name = env.create_string("ferrequest")?;
-        let mut context = ptr::null_mut();
-        // SAFETY: `env` and `name` are live handles of the running call.
-        check_status!(unsafe {
-            sys::napi_async_init(env.raw(), ptr::null_mut(), name.raw(), &mut context)
-        })?;
         let driver = Self(Rc::new(Inner {
-            env: env.raw(),
             context,
             direct: RefCell::new(Some(direct)),
             event_loop: RefCell::new(None),
@@ -197,8 +190,8 @@ impl Listener for Rc<Inner> {
             self.patience.succeed();
         }
         if news.any() {
-            // SAFETY: libuv has called, and the context goes with this.
-            unsafe { self.notifier.call(self.context) };
+            // SAFETY: libuv has called.
+            unsafe { self.notifier.call(&self.context) };
         }
     }
 
@@ -208,13 +201,6 @@ impl Listener for Rc<Inner> {
 
     fn on_end(&self) {
         self.end();
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // SAFETY: the context was made for this, in an environment that waits for its cleanup hooks.
-        unsafe { sys::napi_async_destroy(self.env, self.context) };
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::IntoRawFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -12,6 +13,7 @@ use napi::Env;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
+use super::async_context::AsyncContext;
 use super::body_memory::BodyMemory;
 use super::completions::{Completions, Drained};
 use super::direct::{Batch, Direct};
@@ -46,6 +48,7 @@ pub struct Bridge {
     link: Link,
     completions: Arc<Completions>,
     notifier: Arc<Notifier>,
+    context: Rc<AsyncContext>,
     body_memory: BodyMemory,
     load: RefCell<Load>,
     driver: RefCell<Borrowing>,
@@ -70,6 +73,8 @@ impl Bridge {
     /// called without arguments when there is something to drain.
     #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, on_events: Function<(), ()>) -> Result<Self> {
+        // Now, and not when it is needed: this tells `async_hooks`, which may come back for requests.
+        let context = Rc::new(AsyncContext::new(&env)?);
         let notifier = Arc::new(Notifier::new(&env, &on_events)?);
         let waker = notifier.clone();
         let completions = Arc::new(Completions::new(move || waker.wake()));
@@ -81,6 +86,7 @@ impl Bridge {
             link,
             completions,
             notifier,
+            context,
             body_memory: BodyMemory::default(),
             load: RefCell::default(),
             driver: RefCell::default(),
@@ -291,8 +297,9 @@ impl Bridge {
         let mut driver = self.driver.borrow_mut();
         if matches!(*driver, Borrowing::Unneeded) {
             let (completions, notifier) = (self.completions.clone(), self.notifier.clone());
+            let context = self.context.clone();
             let started = self.link.mailbox().and_then(|mailbox| {
-                Driver::start(env, completions, mailbox, notifier)
+                Driver::start(env, completions, mailbox, notifier, context)
                     .ok()
                     .flatten()
             });

@@ -6,6 +6,7 @@
 //! | [`mailbox`] | JavaScript → I/O thread |
 //! | [`completions`] | I/O thread → JavaScript |
 //! | [`wake`], [`notifier`] | how JavaScript is woken; the threadsafe function that does it |
+//! | [`async_context`] | what `async_hooks` are told of a call that the event loop makes |
 //! | [`io_thread`] | the thread itself |
 //! | [`link`] | the end of it all |
 //! | [`lending`], [`direct`] | connections that JavaScript borrows while there is little to do |
@@ -14,6 +15,7 @@
 //! | [`write_buffers`] | memory of what JavaScript writes, to be used again |
 //! | [`exports`] | what `lib/bridge.js` calls |
 
+pub mod async_context;
 pub mod body_buffers;
 pub mod body_memory;
 pub mod completions;

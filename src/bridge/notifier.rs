@@ -11,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use napi::bindgen_prelude::*;
 use napi::{JsValue, check_status, sys};
 
+use super::async_context::AsyncContext;
+
 /// A weak threadsafe function without arguments.
 ///
 /// `wake` may be called from any thread and at any time. `hold`, `let_go` and `close` belong to the
@@ -102,8 +104,8 @@ impl Notifier {
     ///
     /// # Safety
     /// This is called by the event loop of the JavaScript thread, outside of any other call, and the
-    /// context was made in its environment and not destroyed.
-    pub unsafe fn call(&self, context: sys::napi_async_context) {
+    /// context was made in its environment.
+    pub unsafe fn call(&self, context: &AsyncContext) {
         if !*self.open() {
             return;
         }
@@ -118,7 +120,7 @@ impl Notifier {
             }
             let mut resource = ptr::null_mut();
             sys::napi_get_undefined(env, &mut resource);
-            if sys::napi_open_callback_scope(env, resource, context, &mut callbacks)
+            if sys::napi_open_callback_scope(env, resource, context.raw(), &mut callbacks)
                 == sys::Status::napi_ok
             {
                 call_javascript(env, ptr::null_mut(), self.callback.cast(), ptr::null_mut());
