@@ -233,6 +233,36 @@ describe('a burst of requests on TLS connections that are used again', () => {
     expect(texts).toEqual(Array(MANY).fill('first,second'));
   });
 
+  it('gets all its responses, with ticks between them, also from listeners that throw', async () => {
+    const peer = await serveTls((req, res) => res.end('x'));
+    const options = { ...peer.address, ca: String(certificates.ca) };
+    const args = { https: `${ROOT}/https.js`, options, count: MANY };
+    const { code, stdout } = await runScript((_http, { https, options, count }) => {
+      const { Agent, get } = require(https);
+      const agent = new Agent({ keepAlive: true, ca: options.ca });
+      let thrown = 0;
+      let inARow = 0;
+      let most = 0;
+      process.on('uncaughtException', () => thrown++);
+      const exchange = (index, throws) => new Promise((resolve) => {
+        get({ ...options, agent }, (res) => {
+          most = Math.max(most, ++inARow);
+          process.nextTick(() => { inARow = 0; });
+          res.resume();
+          if (throws && index % 3 === 0) throw new Error('from a listener');
+        }).on('close', () => setImmediate(resolve));
+      });
+      const burst = (throws) => Promise.all(Array.from({ length: count }, (_, index) => exchange(index, throws)));
+      burst(false).then(() => burst(true)).then(() => burst(false)).then(() => {
+        process.stdout.write(JSON.stringify({ thrown, most }));
+        agent.destroy();
+      });
+    }, { args });
+    const { thrown, most } = JSON.parse(stdout);
+    expect({ code, thrown }).toEqual({ code: 0, thrown: Math.ceil(MANY / 3) });
+    expect(most).toBeLessThanOrEqual(16);
+  });
+
   it('goes out also when the process exits in the same turn', async () => {
     const seen = [];
     const peer = await serveTls((req, res) => {

@@ -476,6 +476,7 @@ function counters() {
 
 module.exports = {
   AsyncResource,
+  GROUPS_A_TURN,
   STAGED_WRITE_LIMIT,
   StreamDecoder: addon.StreamDecoder,
   askLocalAddress,

@@ -7,10 +7,11 @@
 
 const { setImmediate } = require('node:timers');
 
-const { AsyncResource, StreamDecoder } = require('./bridge');
+const { AsyncResource, GROUPS_A_TURN, StreamDecoder } = require('./bridge');
 const counts = require('./counts');
 const { parseError } = require('./errors');
 const idleGuard = require('./idle-guard');
+const { runTicks } = require('./node-internals');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('./parser-settings');
 const { HEADER_SIZE, event } = require('./records');
 const responseEvents = require('./response-events');
@@ -19,6 +20,9 @@ const responseEvents = require('./response-events');
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 const scratchWords = new Int32Array(scratch.buffer);
 let scratchInUse = false;
+
+/** Transports whose bytes wait for a turn. */
+let waiting = [];
 
 const { kTransport } = responseEvents;
 
@@ -95,13 +99,19 @@ class StreamTransport {
   receive(chunk) {
     if (this.early !== null) {
       this.early = Buffer.concat([this.early, chunk]);
-    } else if (this.isBatched && this.socket.writableLength > 0) {
+    } else if (this.isWriting()) {
       this.early = chunk;
       // Behind the callbacks of TLS writes, which are due now.
-      setImmediate(receiveEarly, this);
+      if (waiting.length === 0) setImmediate(receiveWaiting);
+      waiting.push(this);
     } else {
       this.resource.runInAsyncScope(this.execute, this, chunk);
     }
+  }
+
+  /** Whether its request has gone out with others, and the callback of that write is still to come. */
+  isWriting() {
+    return this.isBatched && this.socket.writableLength > 0;
   }
 
   /** Decodes what has waited, unless the request has been called off. */
@@ -216,8 +226,32 @@ function onSocketData(chunk) {
   else transport.receive(chunk);
 }
 
-function receiveEarly(transport) {
+function receiveOne(transport) {
   transport.catchUp();
+}
+
+/** Gives the responses of a burst to their requests, as the I/O thread's are given. */
+function receiveWaiting() {
+  const due = waiting;
+  waiting = [];
+  // Where nobody but the event loop can run ticks, each has a turn of its own.
+  const end = runTicks === undefined ? 1 : due.length;
+  let at = 0;
+  try {
+    while (at < end) {
+      const transport = due[at++];
+      // A stream of JavaScript's may call back by an immediate of its own, behind this one.
+      if (transport.isWriting()) setImmediate(receiveOne, transport);
+      else transport.catchUp();
+      if (at % GROUPS_A_TURN === 0) runTicks?.();
+    }
+  } finally {
+    // Also when a listener has thrown.
+    if (at < due.length) {
+      if (waiting.length === 0) setImmediate(receiveWaiting);
+      waiting = [...due.slice(at), ...waiting];
+    }
+  }
 }
 
 module.exports = { StreamTransport };
