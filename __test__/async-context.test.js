@@ -5,7 +5,7 @@
  * whoever watches async contexts with async_hooks may make requests.
  */
 
-const { AsyncLocalStorage, AsyncResource } = require('node:async_hooks');
+const { AsyncLocalStorage, AsyncResource, executionAsyncId } = require('node:async_hooks');
 const { once } = require('node:events');
 const {
   bytesOf, http, itOurs, newAgent, onRequestHead, pseudoRandomBytes, responseTo, runScript, sendSegments, serve,
@@ -156,6 +156,27 @@ describe('the context of a request', () => {
       }));
     }));
     expect(seen).toBe('bound here');
+  });
+
+  it('is a resource of its own for each request on one connection', async () => {
+    const peer = await serve((req, res) => res.end());
+    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const ids = [];
+    const ports = [];
+    for (let i = 0; i < 3; i++) {
+      const res = await new Promise((resolve, reject) => {
+        http.get({ ...peer.address, agent }, (response) => {
+          ids.push(executionAsyncId());
+          ports.push(response.socket.localPort);
+          resolve(response);
+        }).on('error', reject);
+      });
+      const closed = new Promise((resolve) => { res.on('close', resolve); });
+      res.resume();
+      await closed;
+    }
+    expect(new Set(ports).size).toBe(1);
+    expect(new Set(ids).size).toBe(3);
   });
 });
 
