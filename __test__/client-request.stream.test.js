@@ -150,6 +150,20 @@ describe('write()', () => {
     expect(drains).toBe(10);
   });
 
+  it.each([7000, 12000, 50000, 70000])("has 'drain' for pieces of %i bytes of a pipe", async (size) => {
+    let received = 0;
+    const peer = await serve((incoming, res) => {
+      incoming.on('data', (chunk) => { received += chunk.length; });
+      incoming.on('end', () => res.end());
+    });
+    const count = Math.ceil(3e6 / size);
+    const req = http.request({ ...peer.address, method: 'PUT' });
+    const response = responseTo(req);
+    Readable.from(Array.from({ length: count }, () => Buffer.alloc(size))).pipe(req);
+    (await response).resume();
+    expect(received).toBe(count * size);
+  });
+
   it("gives no 'drain' while the server does not read, and so holds back what is piped into it", async () => {
     const gate = { open: false };
     const peer = await serveHash(gate);

@@ -14,7 +14,7 @@ const { addAbortSignal, finished } = require('node:stream');
 const agents = require('./global-agent');
 const { debug } = require('./debug');
 const { connectionReset, createError } = require('./errors');
-const { kAuthority, kHighWaterMark, kOutHeaders, kUniqueHeaders } = require('./node-internals');
+const { kAuthority, kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('./node-internals');
 const { NativeSocket } = require('./native-socket');
 const { http } = require('./node-modules');
 const performanceEntries = require('./performance-entries');
@@ -282,7 +282,18 @@ ClientRequest.prototype.cork = function cork() {
 ClientRequest.prototype.uncork = function uncork() {
   if (this[kCorks]) this[kCorks] = this.finished ? 0 : this[kCorks] - 1;
   OutgoingMessage.prototype.uncork.call(this);
+  if (this[kNeedDrain]) askForDrain(this.socket);
 };
+
+/**
+ * What is left of a cork waits for the kernel, and is less than the socket's high-water mark, because what came before
+ * it was taken at once: the socket owes nobody a 'drain' then, but the request does. (Since Node 26, OutgoingMessage
+ * corks every tick's chunks, and answers `false` by all that the cork holds.)
+ * @param {import('node:net').Socket|null} socket
+ */
+function askForDrain(socket) {
+  if (socket?.isNative && socket.writableLength > 0) socket._writableState.needDrain = true;
+}
 
 Object.defineProperty(ClientRequest.prototype, 'isCorkedByUser', {
   __proto__: null,
