@@ -86,6 +86,27 @@ describeOurs('the names of the origins of an agent', () => {
     expect(Object.keys(agent.freeSockets)).toHaveLength(3);
   });
 
+  it('are made by a getName that somebody has put in place of Node\'s meanwhile', async () => {
+    const { port } = await serveTls((_req, res) => res.end());
+    for (const client of [nodeHttps, ferrequestTls]) {
+      const names = [];
+      const agent = new client.Agent({ keepAlive: true, ca });
+      cleanUp(() => agent.destroy());
+      const { getName } = nodeHttps.Agent.prototype;
+      cleanUp(() => { nodeHttps.Agent.prototype.getName = getName; });
+      for (const tag of ['', 'another ']) {
+        await bytesOf(await responseTo(client.get({ host: '127.0.0.1', port, agent })));
+        await new Promise((resolve) => { setImmediate(resolve); });
+        names.push(Object.keys(agent.freeSockets).map((name) => name.startsWith('another ')));
+        nodeHttps.Agent.prototype.getName = function getTaggedName(options) {
+          return `another ${tag}${getName.call(this, options)}`;
+        };
+      }
+      nodeHttps.Agent.prototype.getName = getName;
+      expect(names).toEqual([[false], [false, true]]);
+    }
+  });
+
   it('of very many hosts are found, and not kept for ever', () => {
     const agent = new nodeHttp.Agent();
     const { getName } = nodeHttp.Agent.prototype;

@@ -22,13 +22,10 @@ const kOptions = Symbol('options');
 
 /**
  * @param {import('./agent').Agent} agent
- * @param {import('./client-request').ClientRequest} req
- * @returns {boolean} Whether nobody has a way of their own to make its sockets. What is wrong is Node's to refuse.
+ * @returns {boolean} Whether nobody has a way of their own to make its sockets.
  */
-function isPlain(agent, req) {
-  if (!isOfNode || agent.createSocket !== createSocketOfNode) return false;
-  const authority = req.getHeader('host');
-  return authority === undefined || typeof authority === 'string';
+function isPlain(agent) {
+  return isOfNode && agent.createSocket === createSocketOfNode;
 }
 
 /**

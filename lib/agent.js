@@ -123,7 +123,7 @@ function onConnect() {}
  */
 function open(agent, req, requestOptions) {
   if (agent.createConnection !== createConnection || agent[kProxyConfig]) return false;
-  if (!agentSocket.isPlain(agent, req)) return false;
+  if (!agentSocket.isPlain(agent)) return false;
   const name = pool.nameOfNew(agent, req, requestOptions);
   if (name === undefined) return false;
   const options = agentSocket.connectionOptions(agent, req, requestOptions, name);

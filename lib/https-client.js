@@ -7,7 +7,7 @@ const { urlToHttpOptions } = require('node:url');
 
 const { Agent: HttpAgent } = require('./agent');
 const { ClientRequest } = require('./client-request');
-const { OriginNames } = require('./origin-names');
+const { originName } = require('./origin-names');
 const pool = require('./pool');
 const { unseen } = require('./node-internals');
 const { https } = require('./node-modules');
@@ -16,12 +16,10 @@ const tunnels = require('./proxy-tunnel');
 const { isUrl } = require('./request-options');
 
 const NodeAgent = https.Agent;
+const { getName } = NodeAgent.prototype;
 
 /** Own property of an agent with `proxyEnv`; not under Node's name, because Node's would make tunnels of its own. */
 const kProxy = Symbol('proxy');
-
-/** Own property of an agent: the names of its origins. */
-const kNames = Symbol('names');
 
 /**
  * @param {import('node:https').AgentOptions} [options]
@@ -31,7 +29,6 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxy] = proxy;
-  this[kNames] = new OriginNames(NodeAgent.prototype.getName);
   pool.install(this, removesPlainly, nameOf);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
@@ -156,13 +153,12 @@ function agentChecksIdentity({ agent, createConnection }) {
   return agent?.options?.checkServerIdentity !== undefined;
 }
 
-/** @returns {string|undefined} Undefined where only Node's own way finds it, or refuses the request. */
-function nameOf(agent, options, req) {
-  if (agent.getName !== NodeAgent.prototype.getName) return undefined;
+/** @returns {string|undefined} Undefined where only Node's own way finds it. */
+function nameOf(agent, options, authority) {
+  if (agent.getName !== getName) return undefined;
   // Of a request that must not share a connection: another one each time.
   if (kOwnIdentityCheck && options[kOwnIdentityCheck]) return undefined;
-  const authority = req.getHeader('host');
-  return authority && typeof authority !== 'string' ? undefined : agent[kNames].find(agent, options, authority);
+  return originName(agent, getName, options, authority);
 }
 
 /**

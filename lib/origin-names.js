@@ -11,6 +11,9 @@ const { isIP } = require('node:net');
 /** Origins of an agent whose names are kept. */
 const MOST = 64;
 
+/** Own property of an agent: the names of its origins. */
+const kNames = Symbol('names');
+
 /** By Node's getName of a kind of agent. */
 const partsByMethod = new Map();
 
@@ -89,6 +92,19 @@ class OriginNames {
   }
 }
 
+/**
+ * Finds the name of a request's origin.
+ * @param {import('node:http').Agent} agent Whose names `getName` makes.
+ * @param {(options: object) => string} getName Node's own for this kind of agent.
+ * @param {object} options Of the request.
+ * @param {string|undefined} authority Its Host field.
+ * @returns {string}
+ */
+function originName(agent, getName, options, authority) {
+  agent[kNames] ??= new OriginNames(getName);
+  return agent[kNames].find(agent, options, authority);
+}
+
 /** A list that somebody changes (of certificates, say) is another one. */
 function copyOf(value) {
   return Array.isArray(value) ? [...value] : value;
@@ -126,4 +142,4 @@ function insideBrackets(authority) {
   return end === -1 ? authority : authority.slice(1, end);
 }
 
-module.exports = { OriginNames, serverNameOf };
+module.exports = { OriginNames, originName, serverNameOf };

@@ -15,16 +15,15 @@ const counts = require('./counts');
 const idleGuard = require('./idle-guard');
 const { kQueuedOptions, kQueuedResource } = require('./node-internals');
 const { http } = require('./node-modules');
-const { OriginNames } = require('./origin-names');
+const { originName } = require('./origin-names');
 
 const NodeAgent = http.Agent;
 const { getName } = NodeAgent.prototype;
 
-/** Own properties of an agent: the last origin that has only a host and a port, and its name; and all others. */
+/** Own properties of an agent: the last origin that has only a host and a port, and its name. */
 const kLastHost = Symbol('lastHost');
 const kLastPort = Symbol('lastPort');
 const kLastName = Symbol('lastName');
-const kNames = Symbol('names');
 /** Own property of an agent: what Node's own does when a socket becomes free. */
 const kNodeOnFree = Symbol('nodeOnFree');
 /** Own property of an agent: tells whether its removeSocket is that of our class. */
@@ -36,13 +35,13 @@ const kNameOf = Symbol('nameOf');
  * Puts our way back in place of Node's.
  * @param {import('./agent').Agent} agent A new one.
  * @param {(agent: object) => boolean} removesPlainly Whether its removeSocket is our own.
- * @param {(agent: object, options: object, req: object) => string|undefined} [ownNameOf] See `nameOf`.
+ * @param {(agent: object, options: object, authority: string|undefined) => string|undefined} [ownNameOf] See `nameOf`.
  */
 function install(agent, removesPlainly, ownNameOf = nameOf) {
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
   agent[kNodeOnFree] = nodeOnFree;
-  agent[kLastHost] = agent[kLastPort] = agent[kLastName] = agent[kNames] = undefined;
+  agent[kLastHost] = agent[kLastPort] = agent[kLastName] = undefined;
   agent[kRemovesPlainly] = removesPlainly;
   agent[kNameOf] = ownNameOf;
   agent[idleGuard.kKeepsListeners] = true;
@@ -53,21 +52,29 @@ function install(agent, removesPlainly, ownNameOf = nameOf) {
 
 /**
  * @param {import('./agent').Agent} agent
- * @param {object} options Of a request.
  * @param {import('./client-request').ClientRequest} req
+ * @param {object} options Of the request.
  * @returns {string|undefined} The name of its origin; undefined where only Node's own way finds it, or refuses the
  *   request.
  */
-function nameOf(agent, options, req) {
-  if (agent.getName !== getName) return undefined;
+function originOf(agent, req, options) {
   const authority = req.getHeader('host');
-  if (authority && typeof authority !== 'string') return undefined;
+  return authority && typeof authority !== 'string' ? undefined : agent[kNameOf]?.(agent, options, authority);
+}
+
+/**
+ * @param {import('./agent').Agent} agent
+ * @param {object} options Of a request.
+ * @param {string|undefined} authority Its Host field.
+ * @returns {string|undefined} The name of its origin; undefined where only Node's own way finds it.
+ */
+function nameOf(agent, options, authority) {
+  if (agent.getName !== getName) return undefined;
   const { host, port } = options;
   const own = agent.options;
   if (options.localAddress || options.family || options.socketPath ||
       own.host || own.port || own.localAddress || own.family || own.socketPath) {
-    agent[kNames] ??= new OriginNames(getName);
-    return agent[kNames].find(agent, options, authority);
+    return originName(agent, getName, options, authority);
   }
   if (host !== agent[kLastHost] || port !== agent[kLastPort]) {
     agent[kLastHost] = host;
@@ -85,7 +92,7 @@ function nameOf(agent, options, req) {
  * @returns {boolean} False if a new socket has to be made.
  */
 function serve(agent, req, options) {
-  const name = agent[kNameOf]?.(agent, options, req);
+  const name = originOf(agent, req, options);
   if (name === undefined) {
     for (const key of Object.keys(agent.freeSockets)) dropEnding(agent, key);
     return false;
@@ -124,7 +131,7 @@ function serve(agent, req, options) {
  * @returns {string|undefined} The name of the origin of a request that may have a new socket.
  */
 function nameOfNew(agent, req, options) {
-  const name = agent[kNameOf]?.(agent, options, req);
+  const name = originOf(agent, req, options);
   if (name === undefined || agent.freeSockets[name] !== undefined) return undefined;
   const used = agent.sockets[name] ??= [];
   return used.length < agent.maxSockets && agent.totalSocketCount < agent.maxTotalSockets ? name : undefined;
