@@ -8,9 +8,9 @@
 const https = require('node:https');
 
 require('./index');
-const client = require('./lib/https-client');
-const { exportsOf } = require('./lib/node-modules');
-const { accessor, method } = require('./lib/exports');
+const client = require('./lib/https/client');
+const { exportsOf } = require('./lib/node/modules');
+const { accessor, method } = require('./lib/node/descriptors');
 
 module.exports = Object.defineProperties({}, {
   ...exportsOf(https),

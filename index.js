@@ -4,15 +4,15 @@
 
 const http = require('node:http');
 
-const { Agent } = require('./lib/agent');
-const { ClientRequest } = require('./lib/client-request');
-const { ClientResponse } = require('./lib/client-response');
-const globalAgent = require('./lib/global-agent');
-const { exportsOf } = require('./lib/node-modules');
-const { stats } = require('./lib/stats');
-const { globalProxyEnv } = require('./lib/proxy-config');
-const { setGlobalProxyFromEnv } = require('./lib/proxy-global');
-const { accessor, method } = require('./lib/exports');
+const { Agent } = require('./lib/agent/agent');
+const { ClientRequest } = require('./lib/request/client-request');
+const { ClientResponse } = require('./lib/response/client-response');
+const globalAgent = require('./lib/request/global-agent');
+const { exportsOf } = require('./lib/node/modules');
+const { stats } = require('./lib/bridge/stats');
+const { globalProxyEnv } = require('./lib/proxy/config');
+const { setGlobalProxyFromEnv } = require('./lib/https/proxy-global');
+const { accessor, method } = require('./lib/node/descriptors');
 
 /** @see https://nodejs.org/api/http.html#httpglobalagent */
 globalAgent.set(new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(http) }));

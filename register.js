@@ -12,7 +12,7 @@ const { syncBuiltinESMExports } = require('node:module');
 
 const ferrequest = require('./index');
 const ferrequestHttps = require('./https');
-const { kRegistered } = require('./lib/node-modules');
+const { kRegistered } = require('./lib/node/modules');
 
 const HTTP_NAMES = ['request', 'get', 'ClientRequest', 'Agent', 'globalAgent', 'setGlobalProxyFromEnv']
   .filter((name) => name in http);

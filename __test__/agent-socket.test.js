@@ -122,7 +122,7 @@ describeOurs('the constructors of net.Socket and its streams', () => {
         return undefined;
       },
     });
-    const { NativeSocket } = require('../lib/native-socket');
+    const { NativeSocket } = require('../lib/socket/native-socket');
     new NativeSocket(options).destroy();
     const given = [...seen, 'handle', 'manualStart'];
     expect([...asked].filter((name) => !given.includes(name))).toEqual([]);

@@ -22,7 +22,7 @@ jest.mock('../binding', () => ({
 
     drain(slab) {
       if (mockFailures.length === 0) return super.drain(slab);
-      const { HEADER_SIZE, event } = require('../lib/records');
+      const { HEADER_SIZE, event } = require('../lib/bridge/records');
       slab.writeInt32LE(event.FAILED, 0);
       slab.writeInt32LE(mockFailures.shift(), 4);
       slab.writeInt32LE(0, 8);

@@ -15,9 +15,9 @@ const path = require('node:path');
 const { PerformanceObserver } = require('node:perf_hooks');
 
 const ferrequest = require('..');
-const { NativeHandle } = require('../lib/native-handle');
-const { NativeSocket } = require('../lib/native-socket');
-const internals = require('../lib/node-internals');
+const { NativeHandle } = require('../lib/socket/native-handle');
+const { NativeSocket } = require('../lib/socket/native-socket');
+const internals = require('../lib/node/internals');
 const { cleanUp, describeOurs, exchange, nodeMajor, runNode, serve, turnOfEventLoop, until } = require('./support');
 
 /** By name, the first major of the supported Nodes that has it. */

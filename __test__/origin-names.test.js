@@ -7,7 +7,7 @@ const nodeHttps = require('node:https');
 
 const ferrequest = require('..');
 const ferrequestTls = require('../https');
-const { OriginNames } = require('../lib/origin-names');
+const { OriginNames } = require('../lib/agent/origin-names');
 const { bytesOf, cleanUp, describeOurs, responseTo, serve, socketPath } = require('./support');
 const { certificates, serveTls } = require('./support/tls');
 

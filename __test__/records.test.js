@@ -2,9 +2,9 @@
 
 /** The record layout is declared once in Rust and once in JavaScript; the addon tells what it was built with. */
 
-const { StreamDecoder, recordLayout } = require('../lib/bridge');
-const { LLHTTP } = require('../lib/parser-settings');
-const records = require('../lib/records');
+const { StreamDecoder, recordLayout } = require('../lib/bridge/bridge');
+const { LLHTTP } = require('../lib/response/decoder-settings');
+const records = require('../lib/bridge/records');
 
 /** Both tables as `command.NAME` and `event.NAME`. */
 function javaScriptLayout() {

@@ -2,8 +2,8 @@
 
 const http = require('node:http');
 
-const { createResponse } = require('../lib/client-response');
-const { event } = require('../lib/records');
+const { createResponse } = require('../lib/response/client-response');
+const { event } = require('../lib/bridge/records');
 const { exchange, newAgent, runNode, runScript, serve } = require('./support');
 
 const { get: headersOfNode } = Object.getOwnPropertyDescriptor(http.IncomingMessage.prototype, 'headers');

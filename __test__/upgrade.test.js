@@ -314,7 +314,7 @@ describe('the socket of an upgrade', () => {
 });
 
 itOurs('an upgrade on a connection whose request has no response yet closes it, and throws nothing', () => {
-  const { onUpgrade } = require('../lib/response-events');
+  const { onUpgrade } = require('../lib/response/response-events');
   for (const req of [null, { res: null }]) {
     const socket = { _httpMessage: req, destroy: jest.fn() };
     onUpgrade(socket, Buffer.alloc(0));

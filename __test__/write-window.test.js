@@ -50,7 +50,7 @@ describe('A peer that reads nothing', () => {
 });
 
 describeOurs('The window', () => {
-  const { ASK_AFTER, writeWindow } = require('../lib/write-window');
+  const { ASK_AFTER, writeWindow } = require('../lib/socket/write-window');
 
   it('is as large as what the kernel has taken before, from 256 KiB to 1 MiB', () => {
     const sizes = [0, 256, 300, 1024, 5000].map((taken) => writeWindow(taken * KIBIBYTE) / KIBIBYTE);

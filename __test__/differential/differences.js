@@ -6,8 +6,8 @@
  */
 
 const { StreamDecoder } = require('../../binding');
-const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../../lib/parser-settings');
-const { HEADER_SIZE, event } = require('../../lib/records');
+const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../../lib/response/decoder-settings');
+const { HEADER_SIZE, event } = require('../../lib/bridge/records');
 const { segmentsOf } = require('./exchange');
 
 const nodeMajor = Number.parseInt(process.versions.node, 10);

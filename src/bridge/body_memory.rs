@@ -49,7 +49,7 @@ impl BodyMemory {
             sys::napi_create_reference(env.raw(), buffer.raw(), 1, &mut reference)
         })?;
         // SAFETY: the reference keeps the memory where it is, for longer than its place has it.
-        // `lib/body-buffers.js`, the one caller, shows the buffer to nobody before it is told that it
+        // `lib/bridge/body-buffers.js`, the one caller, shows the buffer to nobody before it is told that it
         // is filled, so nobody can use, detach, transfer or resize it.
         let laid = buffers.lay(index, unsafe { Memory::new(start) });
         let mut references = self.0.borrow_mut();

@@ -1,4 +1,4 @@
-//! What `lib/bridge.js` calls. Converts and hands on; decides nothing. A panic in here becomes a
+//! What `lib/bridge/bridge.js` calls. Converts and hands on; decides nothing. A panic in here becomes a
 //! JavaScript exception.
 
 use std::cell::{Cell, RefCell};
@@ -469,7 +469,7 @@ pub fn close_descriptor(descriptor: i32) {
     drop(unsafe { crate::connection::take_over(descriptor) });
 }
 
-/// The numbers of the record layout, for the test that compares them with `lib/records.js`.
+/// The numbers of the record layout, for the test that compares them with `lib/bridge/records.js`.
 #[napi(catch_unwind)]
 pub fn record_layout() -> Vec<(String, u32)> {
     let named = |prefix: &'static str, table: &'static [(&'static str, u32)]| {

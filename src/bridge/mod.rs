@@ -13,7 +13,7 @@
 //! | [`driver`], [`event_loop`] | when it does, and how it learns of news on them: libuv |
 //! | [`body_buffers`], [`body_memory`] | memory of JavaScript's that large bodies are read into |
 //! | [`write_buffers`] | memory of what JavaScript writes, to be used again |
-//! | [`exports`] | what `lib/bridge.js` calls |
+//! | [`exports`] | what `lib/bridge/bridge.js` calls |
 
 pub mod async_context;
 pub mod body_buffers;

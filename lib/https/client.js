@@ -1,0 +1,205 @@
+'use strict';
+
+/** request, get and Agent of https. The agent is Node's own: it makes and caches TLS sessions. */
+
+const tls = require('node:tls');
+const { urlToHttpOptions } = require('node:url');
+
+const { Agent: HttpAgent } = require('../agent/agent');
+const { ClientRequest } = require('../request/client-request');
+const { originName } = require('../agent/origin-names');
+const pool = require('../agent/pool');
+const { unseen } = require('../node/internals');
+const { https } = require('../node/modules');
+const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/config');
+const tunnels = require('./proxy-tunnel');
+const { isUrl } = require('../request/request-options');
+
+const NodeAgent = https.Agent;
+const { getName } = NodeAgent.prototype;
+
+/** Own property of an agent with `proxyEnv`; not under Node's name, because Node's would make tunnels of its own. */
+const kProxy = Symbol('proxy');
+
+/**
+ * @param {import('node:https').AgentOptions} [options]
+ * @see https://nodejs.org/api/https.html#class-httpsagent
+ */
+function Agent(options) {
+  if (!(this instanceof Agent)) return new Agent(options);
+  const proxy = constructAgent(NodeAgent, this, options);
+  if (proxy) this[kProxy] = proxy;
+  pool.install(this, removesPlainly, nameOf);
+}
+Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
+Object.setPrototypeOf(Agent, NodeAgent);
+
+/**
+ * Node's agent of https has these from its agent of http, so who replaces one there (to trace or to mock) sees requests
+ * by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
+ */
+inherit('addRequest', function addRequest(req, options, port, localAddress) {
+  if (typeof options === 'object' && pool.serve(this, req, options)) return;
+  NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
+});
+
+inherit('removeSocket', function removeSocket(socket, options) {
+  if (pool.remove(this, socket, options)) return;
+  NodeAgent.prototype.removeSocket.call(this, socket, options);
+});
+
+inherit('reuseSocket', function reuseSocket(socket, req) {
+  pool.reuse(socket, req);
+});
+
+inherit('keepSocketAlive', function keepSocketAlive(socket) {
+  return pool.keepAlive(this, socket);
+});
+
+inherit('destroy', function destroy() {
+  NodeAgent.prototype.destroy.call(this);
+});
+
+/**
+ * @param {string} name Of a method.
+ * @param {Function} own The method, as long as that of http.Agent is not replaced.
+ */
+function inherit(name, own) {
+  const plain = HttpAgent.prototype[name];
+  const { [name]: method } = {
+    [name](...arguments_) {
+      const current = HttpAgent.prototype[name];
+      return (current === plain ? own : current).apply(this, arguments_);
+    },
+  };
+  Object.defineProperty(method, 'length', { value: own.length });
+  Agent.prototype[name] = method;
+}
+
+const { removeSocket: plainRemoveSocket } = Agent.prototype;
+const { removeSocket: httpRemoveSocket } = HttpAgent.prototype;
+
+function removesPlainly(agent) {
+  return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
+}
+
+/**
+ * Makes a connection. One through a proxy is not returned, but given to the callback when TLS is established.
+ * @param {object} options
+ * @param {(error: Error|null, socket?: tls.TLSSocket) => void} [callback]
+ * @returns {tls.TLSSocket|undefined}
+ */
+Agent.prototype.createConnection = function createConnection(...arguments_) {
+  const connectTls = NodeAgent.prototype.createConnection;
+  const proxy = this[kProxy];
+  if (!proxy) return connectTls.apply(this, arguments_);
+  const { options, callback } = connectionArguments(arguments_);
+  if (!tunnels.needsTunnel(this, proxy, options)) return connectTls.apply(this, arguments_);
+  tunnels.createConnection(this, proxy, options, (inside) => connectTls.call(this, inside), callback);
+  return undefined;
+};
+
+/** `(options[, callback])`, or `(port[, host][, options][, callback])`. */
+function connectionArguments(arguments_) {
+  const options = { ...arguments_.slice(0, 3).find((argument) => typeof argument === 'object' && argument !== null) };
+  if (typeof arguments_[0] === 'number') [options.port] = arguments_;
+  if (typeof arguments_[1] === 'string') [, options.host] = arguments_;
+  const last = arguments_.at(-1);
+  return { options, callback: typeof last === 'function' ? last : undefined };
+}
+
+inherit('createSocket', function createSocket(req, options, callback) {
+  const createNodeSocket = NodeAgent.prototype.createSocket;
+  if (!this[kProxy]) {
+    createNodeSocket.call(this, req, options, callback);
+    return;
+  }
+  const tells = isKnownToNode || req instanceof ClientRequest;
+  tunnels.createSocket(this, createNodeSocket, req, options, callback, tells);
+});
+
+let globalAgent = new Agent({
+  keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(https),
+});
+
+/**
+ * Since Node 24, a request with a checkServerIdentity of its own must not share a connection with others. The agent
+ * sees that by a symbol in the request's options, which only a request to an agent that shows them reveals.
+ * @type {symbol|undefined}
+ */
+const kOwnIdentityCheck = unseen(findIdentitySymbol);
+let identityChecks = 0;
+
+function findIdentitySymbol() {
+  let found;
+  const agent = {
+    defaultPort: 443,
+    protocol: 'https:',
+    addRequest(req, options) {
+      [found] = Object.getOwnPropertySymbols(options);
+    },
+  };
+  https.request({ agent, checkServerIdentity() {} });
+  return found;
+}
+
+/** Whether the agent of a request has a checkServerIdentity of its own, which then is for all its requests. */
+function agentChecksIdentity({ agent, createConnection }) {
+  if (agent === false) return false;
+  if (agent === null || agent === undefined) {
+    if (typeof createConnection === 'function') return false;
+    agent = globalAgent;
+  }
+  return agent?.options?.checkServerIdentity !== undefined;
+}
+
+/** @returns {string|undefined} Undefined where only Node's own way finds it. */
+function nameOf(agent, options, authority) {
+  if (agent.getName !== getName) return undefined;
+  // Of a request that must not share a connection: another one each time.
+  if (kOwnIdentityCheck && options[kOwnIdentityCheck]) return undefined;
+  return originName(agent, getName, options, authority);
+}
+
+/**
+ * Agents of the family of agent-base (https-proxy-agent and many more) learn from the names on the stack whether a
+ * request was made by https, whose file is so named in Node. With neither protocol nor port they have nothing else.
+ */
+const { 'node:https:request': construct } = {
+  'node:https:request'(options, rest) {
+    return new ClientRequest(options, ...rest);
+  },
+};
+
+/** @see https://nodejs.org/api/https.html#httpsrequesturl-options-callback */
+function request(...arguments_) {
+  let options = {};
+  if (typeof arguments_[0] === 'string') options = urlToHttpOptions(new URL(arguments_.shift()));
+  else if (isUrl(arguments_[0])) options = urlToHttpOptions(arguments_.shift());
+  if (arguments_[0] && typeof arguments_[0] !== 'function') Object.assign(options, arguments_.shift());
+  const { checkServerIdentity } = options;
+  if (kOwnIdentityCheck && checkServerIdentity !== undefined && checkServerIdentity !== tls.checkServerIdentity &&
+      !agentChecksIdentity(options)) {
+    options[kOwnIdentityCheck] = ++identityChecks;
+  }
+  options._defaultAgent = globalAgent;
+  return construct(options, arguments_);
+}
+
+/** @see https://nodejs.org/api/https.html#httpsgetoptions-callback */
+function get(input, options, callback) {
+  const req = request(input, options, callback);
+  req.end();
+  return req;
+}
+
+module.exports = {
+  Agent,
+  get,
+  /** @returns {Agent} */
+  getGlobalAgent: () => globalAgent,
+  request,
+  setGlobalAgent(value) {
+    globalAgent = value;
+  },
+};

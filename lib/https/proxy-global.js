@@ -1,0 +1,43 @@
+'use strict';
+
+/** http.setGlobalProxyFromEnv(), for the Nodes that have it: for Node's own clients, fetch among them, and for ours. */
+
+const { Agent } = require('../agent/agent');
+const globalAgent = require('../request/global-agent');
+const { http } = require('../node/modules');
+const { proxyUrlOf } = require('../proxy/config');
+
+const setGlobalProxyOfNode = http.setGlobalProxyFromEnv;
+
+/**
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {() => void} Puts everything back.
+ * @see https://nodejs.org/api/http.html#httpsetglobalproxyfromenvproxyenv
+ */
+function setGlobalProxyFromEnv(env = process.env) {
+  const clients = clientsOf(env);
+  // Where ours is registered, Node's function reads and sets its global agents; so what is ours comes after.
+  const restoreNode = setGlobalProxyOfNode(env);
+  for (const client of clients) {
+    client.set(new client.Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: env }));
+  }
+  return function restore() {
+    restoreNode();
+    for (const { before, set } of clients) set(before);
+  };
+}
+
+/** Those of our clients for which the environment names a proxy. */
+function clientsOf(env) {
+  const clients = [];
+  if (typeof env !== 'object' || env === null) return clients;
+  if (proxyUrlOf(env, 'http:')) clients.push({ Agent, before: globalAgent.get(), set: globalAgent.set });
+  if (proxyUrlOf(env, 'https:') && process.versions.openssl) {
+    // Not before it is needed: it loads TLS.
+    const https = require('./client');
+    clients.push({ Agent: https.Agent, before: https.getGlobalAgent(), set: https.setGlobalAgent });
+  }
+  return clients;
+}
+
+module.exports = { setGlobalProxyFromEnv };

@@ -1,0 +1,95 @@
+'use strict';
+
+/**
+ * What ferrequest uses of Node beyond its documentation, in one place. ARCHITECTURE.md lists each with its reason;
+ * `__test__/node-internals.test.js` proves on every supported Node that it is there and does what is expected.
+ */
+
+const diagnostics = require('node:diagnostics_channel');
+const net = require('node:net');
+
+const { http } = require('./modules');
+
+/**
+ * Finds the symbol with a description among the own properties of an object.
+ * @param {object} owner
+ * @param {string} description
+ * @returns {symbol|undefined}
+ */
+function symbolOf(owner, description) {
+  return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
+}
+
+/** Who listens here wants to hear of the program's requests, and not of those made to learn from. */
+const channels = ['http.client.request.created', 'http.client.request.start', 'http.server.response.created']
+  .map((name) => diagnostics.channel(name));
+
+/**
+ * @template T
+ * @param {() => T} learn Makes requests that go nowhere.
+ * @returns {T}
+ */
+function unseen(learn) {
+  for (const channel of channels) {
+    Object.defineProperty(channel, 'hasSubscribers', { __proto__: null, value: false, configurable: true });
+  }
+  try {
+    return learn();
+  } finally {
+    for (const channel of channels) delete channel.hasSubscribers;
+  }
+}
+
+const message = new http.OutgoingMessage();
+const request = unseen(() => {
+  return new http.ClientRequest({ agent: { addRequest() {}, defaultPort: 80, protocol: 'http:' } });
+});
+
+/** Makes Node's own agent queue a request, which shows the properties that it keeps there. */
+function queuedRequest() {
+  const agent = new http.Agent({ maxSockets: 1 });
+  const queued = { getHeader() {} };
+  // As if a socket were in use.
+  agent.sockets[agent.getName({ host: 'localhost', port: 80 })] = [{}];
+  agent.addRequest(queued, { host: 'localhost', port: 80 });
+  return queued;
+}
+
+const queued = queuedRequest();
+
+module.exports = {
+  symbolOf,
+  unseen,
+  /** Own property of a request in an agent's queue: its options. */
+  kQueuedOptions: symbolOf(queued, 'requestOptions'),
+  /** Own property of a request in an agent's queue: the AsyncResource of its context. */
+  kQueuedResource: symbolOf(queued, 'requestAsyncResource'),
+  /** Own property of a ClientRequest since Node 24: host and port, for the URL of its perf_hooks entry. */
+  kAuthority: symbolOf(request, 'kAuthority'),
+  /** Own property of a ClientRequest since Node 24: `path` is a whole URL, for a proxy. */
+  kProxyRewrittenToAbsolute: symbolOf(request, 'kProxyRewrittenToAbsolute'),
+  /** Own property of an http.Agent with `proxyEnv`, on a Node with proxies: where its requests find the proxy. */
+  kProxyConfig: symbolOf(new http.Agent({ proxyEnv: { http_proxy: 'http://localhost' } }), 'kProxyConfig'),
+  /** Own property of an OutgoingMessage: its header fields, by lower-case name, as [name, value]. */
+  kOutHeaders: symbolOf(message, 'kOutHeaders'),
+  /** Own property of an OutgoingMessage: write() answered false and 'drain' is owed. */
+  kNeedDrain: symbolOf(message, 'kNeedDrain'),
+  /** Own property of an OutgoingMessage: the level at which write() answers false before there is a socket. */
+  kHighWaterMark: symbolOf(message, 'kHighWaterMark'),
+  /** Own property of a Server, ServerResponse or ClientRequest: names that must not be repeated. */
+  kUniqueHeaders: symbolOf(new http.Server(), 'kUniqueHeaders'),
+  /** Own property of an IncomingMessage: its `headers`, once they are made. */
+  kHeaders: symbolOf(new http.IncomingMessage(), 'kHeaders'),
+  /** Own property of an IncomingMessage: how many entries of `rawHeaders` its `headers` are made from. */
+  kHeadersCount: symbolOf(new http.IncomingMessage(), 'kHeadersCount'),
+  /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
+  kDetachAbortSignal: symbolOf(http.IncomingMessage.prototype, 'kDetachAbortSignal'),
+  /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */
+  kReinitializeHandle: symbolOf(net.Socket.prototype, 'kReinitializeHandle'),
+  /**
+   * Runs what is due in the nextTick and microtask queues, as Node does between two timers. Absent in
+   * environments that replace `process`.
+   * @type {(() => void)|undefined}
+   */
+  runTicks: typeof process._tickCallback === 'function' ? process._tickCallback : undefined,
+};

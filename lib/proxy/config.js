@@ -1,0 +1,184 @@
+'use strict';
+
+/**
+ * Which proxy an agent uses, and for which hosts: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, as Node reads them since
+ * version 24, on every version (https://nodejs.org/api/http.html#built-in-proxy-support).
+ */
+
+const { isIP, isIPv4 } = require('node:net');
+
+const { createError } = require('../node/errors');
+const nodeInternals = require('../node/internals');
+
+/** Where an agent for http keeps its configuration: under Node's own name, so that Node's request finds it too. */
+const kProxyConfig = nodeInternals.kProxyConfig ?? Symbol('kProxyConfig');
+
+/** Own property of a request for which a tunnel is being made. */
+const kTunnel = Symbol('tunnel');
+
+/** Whether the running Node has proxies of its own. */
+const isKnownToNode = nodeInternals.kProxyConfig !== undefined;
+
+/** Has the properties by which Node's client uses a configuration. */
+class ProxyConfig {
+  /**
+   * @param {string} url
+   * @param {string|undefined} bypassed NO_PROXY
+   */
+  constructor(url, bypassed) {
+    if (!URL.canParse(url)) throw invalidConfig(url);
+    const parsed = new URL(url);
+    const { hostname, port, protocol, username, password } = parsed;
+    parsed.username = '';
+    parsed.password = '';
+    /** For messages, so without credentials. */
+    this.href = username || password ? parsed.href : url;
+    this.protocol = protocol;
+    /** @type {string|undefined} Value of `proxy-authorization`. */
+    this.auth = username || password ? basicAuthorization(username, password, this.href) : undefined;
+    this.bypassList = bypassed ? bypassed.split(',').map((entry) => entry.trim().toLowerCase()) : [];
+    this.proxyConnectionOptions = {
+      host: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
+      port: Number(port) || (protocol === 'https:' ? 443 : 80),
+    };
+  }
+
+  /**
+   * @param {string} hostname
+   * @param {string|number|undefined} port
+   * @returns {boolean} Whether NO_PROXY has no rule for it.
+   */
+  shouldUseProxy(hostname, port) {
+    const host = hostname.toLowerCase();
+    const authority = port ? `${host}:${port}` : host;
+    return !this.bypassList.some((entry) => bypasses(entry, host, authority));
+  }
+}
+
+/** RFC 7617, section 2. */
+function basicAuthorization(username, password, href) {
+  let credentials;
+  try {
+    credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  } catch {
+    throw invalidConfig(href);
+  }
+  return `Basic ${Buffer.from(credentials).toString('base64')}`;
+}
+
+function invalidConfig(url) {
+  return createError(Error, 'ERR_PROXY_INVALID_CONFIG', `Invalid proxy URL: ${url}`);
+}
+
+/**
+ * @param {string} entry Of NO_PROXY, in lower case.
+ * @param {string} host
+ * @param {string} authority The host with its port.
+ * @returns {boolean}
+ */
+function bypasses(entry, host, authority) {
+  if (entry === '*' || entry === host || entry === authority) return true;
+  // A leading dot is for the domain and what is below it, as for curl; a star is for what is below it.
+  if (entry.startsWith('.')) return host === entry.slice(1) || host.endsWith(entry);
+  if (entry.startsWith('*.')) return host.endsWith(entry.slice(1));
+  return entry.includes('-') && isIPv4(host) && isInRange(host, entry);
+}
+
+/** @param {string} range Such as 192.168.1.0-192.168.1.255. */
+function isInRange(host, range) {
+  const [first, last] = range.split('-', 2).map((address) => address.trim());
+  if (!isIPv4(first) || !isIPv4(last)) return false;
+  const number = numberOf(host);
+  return number >= numberOf(first) && number <= numberOf(last);
+}
+
+function numberOf(address) {
+  return address.split('.').reduce((number, octet) => number * 256 + Number(octet), 0);
+}
+
+/**
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} protocol Of the requests.
+ * @returns {string|undefined} The proxy that the environment names for them; lower case comes first.
+ */
+function proxyUrlOf(env, protocol) {
+  if (protocol !== 'http:' && protocol !== 'https:') return undefined;
+  return protocol === 'https:' ? env.https_proxy || env.HTTPS_PROXY : env.http_proxy || env.HTTP_PROXY;
+}
+
+/**
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} protocol Of the requests.
+ * @returns {ProxyConfig|undefined} Undefined also for a proxy that speaks something else, which is for others to use.
+ */
+function readConfig(env, protocol) {
+  const url = proxyUrlOf(env, protocol);
+  if (!url) return undefined;
+  // The parser of URLs would take them out, and go on with something that nobody has written.
+  if (/[\r\n]/.test(url)) throw invalidConfig(url);
+  if (!url.startsWith('http://') && !url.startsWith('https://')) return undefined;
+  return new ProxyConfig(url, env.no_proxy || env.NO_PROXY);
+}
+
+/**
+ * Runs the constructor of Node's agent, and keeps `proxyEnv` from it: of that, a newer one makes a configuration for
+ * connections of its own, and an older one nothing.
+ * @param {Function} NodeAgent
+ * @param {import('node:http').Agent} agent
+ * @param {import('node:http').AgentOptions} [options]
+ * @returns {ProxyConfig|undefined}
+ */
+function constructAgent(NodeAgent, agent, options) {
+  const proxyEnv = options?.proxyEnv;
+  if (typeof proxyEnv !== 'object' || proxyEnv === null) {
+    NodeAgent.call(agent, options);
+    return undefined;
+  }
+  NodeAgent.call(agent, { ...options, proxyEnv: undefined });
+  agent.options.proxyEnv = proxyEnv;
+  return readConfig(proxyEnv, agent.protocol);
+}
+
+/**
+ * @param {ProxyConfig} config
+ * @param {object} options Of a connection.
+ * @returns {boolean} Whether it goes to the proxy.
+ */
+function usesProxy(config, options) {
+  // No proxy gets to a Unix domain socket.
+  return !options.socketPath && config.shouldUseProxy(options.host || 'localhost', options.port);
+}
+
+/**
+ * @param {ProxyConfig} config
+ * @param {object} options Of the connection that was asked for.
+ * @returns {object} Those of one to the proxy instead.
+ */
+function connectionOptionsOf(config, { keepAlive, keepAliveInitialDelay, noDelay, timeout }) {
+  const { host, port } = config.proxyConnectionOptions;
+  const options = { host, port, keepAlive, keepAliveInitialDelay, noDelay, timeout };
+  // RFC 6066, section 3: an address is no server name.
+  if (config.protocol === 'https:' && !isIP(host)) options.servername = host;
+  return options;
+}
+
+/**
+ * @param {{ globalAgent: import('node:http').Agent }} module node:http or node:https
+ * @returns {NodeJS.ProcessEnv|undefined} `proxyEnv` for our global agent: that of Node's, which looks at
+ *   NODE_USE_ENV_PROXY and --use-env-proxy.
+ */
+function globalProxyEnv({ globalAgent }) {
+  if (isKnownToNode) return globalAgent?.options?.proxyEnv;
+  return process.env.NODE_USE_ENV_PROXY === '1' ? process.env : undefined;
+}
+
+module.exports = {
+  connectionOptionsOf,
+  constructAgent,
+  globalProxyEnv,
+  isKnownToNode,
+  kProxyConfig,
+  kTunnel,
+  proxyUrlOf,
+  usesProxy,
+};

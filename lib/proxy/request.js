@@ -1,0 +1,144 @@
+'use strict';
+
+/**
+ * What a request for http says to a proxy: its target in absolute-form, with fields for the proxy (RFC 9112, section
+ * 3.2.2). Requests for https do not come here; they go through a tunnel (proxy-tunnel.js).
+ */
+
+const { invalidArgValue } = require('../node/errors');
+const { kProxyRewrittenToAbsolute } = require('../node/internals');
+const { kProxyConfig, usesProxy } = require('./config');
+const { validatePort } = require('../node/validators');
+
+/**
+ * @param {import('node:http').Agent} agent One with a configuration.
+ * @param {object} options Of the request's connection.
+ * @returns {boolean} Whether a request goes to the agent's proxy.
+ */
+function isProxied(agent, options) {
+  if ((options.protocol || agent.protocol) !== 'http:') return false;
+  // As for the connection: what the agent says comes over what the request says.
+  return usesProxy(agent[kProxyConfig], { ...options, ...agent.options });
+}
+
+/**
+ * Makes a request one to the agent's proxy. It is checked before it is changed.
+ * @param {import('../request/client-request').ClientRequest} req
+ * @param {{ host: string, port: string|number }} origin
+ * @param {unknown} [host] `Host` as the user has set it.
+ * @param {unknown[]} [list] The header fields, if they were given as a list.
+ * @returns {unknown[]|undefined} The list to send.
+ */
+function rewrite(req, origin, host, list) {
+  const { auth } = req.agent[kProxyConfig];
+  const fields = [['proxy-connection', req.shouldKeepAlive ? 'keep-alive' : 'close']];
+  if (auth) fields.unshift(['proxy-authorization', auth]);
+
+  // RFC 9112, section 3.2.2: these two have a form of their own.
+  const hasOwnForm = req.method === 'CONNECT' || (req.method === 'OPTIONS' && req.path === '*');
+  const base = hasOwnForm ? undefined : baseOf(origin);
+  if (base) {
+    if (list) checkHostOfList(list, base);
+    else if (host !== undefined) checkHost(host, base);
+    const target = targetOf(String(req.path), base);
+    if (!list && (req.getHeader('host') ?? base.host) !== base.host) req.setHeader('Host', base.host);
+    req.path = target.href;
+    if (kProxyRewrittenToAbsolute) req[kProxyRewrittenToAbsolute] = true;
+  }
+  if (list) return addToList(list, fields);
+  for (const [name, value] of fields) req.setHeader(name, value);
+  return undefined;
+}
+
+/** @returns {URL} The root of an origin. */
+function baseOf({ host, port }) {
+  validatePort(port, 'options.port');
+  const isIPv6 = host.indexOf(':') !== host.lastIndexOf(':') && !host.startsWith('[');
+  const base = new URL(`http://${isIPv6 ? `[${host}]` : host}`);
+  // Whatever else a URL can have would make the proxy ask somebody else than NO_PROXY was asked about.
+  if (base.username || base.password || base.port || !isRoot(base)) {
+    throw invalidArgValue('options.host', host, 'must be a host name or an address');
+  }
+  base.port = port;
+  return base;
+}
+
+/** RFC 9112, section 3.2: `Host` has to be that of the target. */
+function checkHost(host, base) {
+  let url;
+  try {
+    url = new URL(`http://${host}`);
+  } catch {
+    // Not a host at all.
+  }
+  if (!url || url.username || url.password || !isRoot(url) || url.host !== base.host) throw otherHost(host, base);
+}
+
+function isRoot({ pathname, search, hash }) {
+  return pathname === '/' && search === '' && hash === '';
+}
+
+/** A list is sent as it is, so `Host` has to be right to the letter. */
+function checkHostOfList(list, base) {
+  const hosts = pairsOf(list).filter(([name]) => String(name).toLowerCase() === 'host');
+  if (hosts.length > 1) {
+    throw invalidArgValue('options.headers', '(redacted)', 'must not contain duplicate Host headers');
+  }
+  if (hosts.length === 1 && String(hosts[0][1]) !== base.host) throw otherHost(String(hosts[0][1]), base);
+}
+
+function otherHost(host, base) {
+  return invalidArgValue('Host in options.headers', host, `must match the request authority (${base.host})`);
+}
+
+/**
+ * @param {unknown[]} list `[name, value, name, value]`, or `[[name, value], [name, value]]`.
+ * @returns {[unknown, unknown][]}
+ */
+function pairsOf(list) {
+  if (!Array.isArray(list[0])) {
+    return Array.from({ length: list.length >> 1 }, (_, index) => [list[2 * index], list[2 * index + 1]]);
+  }
+  list.forEach((pair, index) => {
+    if (Array.isArray(pair)) return;
+    throw invalidArgValue(`options.headers[${index}]`, typeof pair,
+      'must be an array when headers is passed as an array of pairs');
+  });
+  return list;
+}
+
+/** Node sends a list without the fields for the proxy, which then answers 407; we add those that it does not have. */
+function addToList(list, fields) {
+  const names = new Set(pairsOf(list).map(([name]) => String(name).toLowerCase()));
+  const missing = fields.filter(([name]) => !names.has(name));
+  return [...list, ...(Array.isArray(list[0]) ? missing : missing.flat())];
+}
+
+/**
+ * @param {string} path Of the request, or a whole URL of the same origin.
+ * @param {URL} base
+ * @returns {URL}
+ */
+function targetOf(path, base) {
+  let target;
+  try {
+    target = new URL(path);
+  } catch {
+    if (path.startsWith('/')) return new URL(base.origin + path);
+    throw invalidArgValue('options.path', path, 'must be in absolute-form or start with /');
+  }
+  if (target.username || target.password) {
+    target.username = '';
+    target.password = '';
+    throw invalidArgValue('options.path', target.href, 'must not contain userinfo, use options.auth instead');
+  }
+  if (target.protocol !== 'http:') {
+    throw invalidArgValue('options.path', target.protocol, 'must use http: scheme when specified as an absolute URL');
+  }
+  if (target.host !== base.host) {
+    throw invalidArgValue('options.path', target, `must match the request authority (${base.host})`);
+  }
+  return target;
+}
+
+module.exports = { isProxied, rewrite };

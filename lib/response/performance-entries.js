@@ -1,0 +1,70 @@
+'use strict';
+
+/**
+ * `HttpClient` entries of perf_hooks (https://nodejs.org/api/perf_hooks.html#performanceentrydetail).
+ *
+ * Node gives no way to make an entry of type `http`. Its own request, whose `_finish` ours calls, starts one in a
+ * property of the request; its own response to a server's request ends one that lies in a property of that. Both
+ * are found by letting Node make them once, with an observer that is gone again at once.
+ */
+
+const { PerformanceObserver } = require('node:perf_hooks');
+
+const { symbolOf, unseen } = require('../node/internals');
+const { http } = require('../node/modules');
+
+/** Node's own, whatever has been put into its place since. */
+const { finishRequest, kRequestEntry, kResponseEntry, kSocket } = unseen(learn);
+const finishResponse = http.ServerResponse.prototype._finish;
+
+function learn() {
+  const finish = http.ClientRequest.prototype._finish;
+  const observer = new PerformanceObserver(() => {});
+  observer.observe({ entryTypes: ['http'] });
+  try {
+    const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
+    const req = new http.ClientRequest({ agent });
+    const res = new http.ServerResponse({ method: 'GET' });
+    req.socket = {};
+    finish.call(req);
+    return {
+      finishRequest: finish,
+      kRequestEntry: symbolOf(req, 'ClientRequestStatistics'),
+      kResponseEntry: symbolOf(res, 'ServerResponseStatistics'),
+      kSocket: symbolOf(req, 'kSocket'),
+    };
+  } finally {
+    observer.disconnect();
+  }
+}
+
+/**
+ * Tells diagnostics_channel, perf_hooks and trace events that a request is out.
+ * @param {import('../request/client-request').ClientRequest} req
+ */
+function start(req) {
+  finishRequest.call(req);
+}
+
+/**
+ * Ends the entry of a request whose response has come.
+ * @param {import('../request/client-request').ClientRequest} req
+ * @param {import('./client-response').ClientResponse} res
+ */
+function stop(req, res) {
+  const entry = req[kRequestEntry];
+  if (entry === undefined) return;
+  const socket = {};
+  // As much of a server's response as `_finish` looks at.
+  finishResponse.call({
+    [kResponseEntry]: entry,
+    [kSocket ?? 'socket']: socket,
+    socket,
+    statusCode: res.statusCode,
+    statusMessage: res.statusMessage,
+    getHeaders: () => res.headers,
+    emit() {},
+  });
+}
+
+module.exports = { start, stop };

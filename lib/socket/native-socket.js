@@ -1,0 +1,271 @@
+'use strict';
+
+/**
+ * NativeSocket: the net.Socket of one Rust connection.
+ *
+ * While HTTP is spoken, reading and writing go through its NativeHandle. After an upgrade or a CONNECT it gets a
+ * handle of libuv on the same descriptor and is then a net.Socket like any other, which `tls.connect({ socket })`,
+ * `child.send()` and everything else can use.
+ */
+
+const { OutgoingMessage } = require('node:http');
+const net = require('node:net');
+
+const { sendKeptWrites } = require('./kept-writes');
+const { kReinitializeHandle } = require('../node/internals');
+const { NativeHandle } = require('./native-handle');
+const responseEvents = require('../response/response-events');
+
+const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
+
+/** What the constructors of net.Socket and of the streams below it look at, and few connections have. */
+const RARE_OPTIONS = [
+  'allowHalfOpen', 'blockList', 'captureRejections', 'construct', 'defaultEncoding', 'destroy', 'final',
+  'highWaterMark', 'objectMode', 'pauseOnCreate', 'read', 'readable', 'readableHighWaterMark', 'readableObjectMode',
+  'signal', 'typeOfService', 'writable', 'writableHighWaterMark', 'writableObjectMode', 'write', 'writev',
+];
+
+/**
+ * Those options of a connection that its socket must be made with. Net copies what it is given, which is slow: 8 µs in
+ * the V8 of Node 20, as much as the rest of a socket.
+ * @param {import('node:net').SocketConstructorOpts} options
+ * @returns {import('node:net').SocketConstructorOpts|undefined} Undefined if what most connections have can be set
+ *   afterwards.
+ */
+function constructorOptions(options) {
+  const { encoding, keepAliveInitialDelay } = options;
+  let picked;
+  for (const name of RARE_OPTIONS) {
+    const value = options[name];
+    if (value !== undefined) (picked ??= {})[name] = value;
+  }
+  // Agents say null.
+  if (encoding) (picked ??= {}).encoding = encoding;
+  // What is wrong with it is net's to say.
+  if (keepAliveInitialDelay !== undefined && typeof keepAliveInitialDelay !== 'number') {
+    (picked ??= {}).keepAliveInitialDelay = keepAliveInitialDelay;
+  }
+  return picked;
+}
+
+class NativeSocket extends net.Socket {
+  /** @param {import('node:net').SocketConstructorOpts} options */
+  constructor(options) {
+    super(constructorOptions(options));
+    const { noDelay, keepAlive, keepAliveInitialDelay } = options;
+    // Without a handle they only note what is to be done when it is connected.
+    if (noDelay) setNoDelay.call(this, true);
+    if (keepAlive) setKeepAlive.call(this, true, Math.max(keepAliveInitialDelay ?? 0, 0));
+    const handle = new NativeHandle();
+    handle.socket = this;
+    reinitializeHandle.call(this, handle);
+    this.lastAcknowledged = 0;
+  }
+
+  /** Whether the I/O thread has the connection. */
+  get isNative() {
+    return this._handle instanceof NativeHandle;
+  }
+
+  connect(...arguments_) {
+    super.connect(...arguments_);
+    // Undoes what net does to a socket whose `write` is not its own, lest it be a used one that has ended.
+    this.write = NativeSocket.prototype.write;
+    return this;
+  }
+
+  /** Net's way to another handle, between two attempts of Happy Eyeballs: ours gets one of its own kind. */
+  [kReinitializeHandle](handle) {
+    if (this.isNative && this.connecting) {
+      handle.close();
+      const replacement = new NativeHandle();
+      replacement.socket = this;
+      this._handle.handOver(replacement);
+      return reinitializeHandle.call(this, replacement);
+    }
+    return reinitializeHandle.call(this, handle);
+  }
+
+  /**
+   * Goes on as a socket of libuv, which reads on like any other: the end of the peer is noticed without a reader, and
+   * the process stays alive for it.
+   * @param {number} descriptor
+   */
+  becomeLibuv(descriptor) {
+    const { bytesRead, bytesWritten, shutdownRequest } = this._handle;
+    this._handle.shutdownRequest = null;
+    const carrier = new net.Socket({ fd: descriptor, manualStart: true, readable: true, writable: true });
+    const handle = carrier._handle;
+    carrier._handle = null;
+    // Counters of a libuv handle start at 0; those of the socket go on.
+    offsetCounter(handle, 'bytesRead', bytesRead);
+    offsetCounter(handle, 'bytesWritten', bytesWritten);
+    const unreferenced = !this._handle.hasRef();
+    const { ending, ended, finalCalled, prefinished, finished } = this._writableState;
+    reinitializeHandle.call(this, handle);
+    // Which makes the socket as new. What it has ended, or is about to, stays so.
+    Object.assign(this._writableState, { ending, ended, finalCalled, prefinished, finished });
+    handle.reading = false;
+    if (unreferenced) handle.unref();
+    if (shutdownRequest) shutDown(handle, shutdownRequest);
+    // Starts libuv's reading.
+    this.read(0);
+  }
+
+  /**
+   * Goes on after `becomeLibuv` for somebody who wants the bytes themselves.
+   * @param {Buffer} head What has been read and not decoded.
+   */
+  goOn(head) {
+    const req = this._httpMessage;
+    if (req instanceof OutgoingMessage && req.adoptStream) req.adoptStream(this);
+    if (head.length > 0) this.push(head);
+  }
+
+  /**
+   * Somebody listens to the bytes, which the I/O thread does not give: libuv has to read them. Too late once the
+   * response has begun; then the listener hears of what follows it.
+   */
+  on(name, listener) {
+    if ((name === 'data' || name === 'readable') && this.isNative) this._handle.release();
+    return super.on(name, listener);
+  }
+
+  /**
+   * Counts the reader of a response in, which with libuv would be a listener: node-fetch and others tell a body that
+   * was cut from a whole one by it.
+   */
+  listenerCount(name, ...rest) {
+    const count = super.listenerCount(name, ...rest);
+    return name === 'data' && responseEvents.isReading(this) ? count + 1 : count;
+  }
+
+  addListener(name, listener) {
+    return this.on(name, listener);
+  }
+
+  pause() {
+    if (!this.isNative) return super.pause();
+    this._handle.pauseReading();
+    return this._handle.releasing ? super.pause() : this;
+  }
+
+  resume() {
+    if (!this.isNative) return super.resume();
+    this._handle.resumeReading();
+    return this._handle.releasing ? super.resume() : this;
+  }
+
+  resetAndDestroy() {
+    if (!this.isNative) return super.resetAndDestroy();
+    if (this.connecting) this.once('connect', () => this._reset());
+    else this._reset();
+    return this;
+  }
+
+  /**
+   * Writes. Where nothing waits before it, a chunk goes to the staging buffer at once: the buffer is what a cork is
+   * for, and the caller may change or transfer its bytes when this returns.
+   */
+  write(chunk, encoding, callback) {
+    if (!canWriteDirectly(this, chunk)) return super.write(chunk, encoding, callback);
+    if (this._handle.isBehind(chunk.length)) {
+      // The Writable waits for the kernel, but need not wait for the end of the tick to hand the bytes over.
+      const corks = this.writableCorked;
+      for (let i = 0; i < corks; i++) this.uncork();
+      const below = super.write(chunk, encoding, callback);
+      for (let i = 0; i < corks; i++) this.cork();
+      return below;
+    }
+    if (typeof encoding === 'function') {
+      callback = encoding;
+      encoding = undefined;
+    }
+    this._unrefTimer();
+    this._handle.write(chunk, encoding || 'utf8', noop);
+    if (typeof callback === 'function') process.nextTick(callback, null);
+    return true;
+  }
+
+  /**
+   * Writes what a request has kept back until it had a socket, as so many calls of `write` would.
+   * @param {import('./kept-writes').Write[]} writes
+   * @returns {boolean} False where `write` has to be called: nothing has been done then.
+   */
+  writeKept(writes) {
+    // Somebody who has put something into the place of `write` wants to see each.
+    if (this.write !== NativeSocket.prototype.write || !canWriteDirectly(this, '')) return false;
+    if (!sendKeptWrites(this._handle, writes)) return false;
+    this._unrefTimer();
+    for (const { callback } of writes) {
+      if (typeof callback === 'function') process.nextTick(callback, null);
+    }
+    return true;
+  }
+
+  /** Net's writing end. Bytes go to the staging buffer instead of a libuv request. */
+  _writeGeneric(writev, data, encoding, callback) {
+    // While it connects, net's own waits for that and comes back.
+    if (this.connecting || !this.isNative) return super._writeGeneric(writev, data, encoding, callback);
+    this._pendingData = null;
+    this._pendingEncoding = '';
+    this._unrefTimer();
+    const handle = this._handle;
+    if (!writev) return handle.write(data, encoding, callback);
+    const last = data.length - 1;
+    for (let i = 0; i <= last; i++) {
+      const { chunk, encoding: chunkEncoding } = data[i];
+      handle.write(chunk, chunkEncoding, i === last ? callback : undefined);
+    }
+    return undefined;
+  }
+
+  /** As net's: a write that makes progress is activity. */
+  _onTimeout() {
+    const handle = this._handle;
+    if (this.isNative && handle.pendingWrites.length > 0 && handle.acknowledged !== this.lastAcknowledged) {
+      this.lastAcknowledged = handle.acknowledged;
+      this._unrefTimer();
+      return;
+    }
+    super._onTimeout();
+    if (this.isNative) responseEvents.onLateTimeout(this);
+  }
+}
+
+function noop() {}
+
+/**
+ * @param {NativeSocket} socket
+ * @param {unknown} chunk
+ * @returns {boolean} Whether the Writable has nothing to say about a chunk.
+ */
+function canWriteDirectly(socket, chunk) {
+  const { _httpMessage: req, _writableState: state } = socket;
+  return socket.isNative && !socket.connecting && socket.writable && state.length === 0 && !state.errored &&
+    (typeof chunk === 'string' || chunk instanceof Uint8Array) &&
+    !req?.isCorkedByUser;
+}
+
+/** Ends the writing side, which had been asked of the handle before this one, and may have been done there: no harm. */
+function shutDown(handle, request) {
+  request.handle = handle;
+  const error = handle.shutdown(request);
+  // Net looks at no error, but waits for the answer.
+  if (error !== 0) request.oncomplete(error);
+}
+
+/** Adds a constant to a counter of a handle. */
+function offsetCounter(handle, name, offset) {
+  if (offset === 0) return;
+  const prototype = Object.getPrototypeOf(handle);
+  Object.defineProperty(handle, name, {
+    configurable: true,
+    enumerable: true,
+    get() {
+      return Reflect.get(prototype, name, handle) + offset;
+    },
+  });
+}
+
+module.exports = { NativeSocket };
