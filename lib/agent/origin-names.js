@@ -68,7 +68,7 @@ class OriginNames {
     const parts = [authority];
     for (const source of [options, agent.options]) {
       for (const key in source) {
-        if (this.parts.has(key)) parts.push(copyOf(source[key]), key);
+        if (this.parts.has(key)) parts.push(snapshotOf(source[key]), key);
       }
     }
     return parts;
@@ -106,7 +106,7 @@ function originName(agent, getName, options, authority) {
 }
 
 /** A list that somebody changes (of certificates, say) is another one. */
-function copyOf(value) {
+function snapshotOf(value) {
   return Array.isArray(value) ? [...value] : value;
 }
 

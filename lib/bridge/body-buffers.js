@@ -6,7 +6,7 @@
  * in progress. The other half is src/bridge/body_buffers.rs.
  */
 
-const { copyOf } = require('../socket/read-backlog');
+const { copyToOwnMemory } = require('./own-memory');
 
 /** Bytes of a piece: what the I/O thread reads at once, and the most that a user gets at once. */
 const PIECE = 64 * 1024;
@@ -50,7 +50,7 @@ class BodyBuffers {
         return buffer;
       }
       // The rest would be kept with them.
-      const chunk = copyOf(buffer, 0, length);
+      const chunk = copyToOwnMemory(buffer, 0, length);
       this.native.reuseBody(place);
       return chunk;
     } catch (error) {

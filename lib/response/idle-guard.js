@@ -76,8 +76,8 @@ function leave(socket) {
 
 /**
  * @param {import('node:stream').Duplex} socket
- * @returns {import('../request/client-request').ClientRequest|null|undefined} The request whose exchange is under way. In
- *   `_httpMessage` is the last one for a while longer, or one of Node's own client, which has listeners of its own.
+ * @returns {import('../request/client-request').ClientRequest|null|undefined} The request whose exchange is under way.
+ *   In `_httpMessage` is the last one for a while longer, or one of Node's own client, which has listeners of its own.
  */
 function requestOf(socket) {
   return socket[kRests] ? null : socket._httpMessage;

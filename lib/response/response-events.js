@@ -194,7 +194,7 @@ const SHORT = 48;
 /** From here on a piece has memory of its own, whatever the size of Node's pool is. */
 const OWN_FROM = 16 * 1024;
 
-function copyOf(slab, start, end) {
+function chunkOf(slab, start, end) {
   const length = end - start;
   const copy = length >= OWN_FROM ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
   if (length > SHORT) slab.copy(copy, 0, start, end);
@@ -208,7 +208,7 @@ function onData(socket, slab, start, end) {
   if (!res || res._dumped || res[kSkip]) return;
   // Not a view: the slab is written again, and whoever transfers a chunk's memory (a ReadableStream of bytes does) must
   // not take other chunks and records along.
-  const chunk = copyOf(slab, start, end);
+  const chunk = chunkOf(slab, start, end);
   pushBody(socket, res, chunk);
 }
 

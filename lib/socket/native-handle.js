@@ -17,8 +17,9 @@ const { onConnectFailed } = require('./connect-failure');
 const counts = require('../bridge/counts');
 const { createError, parseError, systemError } = require('../node/errors');
 const { finishClose, onShutdown, shutdownSoon } = require('./handle-close');
+const { copyToOwnMemory } = require('../bridge/own-memory');
 const { command, event, isRead } = require('../bridge/records');
-const { copyOf, isOfStream, runBacklog } = require('./read-backlog');
+const { isOfStream, runBacklog } = require('./read-backlog');
 const responseEvents = require('../response/response-events');
 const { ASK_AFTER, SMALLEST, writeWindow } = require('./write-window');
 
@@ -361,7 +362,7 @@ class NativeHandle {
     if (this.withholding && isOfStream(opcode)) {
       if (this.backlog === NONE) this.backlog = [];
       // A piece of a large body has memory of its own already.
-      this.backlog.push({ opcode, flags, bytes: opcode === event.BODY ? slab : copyOf(slab, start, end) });
+      this.backlog.push({ opcode, flags, bytes: opcode === event.BODY ? slab : copyToOwnMemory(slab, start, end) });
       return undefined;
     }
     return this.dispatch(opcode, flags, slab, words, start, end);

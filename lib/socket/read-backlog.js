@@ -16,13 +16,6 @@ function isOfStream(opcode) {
   return (opcode >= event.READ && opcode <= event.READ_ERROR) || opcode === event.RELEASED || opcode === event.BODY;
 }
 
-/** A copy with memory of its own, so that it is aligned. */
-function copyOf(slab, start, end) {
-  const bytes = Buffer.allocUnsafeSlow(end - start);
-  slab.copy(bytes, 0, start, end);
-  return bytes;
-}
-
 /** Delivers what was kept back, one read at a time, until the reader pauses again. */
 function runBacklog(handle) {
   if (handle.paused || handle.silenced || handle.backlog.length === 0) return;
@@ -47,4 +40,4 @@ function dispatchBacklog(handle) {
   }
 }
 
-module.exports = { copyOf, isOfStream, runBacklog };
+module.exports = { isOfStream, runBacklog };
