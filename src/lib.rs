@@ -1,9 +1,17 @@
 //! ferrequest: Node's `http.request`, forged in Rust.
 //!
-//! - [`codec`]: HTTP/1.1 responses from bytes; pure, no I/O, no unsafe.
-//! - [`connection`]: sockets on the I/O thread, a task each; bytes through the codec to events.
-//! - [`bridge`]: the I/O thread, the two queues between it and JavaScript, and the exports.
+//! The rooms are divided by the thread that runs them:
+//!
+//! | room | owns | runs on | may import |
+//! |---|---|---|---|
+//! | [`codec`] | HTTP/1.1 responses from bytes | any thread | nothing |
+//! | [`records`] | the layout of what travels between Rust and JavaScript | any thread | `codec` |
+//! | [`shared`] | what both threads touch: queues, wakes, buffers, lent connections | both threads | `codec`, `records` |
+//! | [`io`] | sockets, a task each | the I/O thread | `codec`, `records`, `shared` |
+//! | [`javascript`] | the exports, and what the JavaScript thread does itself | the JavaScript thread | all; of `io` only what starts the thread |
 
-pub mod bridge;
 pub mod codec;
-pub mod connection;
+pub mod io;
+pub mod javascript;
+pub mod records;
+pub mod shared;

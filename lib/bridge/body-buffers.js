@@ -3,7 +3,7 @@
 /**
  * Buffers that the I/O thread reads the pieces of large bodies into, and that users then get as they are: without them
  * such a piece is copied twice. They are laid out when a body turns out to be large, and taken back when no request is
- * in progress. The other half is src/bridge/body_buffers.rs.
+ * in progress. The other half is src/shared/body_buffers.rs.
  */
 
 const { copyToOwnMemory } = require('./own-memory');

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * The record layout that both queues share: the JavaScript half of src/bridge/records.rs, which explains it.
+ * The record layout that both queues share: the JavaScript half of src/records/layout.rs, which explains it.
  * `__test__/records.test.js` proves that the two agree.
  */
 

@@ -161,7 +161,7 @@ function addLocalSide(error, local) {
 }
 
 /**
- * What the decoder refused, from a PARSE_ERROR record; the layout is in src/bridge/records.rs.
+ * What the decoder refused, from a PARSE_ERROR record; the layout is in src/records/layout.rs.
  * @param {Buffer} slab
  * @param {Int32Array} words The same memory.
  * @param {number} start

@@ -66,7 +66,7 @@ class ClientResponse extends IncomingMessage {
 }
 
 /**
- * Makes the response that a HEAD or INFORMATION record describes; the layout is in src/bridge/records.rs.
+ * Makes the response that a HEAD or INFORMATION record describes; the layout is in src/records/layout.rs.
  * @param {import('../request/client-request').ClientRequest} req
  * @param {number} flags
  * @param {Buffer} slab

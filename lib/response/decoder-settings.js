@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a request asks of the decoder: as numbers, in the way of the REQUEST command of src/bridge/records.rs. */
+/** What a request asks of the decoder: as numbers, in the way of the REQUEST command of src/records/layout.rs. */
 
 const http = require('node:http');
 

@@ -343,7 +343,7 @@ class NativeHandle {
   // --- What the bridge calls ---
 
   /**
-   * Takes one event record; the layout is in src/bridge/records.rs.
+   * Takes one event record; the layout is in src/records/layout.rs.
    * @param {number} opcode
    * @param {number} flags
    * @param {Buffer} slab

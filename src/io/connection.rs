@@ -1,0 +1,478 @@
+//! One connection: what JavaScript commands, and the task that waits for its socket.
+//!
+//! ```text
+//!            connect                            idle, few requests at a time
+//!  Waiting ──────────> Connecting ──────────> Open <────────────────────> Lent
+//!     │                    │   ▲               │ │
+//!     │                    │   └───────────────┘ │
+//!     │                    │  first byte of a request
+//!     │                    │  on a dead connection
+//!     │                    ▼                     ▼
+//!     └───────> Lost (failed, ended, given away) ──close──> Closed
+//! ```
+//!
+//! Only JavaScript closes a connection; until it does, a lost one stays as it is, so that an id
+//! never means two connections.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::connect::{ConnectError, Connecting, Target};
+use super::outlet::{Outlet, note_work};
+use super::reader::{self, Exchange, Progress};
+use super::socket_options::SocketOptions;
+use super::state::{Phase, Shutdown, State};
+use super::write_queue::Flushed;
+use crate::records::decoding;
+use crate::records::{self, event};
+use crate::shared::completions::Counters;
+
+/// Reads in a row before other connections get their turn.
+const READS_A_TURN: usize = 4;
+
+/// Why reading stopped.
+#[derive(PartialEq, Eq)]
+enum Reads {
+    /// Nothing more is there, or wanted.
+    Done,
+    /// More may be there; the task goes on when it is its turn, or when JavaScript has taken some.
+    Deferred,
+}
+
+/// A connection, shared by its task and the registry.
+pub struct Connection {
+    pub(super) id: u32,
+    pub(super) outlet: Rc<Outlet>,
+    pub(super) state: RefCell<State>,
+    /// Whether the registry has it in its list of those to flush.
+    pub unsent: Cell<bool>,
+    #[cfg(test)]
+    panics: Cell<bool>,
+}
+
+/// What JavaScript commands.
+impl Connection {
+    /// A connection that does nothing yet.
+    pub fn new(id: u32, outlet: Rc<Outlet>) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            outlet,
+            state: RefCell::new(State::new()),
+            unsent: Cell::new(false),
+            #[cfg(test)]
+            panics: Cell::new(false),
+        })
+    }
+
+    /// Starts connecting; `bound` is a socket with a local address.
+    pub fn connect(&self, target: Target, bound: Option<OwnedFd>) {
+        let mut state = self.state.borrow_mut();
+        if matches!(state.phase, Phase::Waiting) {
+            state.target = Some(target);
+            self.start_connect(&mut state, bound);
+        }
+    }
+
+    /// Fails without trying, for an address that is none.
+    pub fn refuse(&self, errno: i32) {
+        let error = ConnectError {
+            errno,
+            at_once: true,
+        };
+        self.connect_failed(&mut self.state.borrow_mut(), &error);
+    }
+
+    /// Arms the decoder for the response to a request whose bytes follow.
+    pub fn request(&self, flags: u32, max_header_size: u32, llhttp: u32) {
+        let (options, method) = decoding::decoder_settings(flags, max_header_size, llhttp);
+        let mut state = self.state.borrow_mut();
+        state.decoder.arm(options, method);
+        state.armed = true;
+        state.reused = matches!(state.phase, Phase::Open(_));
+        state.used = true;
+        state.replaced = false;
+        state.writes.begin_request();
+    }
+
+    /// Appends bytes, of which the first `sent` are out already; [`Self::flush`] sends the others.
+    pub fn write(&self, bytes: &[u8], sent: usize, acknowledge: bool) {
+        let (done, rest) = bytes.split_at(sent.min(bytes.len()));
+        let writes = &mut self.state.borrow_mut().writes;
+        writes.note_sent(done.len());
+        writes.push(rest, acknowledge);
+    }
+
+    /// As [`Self::write`], without a copy.
+    pub fn write_owned(&self, bytes: Vec<u8>, acknowledge: bool) {
+        let writes = &mut self.state.borrow_mut().writes;
+        writes.push_owned(bytes, acknowledge);
+    }
+
+    /// Ends the writing side after everything queued; [`Self::flush`] does it.
+    pub fn shutdown(&self, acknowledge: bool) {
+        self.state.borrow_mut().shutdown = Some(Shutdown { acknowledge });
+    }
+
+    /// Stops or continues reading.
+    pub fn pause(&self, paused: bool) {
+        let mut state = self.state.borrow_mut();
+        state.paused = paused;
+        if !paused {
+            state.wake();
+        }
+    }
+
+    /// Changes socket options, now or when connected.
+    pub fn set_options(&self, change: impl Fn(&mut SocketOptions)) {
+        let mut state = self.state.borrow_mut();
+        change(&mut state.options);
+        if let Phase::Open(stream) = &state.phase {
+            let mut changed = SocketOptions::default();
+            change(&mut changed);
+            changed.apply(stream);
+        }
+    }
+
+    /// Gives the descriptor away once everything queued is out and no response is under way.
+    pub fn release(&self) {
+        self.state.borrow_mut().release.get_or_insert_default();
+        self.flush();
+    }
+
+    /// Sends what is queued, as far as the kernel takes it, and closes at once.
+    pub fn close(&self, reset: bool) {
+        let mut state = self.state.borrow_mut();
+        if !reset && !state.has_unread() {
+            // A half-close that has not been done yet: the close does the same to the peer, and there is
+            // nobody left who could ask whether it is done.
+            state.shutdown = None;
+        }
+        self.flush_state(&mut state);
+        if let (true, Phase::Open(stream) | Phase::Lost(Some(stream))) = (reset, &state.phase) {
+            stream.reset_on_close();
+        }
+        state.phase = Phase::Closed;
+        state.writes.clear();
+        state.wake();
+        // One that was not taken: JavaScript has closed without wanting it.
+        drop(self.outlet.completions().take_descriptor(self.id));
+        self.emit(event::CLOSED, 0, &[]);
+    }
+
+    /// Sends what is queued, as far as the kernel takes it, and does what waits for that.
+    pub fn flush(&self) {
+        self.unsent.set(false);
+        let mut state = self.state.borrow_mut();
+        if self.flush_state(&mut state) == Flushed::Blocked {
+            state.wake();
+        }
+        self.lend(&mut state);
+    }
+
+    /// Looks at the state. A task that has panicked in the middle of a change has none to look at.
+    pub fn ask<T: Default>(&self, question: impl FnOnce(&State) -> T) -> T {
+        let state = self.state.try_borrow();
+        state.map(|state| question(&state)).unwrap_or_default()
+    }
+
+    /// Makes the task panic.
+    #[cfg(test)]
+    pub fn panic_in_task(&self) {
+        self.panics.set(true);
+        self.state.borrow().wake();
+    }
+
+    /// Gives the connection up after a panic: what its state is worth is not known.
+    pub fn fail(&self) {
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.phase = Phase::Lost(None);
+            state.writes.clear();
+        }
+        self.emit(event::FAILED, 0, &[]);
+    }
+}
+
+/// What its task does.
+impl Connection {
+    /// Waits for the socket until the connection is closed.
+    pub async fn run(self: Rc<Self>) {
+        std::future::poll_fn(|context| self.poll(context)).await;
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        note_work();
+        #[cfg(test)]
+        assert!(!self.panics.get(), "a test asked for this panic");
+        let mut state = self.state.borrow_mut();
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        if let Phase::Connecting(connecting) = &mut state.phase {
+            match connecting.poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => self.connected(&mut state),
+                Poll::Ready(Err(error)) => self.connect_failed(&mut state, &error),
+            }
+        }
+        while self.flush_state(&mut state) == Flushed::Blocked {
+            let Phase::Open(stream) = &state.phase else {
+                break;
+            };
+            if stream.poll_write_ready(context).is_pending() {
+                break;
+            }
+            state.attached = false;
+        }
+        if self.poll_reads(&mut state, context) == Reads::Done
+            && let Some(errno) = state.write_error.take()
+        {
+            self.lose(&mut state, errno);
+        }
+        self.lend(&mut state);
+        if matches!(state.phase, Phase::Closed) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn poll_reads(&self, state: &mut State, context: &mut Context<'_>) -> Reads {
+        for _ in 0..READS_A_TURN {
+            if state.read_ended || (state.paused && !self.hears_end(state, context)) {
+                return Reads::Done;
+            }
+            if self.outlet.throttle(context.waker(), &mut state.round) {
+                return Reads::Deferred;
+            }
+            if state.is_replaceable() {
+                self.watch(state, context);
+                return Reads::Done;
+            }
+            let State {
+                phase: Phase::Open(stream),
+                armed,
+                decoder,
+                writes,
+                ..
+            } = state
+            else {
+                return Reads::Done;
+            };
+            let exchange = Exchange {
+                armed,
+                decoder,
+                written: writes.written(),
+            };
+            match reader::poll_read(stream, context, self.id, &self.outlet, exchange) {
+                Poll::Pending => return Reads::Done,
+                // As much as a turn of others: it is over.
+                Poll::Ready(Ok(Progress::ReadBody)) => {
+                    self.progress(state, Progress::Read);
+                    break;
+                }
+                Poll::Ready(Ok(progress)) => self.progress(state, progress),
+                Poll::Ready(Err(error)) => {
+                    let flags = if state.armed { 0 } else { event::IDLE };
+                    self.read_failed(state, &error, flags);
+                }
+            }
+        }
+        // More may wait; let other connections read first.
+        context.waker().wake_by_ref();
+        Reads::Deferred
+    }
+
+    pub(super) fn progress(&self, state: &mut State, progress: Progress) {
+        match progress {
+            Progress::Read | Progress::ReadBody => {
+                if state.can_release() {
+                    self.flush_state(state);
+                }
+            }
+            Progress::Upgraded(rest) => {
+                state.read_ended = true;
+                state.armed = false;
+                state.release = Some(rest);
+                self.flush_state(state);
+            }
+            Progress::Broken => state.read_ended = true,
+            Progress::Unsolicited => {
+                if !std::mem::replace(&mut state.spoiled, true) {
+                    self.emit(event::EOF, event::IDLE | event::UNSOLICITED, &[]);
+                }
+            }
+            Progress::Ended => {
+                state.read_ended = true;
+                // A reset that a write has reported already looks like an end here. It is none: a body
+                // that the end would complete has been cut.
+                if state.write_error != Some(libc::ECONNRESET) {
+                    reader::end(self.id, &self.outlet, &mut state.armed, &mut state.decoder);
+                }
+            }
+        }
+    }
+
+    pub(super) fn read_failed(&self, state: &mut State, error: &io::Error, flags: u32) {
+        state.read_ended = true;
+        self.emit(event::READ_ERROR, flags, &[&errno(error).to_le_bytes()]);
+    }
+
+    pub(super) fn flush_state(&self, state: &mut State) -> Flushed {
+        if state.is_replaceable() && state.writes.has_request_bytes() && state.is_stale() {
+            self.replace(state);
+        }
+        let State {
+            phase: Phase::Open(stream),
+            writes,
+            attached,
+            write_error: None,
+            ..
+        } = state
+        else {
+            return Flushed::All;
+        };
+        let before = writes.written();
+        let outcome = writes.flush(stream, *attached);
+        let completions = self.outlet.completions();
+        for chunk in writes.take_done() {
+            completions.write_buffers.give_back(chunk);
+        }
+        let sent = writes.written() - before;
+        state.unseen &= sent == 0;
+        Counters::add(&completions.counters.bytes_out, sent);
+        if let Some(total) = writes.take_acknowledgement() {
+            self.emit(event::WRITTEN, 0, &[&(total as f64).to_le_bytes()]);
+        }
+        match outcome {
+            Ok(Flushed::All) => self.after_writes(state),
+            Ok(Flushed::Blocked) => return Flushed::Blocked,
+            Err(error) => self.write_failed(state, &error),
+        }
+        Flushed::All
+    }
+
+    /// Everything queued is out: what waited for that happens now.
+    fn after_writes(&self, state: &mut State) {
+        let Phase::Open(stream) = &state.phase else {
+            return;
+        };
+        if let Some(Shutdown { acknowledge }) = state.shutdown.take() {
+            let errno = stream
+                .shutdown_write()
+                .err()
+                .map_or(0, |error| errno(&error));
+            if acknowledge {
+                self.emit(event::SHUTDOWN_DONE, 0, &[&errno.to_le_bytes()]);
+            }
+        }
+        if !state.can_release() {
+            return;
+        }
+        let rest = state.release.take().unwrap_or_default();
+        match stream.duplicate() {
+            Ok(descriptor) => {
+                state.read_ended = true;
+                self.outlet
+                    .completions()
+                    .keep_descriptor(self.id, descriptor);
+                let written = (state.writes.written() as f64).to_le_bytes();
+                self.emit(event::RELEASED, 0, &[&written, &rest]);
+            }
+            Err(error) => self.read_failed(state, &error, 0),
+        }
+    }
+
+    fn write_failed(&self, state: &mut State, error: &io::Error) {
+        if state.is_replaceable() {
+            self.replace(state);
+            return;
+        }
+        // An answer may have come before the peer closed: the task passes it on first.
+        state.writes.clear();
+        state.write_error = Some(errno(error));
+        state.wake();
+    }
+
+    /// After an error of the writing side.
+    fn lose(&self, state: &mut State, errno: i32) {
+        self.emit(event::WRITE_ERROR, 0, &[&errno.to_le_bytes()]);
+        state.read_ended = true;
+        let phase = std::mem::replace(&mut state.phase, Phase::Closed);
+        state.phase = match phase {
+            Phase::Open(stream) => Phase::Lost(Some(stream)),
+            other => other,
+        };
+    }
+
+    /// Connects again underneath the same socket: the peer had closed an idle connection.
+    fn replace(&self, state: &mut State) {
+        Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
+        state.read_ended = false;
+        state.spoiled = false;
+        state.reused = false;
+        state.replaced = true;
+        state.writes.forget_earlier_requests();
+        if let (Phase::Open(stream), Some(target)) = (&state.phase, &state.target)
+            && target.has_fixed_port()
+        {
+            // The same pair of addresses is free again only when both ends have forgotten it.
+            stream.reset_on_close();
+        }
+        state.phase = Phase::Waiting;
+        self.start_connect(state, None);
+    }
+
+    fn start_connect(&self, state: &mut State, bound: Option<OwnedFd>) {
+        let Some(target) = &mut state.target else {
+            return;
+        };
+        match Connecting::start(target, bound) {
+            Ok(connecting) => {
+                state.phase = Phase::Connecting(connecting);
+                state.wake();
+            }
+            Err(error) => self.connect_failed(state, &error),
+        }
+    }
+
+    fn connected(&self, state: &mut State) {
+        let Phase::Connecting(connecting) = std::mem::replace(&mut state.phase, Phase::Waiting)
+        else {
+            return;
+        };
+        let stream = connecting.into_stream();
+        state.options.apply(&stream);
+        let (port, address) = stream.local_address();
+        let descriptor = stream.descriptor().to_le_bytes();
+        Counters::add(&self.outlet.completions().counters.connections_opened, 1);
+        let flags = if state.replaced { event::AGAIN } else { 0 };
+        let port = u32::from(port).to_le_bytes();
+        self.emit(
+            event::CONNECTED,
+            flags,
+            &[&descriptor, &port, address.as_bytes()],
+        );
+        state.attached = false;
+        state.phase = Phase::Open(stream);
+    }
+
+    fn connect_failed(&self, state: &mut State, error: &ConnectError) {
+        state.phase = Phase::Lost(None);
+        state.writes.clear();
+        let flags = if error.at_once { event::AT_ONCE } else { 0 };
+        self.emit(event::CONNECT_FAILED, flags, &[&error.errno.to_le_bytes()]);
+    }
+
+    fn emit(&self, opcode: u32, flags: u32, payload: &[&[u8]]) {
+        self.outlet
+            .append(|page| records::push(page, opcode, flags, self.id, payload));
+    }
+}
+
+fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
+}

@@ -1,0 +1,34 @@
+//! Connections on the I/O thread: sockets, their tasks, and the commands that drive them.
+//!
+//! ```text
+//! commands ──> registry ──> connection ──write──> stream ──> kernel
+//!                               │  ▲                           │
+//!                               │  └────────── read ───────────┘
+//!                               ▼
+//!                   codec::Decoder ──> reader ──> outlet ──> completions
+//! ```
+//!
+//! Only the I/O thread runs the code here, in one tokio runtime, so connections share state by `Rc`. The room
+//! may import `codec`, `records` and `shared`.
+
+mod connect;
+mod connection;
+mod lent;
+mod outlet;
+mod reader;
+mod registry;
+mod socket_options;
+mod state;
+mod stream;
+pub mod thread;
+mod watch;
+mod write_queue;
+
+pub use connect::{bind, take_over};
+pub use lent::{Lent, Request};
+pub use outlet::{Outlet, flush_all, note_poll};
+pub use reader::READ_SIZE;
+pub use registry::Registry;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,280 @@
+//! All connections of the I/O thread, and the commands that reach them.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::connect::{Target, parse_address, take_over};
+use super::connection::Connection;
+use super::outlet::{Outlet, note_work};
+use super::socket_options::KeepAlive;
+use super::state::State;
+use crate::records::{self, Record, command, event};
+use crate::shared::completions::{Completions, Counters};
+use crate::shared::mailbox::Message;
+
+/// Ids are dense, so one above this is none. It bounds the table, whatever a batch says.
+const MAX_CONNECTIONS: u32 = 1 << 22;
+
+/// The connections of one loaded module; ids are dense, chosen by its JavaScript side.
+struct Channel {
+    outlet: Rc<Outlet>,
+    connections: Vec<Option<Rc<Connection>>>,
+}
+
+/// Every connection, by queue and id.
+#[derive(Default)]
+pub struct Registry {
+    /// By the address of the queue, which its `Arc` keeps unique.
+    channels: HashMap<usize, Channel>,
+    /// Connections with something new to send.
+    unsent: Vec<Rc<Connection>>,
+}
+
+impl Registry {
+    /// Carries out messages in their order. Must run inside the I/O thread's runtime.
+    ///
+    /// What they write is sent at the end, so that a header block and the body behind it go out
+    /// together, in whatever pieces they were handed over.
+    pub fn handle(&mut self, messages: &mut Vec<Message>) {
+        for message in messages.drain(..) {
+            note_work();
+            self.handle_one(message);
+        }
+        self.flush();
+    }
+
+    fn handle_one(&mut self, message: Message) {
+        match message {
+            Message::Batch(completions, batch) => {
+                let Self { channels, unsent } = self;
+                let channel = channel(channels, &completions);
+                records::iter(&batch).for_each(|record| channel.run(&record, 0, unsent));
+                completions.lending.carried_out();
+            }
+            Message::SentBatch(completions, batch, mut sent) => {
+                let Self { channels, unsent } = self;
+                let channel = channel(channels, &completions);
+                Counters::add(&completions.counters.bytes_out, sent as u64);
+                for record in records::iter(&batch) {
+                    channel.run(&record, sent, unsent);
+                    if record.opcode == command::WRITE {
+                        sent = sent.saturating_sub(record.payload.len());
+                    }
+                }
+                completions.lending.carried_out();
+            }
+            Message::Write {
+                completions,
+                connection,
+                bytes,
+                acknowledge,
+            } => {
+                let Self { channels, unsent } = self;
+                if let Some(connection) = channel(channels, &completions).connection(connection) {
+                    guarded(connection, |connection| {
+                        connection.write_owned(bytes, acknowledge);
+                    });
+                    note_unsent(connection, unsent);
+                }
+                completions.lending.carried_out();
+            }
+            Message::Return(completions, lent) => {
+                let channel = channel(&mut self.channels, &completions);
+                if let Some(connection) = channel.connection(lent.id()) {
+                    guarded(connection, |connection| connection.take_back(*lent));
+                }
+            }
+            Message::Settle(completions, answer) => {
+                self.flush();
+                let channel = channel(&mut self.channels, &completions);
+                let connections = channel.connections.iter().flatten();
+                let settled = !connections
+                    .clone()
+                    .any(|connection| connection.ask(State::has_unsent));
+                // Who asked may have given up waiting.
+                let _ = answer.try_send(settled);
+            }
+            Message::LocalAddress(completions, id, answer) => {
+                let channel = channel(&mut self.channels, &completions);
+                let connection = channel
+                    .connections
+                    .get(id as usize)
+                    .and_then(Option::as_ref);
+                let address = connection.map(|connection| connection.ask(State::local_address));
+                // Who asked may have given up waiting.
+                let _ = answer.try_send(address.unwrap_or_default());
+            }
+            Message::Drained(completions) => {
+                channel(&mut self.channels, &completions).outlet.drained();
+            }
+            Message::Detach(completions) => {
+                self.flush();
+                if let Some(channel) = self.channels.remove(&key(&completions)) {
+                    for connection in channel.connections.iter().flatten() {
+                        guarded(connection, |connection| connection.close(false));
+                    }
+                }
+            }
+            #[cfg(test)]
+            Message::Panic => panic!("a test asked for this panic"),
+        }
+    }
+
+    fn flush(&mut self) {
+        for connection in self.unsent.drain(..) {
+            guarded(&connection, Connection::flush);
+        }
+    }
+}
+
+fn channel<'a>(
+    channels: &'a mut HashMap<usize, Channel>,
+    completions: &Arc<Completions>,
+) -> &'a mut Channel {
+    channels.entry(key(completions)).or_insert_with(|| Channel {
+        outlet: Outlet::new(completions.clone()),
+        connections: Vec::new(),
+    })
+}
+
+fn key(completions: &Arc<Completions>) -> usize {
+    Arc::as_ptr(completions) as usize
+}
+
+fn note_unsent(connection: &Rc<Connection>, unsent: &mut Vec<Rc<Connection>>) {
+    if !connection.unsent.replace(true) {
+        unsent.push(connection.clone());
+    }
+}
+
+/// Does something with a connection; a panic loses that connection and nothing else.
+fn guarded(connection: &Rc<Connection>, work: impl FnOnce(&Connection)) {
+    // What is shared with other connections, the outlet's page, is whole after a panic.
+    if catch_unwind(AssertUnwindSafe(|| work(connection))).is_err() {
+        connection.fail();
+    }
+}
+
+impl Channel {
+    /// Carries out one command. The first `sent` bytes of a write are out already.
+    fn run(&mut self, record: &Record<'_>, sent: usize, unsent: &mut Vec<Rc<Connection>>) {
+        if record.opcode == command::CLOSE {
+            self.close(record);
+        } else if let Some(connection) = self.connection(record.connection) {
+            guarded(connection, |connection| {
+                run_command(connection, record, sent)
+            });
+            if matches!(record.opcode, command::WRITE | command::SHUTDOWN) {
+                note_unsent(connection, unsent);
+            }
+        }
+    }
+
+    /// The connection with this id; a new one starts to wait for its socket.
+    fn connection(&mut self, id: u32) -> Option<&Rc<Connection>> {
+        if id > MAX_CONNECTIONS {
+            return None;
+        }
+        let index = id as usize;
+        if index >= self.connections.len() {
+            self.connections.resize_with(index + 1, || None);
+        }
+        let outlet = &self.outlet;
+        self.connections.get_mut(index).map(|slot| {
+            &*slot.get_or_insert_with(|| {
+                let connection = Connection::new(id, outlet.clone());
+                tokio::task::spawn_local(run_guarded(connection.clone()));
+                connection
+            })
+        })
+    }
+
+    fn close(&mut self, record: &Record<'_>) {
+        let slot = self.connections.get_mut(record.connection as usize);
+        match slot.and_then(Option::take) {
+            Some(connection) => guarded(&connection, |connection| {
+                connection.close(record.flags & command::RESET != 0);
+            }),
+            // Never used: it is as closed as it can be.
+            None => self
+                .outlet
+                .append(|page| records::push(page, event::CLOSED, 0, record.connection, &[])),
+        }
+    }
+}
+
+/// Runs a connection's task; should it panic, JavaScript is told that the connection is lost.
+async fn run_guarded(connection: Rc<Connection>) {
+    struct Guard(Rc<Connection>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                self.0.fail();
+            }
+        }
+    }
+    let guard = Guard(connection);
+    guard.0.clone().run().await;
+}
+
+fn run_command(connection: &Connection, record: &Record<'_>, sent: usize) {
+    let enable = record.flags & command::ENABLE != 0;
+    match record.opcode {
+        command::CONNECT_TCP => connect_tcp(connection, record),
+        command::CONNECT_UNIX => connection.connect(Target::Unix(record.payload.to_vec()), None),
+        command::REQUEST => connection.request(record.flags, record.u32_at(0), record.u32_at(4)),
+        command::WRITE => {
+            let acknowledge = record.flags & command::ACKNOWLEDGE != 0;
+            connection.write(record.payload, sent, acknowledge);
+        }
+        command::SHUTDOWN => connection.shutdown(record.flags & command::ACKNOWLEDGE != 0),
+        command::PAUSE => connection.pause(true),
+        command::RESUME => connection.pause(false),
+        command::NO_DELAY => connection.set_options(|options| options.no_delay = Some(enable)),
+        command::KEEP_ALIVE => {
+            let number = |offset| Some(record.u32_at(offset)).filter(|n| *n != 0);
+            let keep_alive = KeepAlive {
+                enable,
+                delay: number(0),
+                interval: number(4),
+                count: number(8),
+            };
+            connection.set_options(|options| options.keep_alive = Some(keep_alive));
+        }
+        command::TYPE_OF_SERVICE => {
+            connection.set_options(|options| options.type_of_service = Some(record.u32_at(0)));
+        }
+        command::RELEASE => connection.release(),
+        #[cfg(test)]
+        PANIC => panic!("a test asked for this panic"),
+        #[cfg(test)]
+        PANIC_IN_TASK => connection.panic_in_task(),
+        // Both sides are built together and a test compares their tables.
+        _ => {}
+    }
+}
+
+/// Commands that only tests have: they fail as nothing does that is known of.
+#[cfg(test)]
+pub const PANIC: u32 = 254;
+#[cfg(test)]
+pub const PANIC_IN_TASK: u32 = 255;
+
+fn connect_tcp(connection: &Connection, record: &Record<'_>) {
+    let port = record.u32_at(0) as u16;
+    // SAFETY: the descriptor was made for this connection, and JavaScript has forgotten it.
+    let bound = unsafe { take_over(record.u32_at(4).cast_signed()) };
+    let host = std::str::from_utf8(record.rest(8));
+    match host.ok().and_then(|host| parse_address(host, port)) {
+        Some(remote) => connection.connect(
+            Target::Tcp {
+                remote,
+                local: None,
+            },
+            bound,
+        ),
+        None => connection.refuse(libc::EINVAL),
+    }
+}

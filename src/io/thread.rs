@@ -1,0 +1,170 @@
+//! The I/O thread: one for each JavaScript thread, made by its first request, gone before it.
+
+use std::cell::RefCell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+
+use crate::io::{Registry, flush_all, note_poll};
+use crate::records::{self, event};
+use crate::shared::completions::Completions;
+use crate::shared::mailbox::{Mailbox, Message};
+
+/// Id of a `FAILED` event that means all connections.
+const EVERY_CONNECTION: u32 = u32::MAX;
+
+thread_local! {
+    /// The I/O thread that serves this JavaScript thread, shared by all copies of the module that it
+    /// has loaded (`jest.resetModules()`). Weak: the copies own it. It holds no JavaScript handle.
+    static CURRENT: RefCell<Weak<IoThread>> = const { RefCell::new(Weak::new()) };
+}
+
+/// The queues that have to hear of a failure of the thread; `None` after it.
+type Queues = Mutex<Option<Vec<Weak<Completions>>>>;
+
+/// A running I/O thread; ends and is joined when the last owner lets go of it.
+pub struct IoThread {
+    mailbox: Arc<Mailbox>,
+    queues: Arc<Queues>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl IoThread {
+    /// The I/O thread of the calling JavaScript thread, started if there is none or it has failed.
+    /// It serves `completions` from now on.
+    ///
+    /// # Errors
+    /// When the system has no thread or no descriptor left.
+    pub fn serving(completions: &Arc<Completions>) -> io::Result<Arc<Self>> {
+        CURRENT.with_borrow_mut(|current| {
+            if let Some(thread) = current.upgrade()
+                && thread.attach(completions)
+            {
+                return Ok(thread);
+            }
+            let thread = Arc::new(Self::start()?);
+            *current = Arc::downgrade(&thread);
+            // It has nothing to do yet, so nothing can have made it fail.
+            thread.attach(completions);
+            Ok(thread)
+        })
+    }
+
+    /// Where to put messages for it.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// The same, for one who may outlive the thread: nobody takes what is put there then.
+    pub fn shared_mailbox(&self) -> Arc<Mailbox> {
+        self.mailbox.clone()
+    }
+
+    /// Registers a queue that has to hear of a failure. Gives `false` if that has happened already.
+    fn attach(&self, completions: &Arc<Completions>) -> bool {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queues) = queues.as_mut() else {
+            return false;
+        };
+        queues.retain(|queue| queue.strong_count() > 0);
+        queues.push(Arc::downgrade(completions));
+        true
+    }
+
+    fn start() -> io::Result<Self> {
+        let mailbox = Arc::new(Mailbox::default());
+        let queues = Arc::new(Mutex::new(Some(Vec::new())));
+        let shared = (mailbox.clone(), queues.clone());
+        // Errors of the runtime are reported here rather than on its own thread.
+        let (report, outcome) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new().name("ferrequest-io".into());
+        let handle = thread.spawn(move || {
+            let (mailbox, queues) = shared;
+            if catch_unwind(AssertUnwindSafe(|| run(&mailbox, &report))).is_err() {
+                fail_all(&queues);
+            }
+        })?;
+        outcome
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the I/O thread did not start")))?;
+        Ok(Self {
+            mailbox,
+            queues,
+            handle: Some(handle),
+        })
+    }
+}
+
+impl Drop for IoThread {
+    fn drop(&mut self) {
+        self.mailbox.close();
+        if let Some(handle) = self.handle.take() {
+            // A panic of the thread has been reported to every queue already.
+            let _ = handle.join();
+        }
+    }
+}
+
+thread_local! {
+    /// The connections of an I/O thread, and its messages on their way to them.
+    static REGISTRY: RefCell<(Registry, Vec<Message>)> = RefCell::default();
+}
+
+/// The runtime of an I/O thread, with what its connections need of it.
+pub fn configure(builder: &mut Builder, mailbox: &Arc<Mailbox>) -> io::Result<LocalRuntime> {
+    let mailbox = mailbox.clone();
+    builder
+        .enable_io()
+        // Publishing when the thread is about to sleep makes the pages as large, and the wakes as
+        // few, as they can be without delaying anything.
+        .on_thread_park(flush_all)
+        // What JavaScript has asked for comes before what has woken the thread: it may have paused, or
+        // closed, the connection that there is news of.
+        .on_thread_unpark(move || {
+            note_poll();
+            carry_out(&mailbox);
+        })
+        .build_local(LocalOptions::default())
+}
+
+/// Carries out what JavaScript has handed over.
+fn carry_out(mailbox: &Mailbox) {
+    REGISTRY.with_borrow_mut(|(registry, messages)| {
+        mailbox.collect(messages);
+        if !messages.is_empty() {
+            registry.handle(messages);
+        }
+    });
+}
+
+fn run(mailbox: &Arc<Mailbox>, report: &std::sync::mpsc::SyncSender<io::Result<()>>) {
+    let runtime = match configure(&mut Builder::new_current_thread(), mailbox) {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(report.send(Err(error))),
+    };
+    // The receiver waits for exactly this.
+    let _ = report.send(Ok(()));
+    runtime.block_on(async {
+        while mailbox.has_messages().await {
+            carry_out(mailbox);
+        }
+        // Inside the runtime, which its sockets belong to.
+        REGISTRY.take();
+    });
+}
+
+/// The thread is lost: says so to everybody who may wait for it.
+fn fail_all(queues: &Queues) {
+    let queues = queues.lock().unwrap_or_else(PoisonError::into_inner).take();
+    for completions in queues.iter().flatten().filter_map(Weak::upgrade) {
+        let mut page = Vec::new();
+        records::push(&mut page, event::FAILED, 0, EVERY_CONNECTION, &[]);
+        completions.publish(&mut page);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

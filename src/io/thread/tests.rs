@@ -1,0 +1,409 @@
+//! The thread itself, with real connections on it.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::{EVERY_CONNECTION, IoThread};
+use crate::io::tests::harness::{
+    Batch, Event, GET, HELLO, accept, events_of, listen, noise, take, take_all,
+};
+use crate::javascript::direct::{Batch as Kind, Direct};
+use crate::records::{command, event};
+use crate::shared::completions::{Completions, Drained, HIGH_WATER_MARK};
+use crate::shared::mailbox::Message;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The JavaScript side of one loaded module, on a test's thread.
+pub(crate) struct Module {
+    thread: Option<Arc<IoThread>>,
+    pub completions: Arc<Completions>,
+    wakes: Receiver<()>,
+    log: VecDeque<Event>,
+    /// With which it borrows connections as soon as it can.
+    direct: Option<Direct>,
+}
+
+impl Module {
+    pub fn load() -> Self {
+        let (wake, wakes) = channel();
+        let completions = Arc::new(Completions::new(move || {
+            // The receiver may be gone before the thread is.
+            let _ = wake.send(());
+        }));
+        Self {
+            thread: Some(IoThread::serving(&completions).unwrap()),
+            completions,
+            wakes,
+            log: VecDeque::new(),
+            direct: None,
+        }
+    }
+
+    /// One that borrows every connection that it can.
+    pub fn load_borrowing() -> Self {
+        let mut module = Self::load();
+        let mailbox = module.thread().shared_mailbox();
+        let direct = Direct::new(module.completions.clone(), mailbox).unwrap();
+        direct.hear_io_thread().unwrap();
+        module.direct = Some(direct);
+        module.completions.lending.want(true);
+        module
+    }
+
+    fn thread(&self) -> &Arc<IoThread> {
+        self.thread.as_ref().unwrap()
+    }
+
+    pub fn send(&mut self, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
+        let mut batch = Batch::default();
+        fill(&mut batch);
+        let bytes = batch.into_bytes();
+        if let Some(direct) = &mut self.direct {
+            direct.hand_over(&bytes, Kind::of(&bytes));
+            return;
+        }
+        self.completions.lending.announce();
+        let message = Message::Batch(self.completions.clone(), bytes);
+        self.thread().mailbox().send(message);
+    }
+
+    /// Sends bytes around the staging buffer.
+    pub fn write(&mut self, id: u32, bytes: Vec<u8>) {
+        let write = Message::Write {
+            completions: self.completions.clone(),
+            connection: id,
+            bytes,
+            acknowledge: false,
+        };
+        self.direct.as_mut().unwrap().leave(id, write);
+        self.thread().mailbox().ring();
+    }
+
+    /// Whether it has a connection, and nothing is awaited on it.
+    pub fn has(&self, id: u32) -> bool {
+        self.direct.as_ref().is_some_and(|direct| direct.has(id))
+    }
+
+    /// Requests that it has exchanged itself.
+    pub fn exchanged(&self) -> u64 {
+        self.completions.counters.direct.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the thread to wake it, or for news of its own connections.
+    fn wait(&mut self) {
+        let begun = Instant::now();
+        loop {
+            let found = match &mut self.direct {
+                Some(direct) => self.wakes.try_recv().is_ok() | direct.look().any(),
+                None => self.wakes.recv_timeout(DEADLINE).is_ok(),
+            };
+            if found {
+                return;
+            }
+            assert!(begun.elapsed() < DEADLINE, "nothing came");
+            std::thread::yield_now();
+        }
+    }
+
+    /// The next event that is not a `READ`.
+    pub fn next(&mut self) -> Event {
+        let mut slab = vec![0; 1 << 20];
+        loop {
+            if let Some(event) = self.log.pop_front() {
+                if event.opcode == event::READ {
+                    continue;
+                }
+                return event;
+            }
+            let outcome = self.completions.drain(&mut slab);
+            if let Some(direct) = &mut self.direct {
+                direct.borrow_offered();
+            }
+            let resume = match outcome {
+                Drained::Copied { bytes, resume } => {
+                    self.log.extend(events_of(&slab[..bytes]));
+                    resume
+                }
+                Drained::TooLarge(bytes) => {
+                    slab.resize(bytes, 0);
+                    false
+                }
+                Drained::Empty => {
+                    self.wait();
+                    false
+                }
+            };
+            if resume {
+                let message = Message::Drained(self.completions.clone());
+                self.thread().mailbox().send(message);
+            }
+        }
+    }
+
+    /// Takes what it is offered until it has a connection.
+    #[track_caller]
+    pub fn until_it_has(&mut self, id: u32) {
+        let begun = Instant::now();
+        while !self.has(id) {
+            assert!(begun.elapsed() < DEADLINE, "{id} is not lent");
+            self.direct.as_mut().unwrap().borrow_offered();
+            std::thread::yield_now();
+        }
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, opcode: u32) -> Event {
+        let event = self.next();
+        assert_eq!(event.opcode, opcode, "{event:?}");
+        event
+    }
+
+    pub fn connect(&mut self, id: u32, listener: &TcpListener) -> TcpStream {
+        self.send(|batch| {
+            batch.push(command::NO_DELAY, command::ENABLE, id, &[]);
+            batch.connect(id, listener.local_addr().unwrap())
+        });
+        assert_eq!(self.expect(event::CONNECTED).connection, id);
+        accept(listener)
+    }
+
+    #[track_caller]
+    pub fn exchange(&mut self, id: u32, peer: &mut TcpStream) {
+        self.send(|batch| batch.request(id).write(id, GET));
+        assert_eq!(take(peer, GET.len()), GET);
+        peer.write_all(HELLO).unwrap();
+        for opcode in [event::HEAD, event::DATA, event::END] {
+            assert_eq!(self.expect(opcode).connection, id);
+        }
+    }
+
+    /// What the environment's end does.
+    pub fn unload(&mut self) {
+        self.direct = None;
+        self.completions.close();
+        let thread = self.thread.take().unwrap();
+        let detach = Message::Detach(self.completions.clone());
+        thread.mailbox().send(detach);
+    }
+}
+
+#[test]
+fn copies_of_the_module_share_the_thread_of_their_javascript_thread() {
+    let (first, second) = (Module::load(), Module::load());
+    assert!(Arc::ptr_eq(first.thread(), second.thread()));
+    let first = Arc::as_ptr(first.thread()).addr();
+    let other = std::thread::spawn(|| Arc::as_ptr(Module::load().thread()).addr());
+    assert_ne!(first, other.join().unwrap());
+}
+
+#[test]
+fn the_last_owner_ends_the_thread_and_all_that_it_has() {
+    let listener = listen();
+    let mut module = Module::load();
+    let mut peers = [0, 1].map(|id| module.connect(id, &listener));
+    module.exchange(0, &mut peers[0]);
+    // A request in flight, and a connection that has just been asked for.
+    module.send(|batch| batch.request(1).write(1, GET));
+    module.send(|batch| batch.connect(2, listener.local_addr().unwrap()));
+    module.unload();
+    // The thread is gone: nobody else has the queue.
+    assert_eq!(Arc::strong_count(&module.completions), 1);
+    assert_eq!(take_all(&mut peers[0]), b"");
+    // What was handed over before the end has been sent.
+    assert_eq!(take_all(&mut peers[1]), GET);
+    assert_eq!(take_all(&mut accept(&listener)), b"");
+}
+
+#[test]
+fn a_thread_can_be_started_and_ended_again_and_again() {
+    let listener = listen();
+    for _ in 0..20 {
+        let mut module = Module::load();
+        let mut peer = module.connect(0, &listener);
+        module.exchange(0, &mut peer);
+        module.unload();
+    }
+}
+
+#[test]
+fn the_end_of_one_copy_closes_its_connections_and_leaves_those_of_the_other() {
+    let listener = listen();
+    let (mut first, mut second) = (Module::load(), Module::load());
+    let mut peer_of_first = first.connect(0, &listener);
+    let mut peer_of_second = second.connect(0, &listener);
+    first.unload();
+    assert_eq!(take_all(&mut peer_of_first), b"");
+    second.exchange(0, &mut peer_of_second);
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_peer_that_does_not_read() {
+    let listener = listen();
+    let mut module = Module::load();
+    let peer = module.connect(0, &listener);
+    module.completions.lending.announce();
+    let message = Message::Write {
+        completions: module.completions.clone(),
+        connection: 0,
+        bytes: noise(24 * 1024 * 1024),
+        acknowledge: false,
+    };
+    module.thread().mailbox().send(message);
+    module.unload();
+    drop(peer);
+}
+
+#[test]
+fn the_end_does_not_wait_for_javascript_to_take_what_is_queued() {
+    let listener = listen();
+    let mut module = Module::load();
+    let mut peer = module.connect(0, &listener);
+    module.send(|batch| batch.request(0).write(0, GET));
+    take(&mut peer, GET.len());
+    let server = std::thread::spawn(move || {
+        let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        let body = noise(1 << 20);
+        let mut sent = peer.write_all(head);
+        while sent.is_ok() {
+            sent = peer.write_all(&body);
+        }
+    });
+    let begun = Instant::now();
+    while module.completions.queued() < HIGH_WATER_MARK {
+        assert!(begun.elapsed() < DEADLINE);
+        std::thread::yield_now();
+    }
+    module.unload();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_panic_of_the_thread_is_told_to_every_copy_and_the_next_one_gets_another_thread() {
+    let listener = listen();
+    let (mut first, mut second) = (Module::load(), Module::load());
+    let mut peer = first.connect(0, &listener);
+    first.send(|batch| batch.request(0).write(0, GET));
+    assert_eq!(take(&mut peer, GET.len()), GET);
+    second.thread().mailbox().send(Message::Panic);
+    for module in [&mut first, &mut second] {
+        assert_eq!(module.expect(event::FAILED).connection, EVERY_CONNECTION);
+    }
+    assert_eq!(take_all(&mut peer), b"");
+
+    // While the lost one still has owners.
+    let mut third = Module::load();
+    assert!(!Arc::ptr_eq(third.thread(), first.thread()));
+    let mut peer = third.connect(0, &listener);
+    third.exchange(0, &mut peer);
+    first.send(|batch| batch.connect(5, listener.local_addr().unwrap()));
+    first.unload();
+    second.unload();
+    third.exchange(0, &mut peer);
+}
+
+#[test]
+fn events_and_commands_of_many_batches_keep_their_order() {
+    const ROUNDS: usize = 2000;
+    let listener = listen();
+    let mut module = Module::load();
+    let mut peer = module.connect(0, &listener);
+    let server = std::thread::spawn(move || {
+        for _ in 0..ROUNDS {
+            assert_eq!(take(&mut peer, GET.len()), GET);
+            peer.write_all(HELLO).unwrap();
+        }
+    });
+    for _ in 0..ROUNDS {
+        module.send(|batch| batch.request(0));
+        module.send(|batch| batch.write(0, &GET[..7]));
+        module.send(|batch| batch.write(0, &GET[7..]));
+        for opcode in [event::HEAD, event::DATA, event::END] {
+            module.expect(opcode);
+        }
+    }
+    server.join().unwrap();
+}
+
+/// Answers each request, and then sometimes closes the connection or says something unasked.
+fn capricious_server(listener: &TcpListener) {
+    let mut caprices = noise(1 << 16).into_iter().cycle();
+    while let Ok((mut peer, _)) = listener.accept() {
+        peer.set_nodelay(true).unwrap();
+        let mut request = [0; GET.len()];
+        while peer.read_exact(&mut request).is_ok() {
+            if peer.write_all(HELLO).is_err() {
+                break;
+            }
+            let caprice = caprices.next().unwrap_or_default();
+            // Just when the next request is on its way.
+            (0..caprice % 8).for_each(|_| std::thread::yield_now());
+            match caprice >> 3 {
+                0..4 => break,
+                4..8 if peer.write_all(b"HTTP/1.1 2").is_err() => break,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn no_request_waits_for_ever_whenever_the_peer_closes_or_speaks_unasked() {
+    let exchanged = requests_to_a_capricious_server(Module::load());
+    assert_eq!(exchanged, 0);
+}
+
+#[test]
+fn nor_does_one_on_a_borrowed_connection() {
+    let exchanged = requests_to_a_capricious_server(Module::load_borrowing());
+    assert!(exchanged > 500, "{exchanged} on borrowed connections");
+}
+
+/// Gives how many were exchanged without the I/O thread.
+fn requests_to_a_capricious_server(mut module: Module) -> u64 {
+    const REQUESTS: usize = 3000;
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    let server = listener.try_clone().unwrap();
+    let server = std::thread::spawn(move || capricious_server(&server));
+    module.send(|batch| batch.connect(0, address));
+    module.expect(event::CONNECTED);
+    let mut answered = 0;
+    for _ in 0..REQUESTS {
+        module.send(|batch| batch.request(0).write(0, GET));
+        loop {
+            let event = module.next();
+            match event.opcode {
+                event::END => {
+                    answered += 1;
+                    break;
+                }
+                event::DATA => assert_eq!(event.payload, b"hello"),
+                event::HEAD | event::CONNECTED => {}
+                // Of the connection that was there before; the request gets another.
+                event::EOF | event::READ_ERROR if event.flags & event::IDLE != 0 => {}
+                event::EOF | event::READ_ERROR | event::WRITE_ERROR | event::PARSE_ERROR => {
+                    module.send(|batch| batch.close(0));
+                    while module.next().opcode != event::CLOSED {}
+                    module.send(|batch| batch.connect(0, address));
+                    while module.next().opcode != event::CONNECTED {}
+                    break;
+                }
+                _ => panic!("{event:?}"),
+            }
+        }
+    }
+    // What fails had been sent when the peer closed.
+    assert!(answered > REQUESTS / 2, "{answered} of {REQUESTS}");
+    socket2::SockRef::from(&listener)
+        .shutdown(std::net::Shutdown::Both)
+        .unwrap();
+    module.unload();
+    server.join().unwrap();
+    module.exchanged()
+}

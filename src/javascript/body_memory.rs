@@ -1,0 +1,84 @@
+//! What keeps the memory of [`BodyBuffers`] alive: references to JavaScript's buffers.
+
+use std::cell::RefCell;
+use std::ptr::{self, NonNull};
+
+use napi::bindgen_prelude::*;
+use napi::{JsValue, check_status, sys};
+
+use crate::io::READ_SIZE;
+use crate::shared::body_buffers::{BodyBuffers, Memory};
+
+/// More places than this are not needed, whatever JavaScript says.
+const MOST: usize = 64;
+
+/// Strong references to the buffers that are laid out, by their places. Belongs to the JavaScript thread.
+///
+/// They are not given back when this is dropped: for all that is known here, the I/O thread could still
+/// read then. By then either JavaScript has taken them back, with its last connection, or the environment
+/// ends, which sees to its references itself.
+#[derive(Default)]
+pub struct BodyMemory(RefCell<Vec<sys::napi_ref>>);
+
+impl BodyMemory {
+    /// Lays a buffer in a place; the one that was there is let go.
+    ///
+    /// # Errors
+    /// When it is no buffer of the size of a piece, or the place is in use.
+    pub fn lay(
+        &self,
+        env: &Env,
+        buffers: &BodyBuffers,
+        index: u32,
+        buffer: &Unknown,
+    ) -> Result<()> {
+        let index = index as usize;
+        let mut start = ptr::null_mut();
+        let mut length = 0;
+        // SAFETY: `env` and `buffer` are live handles of the running call.
+        check_status!(unsafe {
+            sys::napi_get_buffer_info(env.raw(), buffer.raw(), &mut start, &mut length)
+        })?;
+        let start = NonNull::new(start.cast()).filter(|_| length == READ_SIZE && index < MOST);
+        let Some(start) = start else {
+            return Err(Error::from_status(Status::InvalidArg));
+        };
+        let mut reference = ptr::null_mut();
+        // SAFETY: as above. The reference is strong.
+        check_status!(unsafe {
+            sys::napi_create_reference(env.raw(), buffer.raw(), 1, &mut reference)
+        })?;
+        // SAFETY: the reference keeps the memory where it is, for longer than its place has it.
+        // `lib/bridge/body-buffers.js`, the one caller, shows the buffer to nobody before it is told that it
+        // is filled, so nobody can use, detach, transfer or resize it.
+        let laid = buffers.lay(index, unsafe { Memory::new(start) });
+        let mut references = self.0.borrow_mut();
+        if index >= references.len() {
+            references.resize(index + 1, ptr::null_mut());
+        }
+        let old = match references.get_mut(index) {
+            Some(place) if laid => std::mem::replace(place, reference),
+            _ => reference,
+        };
+        delete(env, old);
+        if laid {
+            Ok(())
+        } else {
+            Err(Error::from_reason("the place is in use"))
+        }
+    }
+
+    /// Lets all buffers go, which are their owner's again.
+    pub fn let_go(&self, env: &Env) {
+        for reference in self.0.take() {
+            delete(env, reference);
+        }
+    }
+}
+
+fn delete(env: &Env, reference: sys::napi_ref) {
+    if !reference.is_null() {
+        // SAFETY: it was made in this environment, and is deleted once: its place has been overwritten.
+        unsafe { sys::napi_delete_reference(env.raw(), reference) };
+    }
+}

@@ -1,0 +1,483 @@
+//! What `lib/bridge/bridge.js` calls. Converts and hands on; decides nothing. A panic in here becomes a
+//! JavaScript exception.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::IntoRawFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use napi::Env;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use super::async_context::AsyncContext;
+use super::body_memory::BodyMemory;
+use super::direct::{Batch, Direct};
+use super::driver::{Driver, Load};
+use super::link::Link;
+use super::notifier::Notifier;
+use crate::codec::Decoder;
+use crate::io::thread::IoThread;
+use crate::records::decoding::{self, Body};
+use crate::records::{self, command, event};
+use crate::shared::completions::{Completions, Drained};
+use crate::shared::mailbox::{Mailbox, Message};
+use crate::shared::write_buffers::BUFFER_SIZE;
+
+/// Between two looks whether the kernel has taken more.
+const SETTLE_PAUSE: Duration = Duration::from_millis(1);
+
+/// The I/O thread answers at once, unless it is lost.
+const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+
+/// One end of a connection.
+#[napi(object)]
+pub struct LocalAddress {
+    /// As Node prints it.
+    pub address: String,
+    /// 0 to 65535.
+    pub port: u32,
+}
+
+/// The JavaScript side's end of the two queues.
+#[napi]
+pub struct Bridge {
+    link: Link,
+    completions: Arc<Completions>,
+    notifier: Arc<Notifier>,
+    context: Rc<AsyncContext>,
+    body_memory: BodyMemory,
+    load: RefCell<Load>,
+    driver: RefCell<Borrowing>,
+    batches: Cell<u64>,
+    held: Cell<bool>,
+}
+
+/// Whether this bridge borrows connections.
+#[derive(Default)]
+enum Borrowing {
+    /// There was no reason to yet.
+    #[default]
+    Unneeded,
+    /// Its event loop does not let it.
+    Impossible,
+    Possible(Driver),
+}
+
+#[napi]
+impl Bridge {
+    /// Starts the I/O thread, if this JavaScript thread has none, and a queue on it. `on_events` is
+    /// called without arguments when there is something to drain.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(env: Env, on_events: Function<(), ()>) -> Result<Self> {
+        // Now, and not when it is needed: this tells `async_hooks`, which may come back for requests.
+        let context = Rc::new(AsyncContext::new(&env)?);
+        let notifier = Arc::new(Notifier::new(&env, &on_events)?);
+        let waker = notifier.clone();
+        let completions = Arc::new(Completions::new(move || waker.wake()));
+        let link = IoThread::serving(&completions)
+            .map_err(|error| Error::from_reason(error.to_string()))
+            .and_then(|thread| Link::new(&env, thread, completions.clone(), notifier.clone()))
+            .inspect_err(|_| notifier.close())?;
+        Ok(Self {
+            link,
+            completions,
+            notifier,
+            context,
+            body_memory: BodyMemory::default(),
+            load: RefCell::default(),
+            driver: RefCell::default(),
+            batches: Cell::new(0),
+            held: Cell::new(false),
+        })
+    }
+
+    /// Hands the first `length` bytes of the staging buffer on: to the I/O thread, or, while there is
+    /// little to do, straight to the peer.
+    #[napi(catch_unwind)]
+    pub fn doorbell(&self, env: Env, staging: &[u8], length: u32) {
+        let bytes = staging.get(..length as usize).unwrap_or(staging);
+        self.batches.set(self.batches.get() + 1);
+        let batch = Batch::of(bytes);
+        self.load.borrow_mut().weigh(&batch);
+        self.choose_borrowing(&env);
+        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
+            driver.with(|direct| direct.hand_over(bytes, batch));
+            driver.expect();
+            return;
+        }
+        self.completions.lending.announce();
+        self.send(Message::Batch(self.completions.clone(), bytes.to_vec()));
+    }
+
+    /// Leaves bytes for a connection with the I/O thread, around the staging buffer. The next `ring`
+    /// or `doorbell` makes it send them.
+    #[napi(catch_unwind)]
+    pub fn write(&self, env: Env, connection: u32, bytes: &[u8], acknowledge: bool) {
+        // As in `lay_body`.
+        self.join_event_loop(&env);
+        let mut pieces = bytes.chunks(BUFFER_SIZE).peekable();
+        while let Some(piece) = pieces.next() {
+            let write = Message::Write {
+                completions: self.completions.clone(),
+                connection,
+                bytes: self.completions.write_buffers.copy(piece),
+                acknowledge: acknowledge && pieces.peek().is_none(),
+            };
+            if let Borrowing::Possible(driver) = &*self.driver.borrow() {
+                driver.with(|direct| direct.leave(connection, write));
+            } else {
+                self.completions.lending.announce();
+                self.link.with_mailbox(|mailbox| mailbox.leave([write]));
+            }
+        }
+    }
+
+    /// Wakes the I/O thread for what was left with it.
+    #[napi(catch_unwind)]
+    pub fn ring(&self) {
+        self.link.with_mailbox(Mailbox::ring);
+    }
+
+    /// Asks the I/O thread for the local end of a connection that is on its way; `None` if there is none.
+    #[napi(catch_unwind)]
+    pub fn local_address(&self, connection: u32) -> Option<LocalAddress> {
+        let (answer, outcome) = sync_channel(1);
+        let question = Message::LocalAddress(self.completions.clone(), connection, answer);
+        self.send(question);
+        let (port, address) = outcome.recv_timeout(ANSWER_WITHIN).ok()?;
+        (!address.is_empty()).then_some(LocalAddress {
+            address,
+            port: port.into(),
+        })
+    }
+
+    /// Waits until the kernel has all bytes that were handed over, for so long at most: the process is
+    /// about to end without another turn of the event loop.
+    #[napi(catch_unwind)]
+    pub fn settle(&self, milliseconds: u32) {
+        let deadline = Instant::now() + Duration::from_millis(milliseconds.into());
+        loop {
+            let (answer, outcome) = sync_channel(1);
+            self.send(Message::Settle(self.completions.clone(), answer));
+            let left = deadline.saturating_duration_since(Instant::now());
+            // An answer that does not come is as good as one that says that it is done.
+            if outcome.recv_timeout(left).unwrap_or(true) {
+                return;
+            }
+            std::thread::sleep(SETTLE_PAUSE.min(left));
+        }
+    }
+
+    /// Copies event records to `slab`. Gives the number of bytes copied; 0 when
+    /// there is nothing; less than 0 when the next page does not fit, which has so many bytes.
+    #[napi(catch_unwind)]
+    pub fn drain(&self, mut slab: BufferSlice) -> i64 {
+        let outcome = self.completions.drain(&mut slab);
+        // Behind it: whoever offers from now on finds that the queue was seen empty, and wakes.
+        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
+            driver.with(Direct::borrow_offered);
+        }
+        match outcome {
+            Drained::Copied { bytes, resume } => {
+                if resume {
+                    self.send(Message::Drained(self.completions.clone()));
+                }
+                bytes as i64
+            }
+            Drained::TooLarge(bytes) => -(bytes as i64),
+            Drained::Empty => 0,
+        }
+    }
+
+    /// Lays memory for a piece of a large body in a place that is empty, or whose buffer has been told
+    /// of by a `BODY` event: that one is the caller's from now on. The new one is nobody's until then.
+    ///
+    /// # Errors
+    /// When the buffer is not of the size of a piece, or the place is in use.
+    #[napi(catch_unwind)]
+    pub fn lay_body(&self, env: Env, index: u32, buffer: Unknown) -> Result<()> {
+        // For the wakes, of which there will be many.
+        self.join_event_loop(&env);
+        self.body_memory
+            .lay(&env, &self.completions.body_buffers, index, &buffer)?;
+        self.resume_reading();
+        Ok(())
+    }
+
+    /// Lets a buffer that a `BODY` event has told of be filled again.
+    #[napi(catch_unwind)]
+    pub fn reuse_body(&self, index: u32) {
+        self.completions.body_buffers.reuse(index as usize);
+        self.resume_reading();
+    }
+
+    /// Takes all memory for bodies back, if none of it is in use. Gives whether it has.
+    #[napi(catch_unwind)]
+    pub fn take_back_bodies(&self, env: Env) -> bool {
+        let free = self.completions.body_buffers.take_back();
+        if free {
+            self.body_memory.let_go(&env);
+        }
+        free
+    }
+
+    /// Takes the descriptor that a `RELEASED` event has told of. -1 if there is none.
+    #[napi(catch_unwind)]
+    pub fn take_descriptor(&self, connection: u32) -> i32 {
+        let descriptor = self.completions.take_descriptor(connection);
+        descriptor.map_or(-1, IntoRawFd::into_raw_fd)
+    }
+
+    /// Asks for another call of the listener, after a drain that stopped early.
+    #[napi(catch_unwind)]
+    pub fn wake(&self) {
+        self.completions.wake_again();
+    }
+
+    /// Keeps the event loop alive, or lets it end.
+    #[napi(catch_unwind)]
+    pub fn hold(&self, env: Env, hold: bool) -> Result<()> {
+        if self.held.replace(hold) == hold {
+            return Ok(());
+        }
+        if hold {
+            self.notifier.hold(&env)
+        } else {
+            self.notifier.let_go(&env)
+        }
+    }
+
+    /// Keeps this object and what the listener needs from being collected, or lets them be: a module
+    /// that is loaded again (`jest.resetModules()`) forgets its bridge without another word.
+    #[napi(catch_unwind)]
+    pub fn keep(&self, env: Env, keep: bool) -> Result<()> {
+        self.notifier.keep(&env, keep)
+    }
+
+    /// Counters of the I/O thread since start.
+    #[napi(catch_unwind)]
+    pub fn counters(&self) -> Counters {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+        let counters = &self.completions.counters;
+        Counters {
+            connections_opened: get(&counters.connections_opened),
+            stale_replaced: get(&counters.stale_replaced),
+            bytes_in: get(&counters.bytes_in),
+            bytes_out: get(&counters.bytes_out),
+            doorbells: self.batches.get() as f64,
+            direct: get(&counters.direct),
+        }
+    }
+
+    /// Closes what is borrowed, and lets go of what was laid out: the I/O thread is lost.
+    #[napi(catch_unwind)]
+    pub fn abandon(&self, env: Env) {
+        // Nobody reads any more.
+        self.body_memory.let_go(&env);
+        *self.driver.borrow_mut() = Borrowing::Impossible;
+        self.completions.lending.close();
+    }
+
+    /// Asks for connections to borrow while the load is light.
+    fn choose_borrowing(&self, env: &Env) {
+        let light = self.load.borrow().is_light();
+        if light {
+            self.join_event_loop(env);
+        }
+        let wanted = light && matches!(*self.driver.borrow(), Borrowing::Possible(_));
+        self.completions.lending.want(wanted);
+    }
+
+    /// Joins the event loop of JavaScript, once.
+    fn join_event_loop(&self, env: &Env) {
+        let mut driver = self.driver.borrow_mut();
+        if matches!(*driver, Borrowing::Unneeded) {
+            let (completions, notifier) = (self.completions.clone(), self.notifier.clone());
+            let context = self.context.clone();
+            let started = self.link.mailbox().and_then(|mailbox| {
+                Driver::start(env, completions, mailbox, notifier, context)
+                    .ok()
+                    .flatten()
+            });
+            *driver = started.map_or(Borrowing::Impossible, Borrowing::Possible);
+        }
+    }
+
+    /// Tells connections that have waited until JavaScript had taken enough.
+    fn resume_reading(&self) {
+        if self.completions.take_resume() {
+            self.send(Message::Drained(self.completions.clone()));
+        }
+    }
+
+    fn send(&self, message: Message) {
+        self.link.with_mailbox(|mailbox| mailbox.send(message));
+    }
+}
+
+/// Counted since start.
+#[napi(object)]
+pub struct Counters {
+    /// Connections that were established.
+    pub connections_opened: f64,
+    /// Dead connections replaced underneath a request.
+    pub stale_replaced: f64,
+    /// Bytes read from the kernel.
+    pub bytes_in: f64,
+    /// Bytes written to the kernel.
+    pub bytes_out: f64,
+    /// Batches handed over.
+    pub doorbells: f64,
+    /// Requests exchanged by the JavaScript thread itself.
+    pub direct: f64,
+}
+
+/// The decoder for sockets that JavaScript reads from.
+#[napi]
+pub struct StreamDecoder {
+    decoder: Decoder,
+    records: Vec<u8>,
+}
+
+impl Default for StreamDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[napi]
+impl StreamDecoder {
+    /// A decoder that `reset` arms.
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        let (options, _) = decoding::decoder_settings(0, 0, 0);
+        Self {
+            decoder: Decoder::new(options),
+            records: Vec::new(),
+        }
+    }
+
+    /// Arms for the response to the next request; the numbers are those of the `REQUEST` command.
+    #[napi(catch_unwind)]
+    pub fn reset(&mut self, flags: u32, max_header_size: u32, llhttp: u32) {
+        let (options, method) = decoding::decoder_settings(flags, max_header_size, llhttp);
+        self.decoder.reset(options, method);
+    }
+
+    /// `reset` and `execute` in one call: most responses are one chunk.
+    #[napi(catch_unwind)]
+    pub fn begin(
+        &mut self,
+        chunk: &[u8],
+        out: BufferSlice,
+        flags: u32,
+        max_header_size: u32,
+        llhttp: u32,
+    ) -> i64 {
+        self.reset(flags, max_header_size, llhttp);
+        self.execute(chunk, out)
+    }
+
+    /// Decodes a chunk and copies the event records to `out`. Gives their length, negative when
+    /// `out` is too small: then `take` gives them.
+    #[napi(catch_unwind)]
+    pub fn execute(&mut self, chunk: &[u8], mut out: BufferSlice) -> i64 {
+        self.records.clear();
+        let mut parsed = 0;
+        // Where the record is that the last message of the chunk ends with.
+        let mut end = None;
+        loop {
+            match self.decoder.decode(chunk.get(parsed..).unwrap_or_default()) {
+                Err(error) => {
+                    // The packet stays in JavaScript.
+                    decoding::encode_error(&mut self.records, 0, &error, parsed, &[]);
+                    break;
+                }
+                Ok((_, None)) => {
+                    if let Some(end) = end.filter(|_| !self.decoder.is_idle()) {
+                        records::add_flags(&mut self.records, end, event::FOLLOWED);
+                    }
+                    break;
+                }
+                Ok((n, Some(found))) => {
+                    parsed += n;
+                    let is_end = matches!(found, crate::codec::Event::End(_));
+                    end = is_end.then_some(self.records.len());
+                    // There is one connection, so its place in the header says how far the chunk has
+                    // been consumed: what lies behind an upgrade's head is not HTTP.
+                    let consumed = u32::try_from(parsed).unwrap_or(u32::MAX);
+                    decoding::encode(
+                        &mut self.records,
+                        consumed,
+                        &found,
+                        Body::ReferenceInto(chunk),
+                    );
+                    if matches!(found, crate::codec::Event::Head(head) if head.upgrade) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.copy(&mut out)
+    }
+
+    /// The end of the stream, as `execute`.
+    #[napi(catch_unwind)]
+    pub fn finish(&mut self, mut out: BufferSlice) -> i64 {
+        self.records.clear();
+        if let Ok(Some(event)) = self.decoder.finish() {
+            decoding::encode(&mut self.records, 0, &event, Body::Inline);
+        }
+        self.copy(&mut out)
+    }
+
+    /// The records that did not fit.
+    #[napi(catch_unwind)]
+    pub fn take(&mut self) -> Buffer {
+        std::mem::take(&mut self.records).into()
+    }
+
+    fn copy(&self, out: &mut [u8]) -> i64 {
+        let length = self.records.len();
+        match out.get_mut(..length) {
+            Some(room) => {
+                room.copy_from_slice(&self.records);
+                length as i64
+            }
+            None => -(length as i64),
+        }
+    }
+}
+
+/// Makes a socket bound to a local address. Gives its descriptor, or the negative error number.
+#[napi(catch_unwind)]
+pub fn bind_socket(host: String, port: u32) -> i32 {
+    match crate::io::bind(&host, port as u16) {
+        Ok(descriptor) => descriptor,
+        Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
+    }
+}
+
+/// Closes a descriptor that `bind_socket` gave, for a socket that does not connect.
+#[napi(catch_unwind)]
+pub fn close_descriptor(descriptor: i32) {
+    // SAFETY: JavaScript hands it back once, instead of using it.
+    drop(unsafe { crate::io::take_over(descriptor) });
+}
+
+/// The numbers of the record layout, for the test that compares them with `lib/bridge/records.js`.
+#[napi(catch_unwind)]
+pub fn record_layout() -> Vec<(String, u32)> {
+    let named = |prefix: &'static str, table: &'static [(&'static str, u32)]| {
+        table
+            .iter()
+            .map(move |(name, value)| (format!("{prefix}.{name}"), *value))
+    };
+    named("command", command::TABLE)
+        .chain(named("event", event::TABLE))
+        .collect()
+}

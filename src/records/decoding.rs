@@ -1,0 +1,129 @@
+//! Decoder events as records, for the I/O thread and for the decoder that JavaScript drives.
+
+use crate::codec::{DecodeError, DecoderOptions, Dialect, Event, Head, Leniency, RequestMethod};
+use crate::records::{self, command, event};
+
+/// How a piece of the body is passed on.
+#[derive(Clone, Copy)]
+pub enum Body<'a> {
+    /// By its bytes.
+    Inline,
+    /// By its place in the chunk that JavaScript holds.
+    ReferenceInto(&'a [u8]),
+}
+
+/// Appends the record of one event.
+pub fn encode(out: &mut Vec<u8>, connection: u32, event: &Event<'_>, body: Body<'_>) {
+    match event {
+        Event::Information(head) => encode_head(out, event::INFORMATION, connection, head),
+        Event::Head(head) => encode_head(out, event::HEAD, connection, head),
+        Event::Data(bytes) => match body {
+            Body::Inline => records::push(out, event::DATA, 0, connection, &[bytes]),
+            Body::ReferenceInto(chunk) => {
+                // The bytes are a slice of the chunk, so the difference of the addresses is their place.
+                let offset = bytes.as_ptr().addr().wrapping_sub(chunk.as_ptr().addr());
+                let place = [word(offset), word(bytes.len())].concat();
+                records::push(out, event::DATA, event::REFERENCE, connection, &[&place]);
+            }
+        },
+        Event::End(trailers) => {
+            records::push(out, event::END, 0, connection, &[trailers.as_bytes()])
+        }
+    }
+}
+
+fn encode_head(out: &mut Vec<u8>, opcode: u32, connection: u32, head: &Head<'_>) {
+    let mut flags = 0;
+    if head.keep_alive {
+        flags |= event::KEEP_ALIVE;
+    }
+    if head.upgrade {
+        flags |= event::UPGRADE;
+    }
+    // Asked of every response by the agent, which else would need the whole header as strings.
+    if head
+        .fields
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case(b"keep-alive"))
+    {
+        flags |= event::KEEP_ALIVE_FIELD;
+    }
+    let [status_low, status_high] = head.status.to_le_bytes();
+    let numbers = [
+        status_low,
+        status_high,
+        head.version_major,
+        head.version_minor,
+    ];
+    let reason_length = word(head.reason.len());
+    records::push(
+        out,
+        opcode,
+        flags,
+        connection,
+        &[
+            &numbers,
+            &reason_length,
+            head.reason,
+            head.fields.as_bytes(),
+        ],
+    );
+}
+
+/// Appends a `PARSE_ERROR`; `parsed` counts the bytes of `packet` before this call of the decoder.
+pub fn encode_error(
+    out: &mut Vec<u8>,
+    connection: u32,
+    error: &DecodeError,
+    parsed: usize,
+    packet: &[u8],
+) {
+    let code = error.kind.code().as_bytes();
+    let reason = error.reason.as_bytes();
+    let numbers = [
+        word(code.len()),
+        word(reason.len()),
+        word(parsed + error.offset),
+    ]
+    .concat();
+    records::push(
+        out,
+        event::PARSE_ERROR,
+        0,
+        connection,
+        &[&numbers, code, reason, packet],
+    );
+}
+
+/// What a `REQUEST` command, or the same numbers from JavaScript, asks of the decoder.
+pub fn decoder_settings(
+    flags: u32,
+    max_header_size: u32,
+    llhttp: u32,
+) -> (DecoderOptions, RequestMethod) {
+    let method = if flags & command::METHOD_HEAD != 0 {
+        RequestMethod::Head
+    } else if flags & command::METHOD_CONNECT != 0 {
+        RequestMethod::Connect
+    } else {
+        RequestMethod::Other
+    };
+    let lenient = match flags >> command::LENIENT_SHIFT {
+        command::LENIENT_ALL => Leniency::All,
+        command::LENIENT_HEADER_VALUE => Leniency::HeaderValueRelaxed,
+        _ => Leniency::None,
+    };
+    let dialect = Dialect::from_llhttp(llhttp >> 16, llhttp >> 8 & 0xff, llhttp & 0xff);
+    (
+        DecoderOptions {
+            lenient,
+            max_header_size: max_header_size as usize,
+            dialect,
+        },
+        method,
+    )
+}
+
+fn word(n: usize) -> [u8; 4] {
+    u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes()
+}

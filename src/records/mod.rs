@@ -1,0 +1,13 @@
+//! The records that travel between Rust and JavaScript: their layout, and what they say of the decoder.
+//!
+//! Pure: any thread may use the functions here. The room may import `codec`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `layout.rs` | opcodes, flags and payloads; writing records and reading them |
+//! | [`decoding`] | decoder settings from the numbers of a `REQUEST`, records from decoder events |
+
+pub mod decoding;
+mod layout;
+
+pub use layout::{HEADER_SIZE, Record, add_flags, begin, command, event, iter, pad, push};
