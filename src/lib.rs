@@ -15,3 +15,6 @@ pub mod io;
 pub mod javascript;
 pub mod records;
 pub mod shared;
+
+#[cfg(test)]
+mod tests;

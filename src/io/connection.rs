@@ -22,13 +22,14 @@ use std::task::{Context, Poll};
 
 use super::connect::{ConnectError, Connecting, Target};
 use super::outlet::{Outlet, note_work};
-use super::reader::{self, Exchange, Progress};
+use super::reader;
 use super::socket_options::SocketOptions;
 use super::state::{Phase, Shutdown, State};
 use super::write_queue::Flushed;
 use crate::records::decoding;
 use crate::records::{self, event};
 use crate::shared::completions::Counters;
+use crate::shared::exchange::{Exchange, Progress};
 
 /// Reads in a row before other connections get their turn.
 const READS_A_TURN: usize = 4;

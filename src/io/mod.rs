@@ -13,22 +13,18 @@
 
 mod connect;
 mod connection;
-mod lent;
+mod lend;
 mod outlet;
 mod reader;
 mod registry;
 mod socket_options;
 mod state;
 mod stream;
-pub mod thread;
+mod thread;
 mod watch;
 mod write_queue;
 
-pub use connect::{bind, take_over};
-pub use lent::{Lent, Request};
-pub use outlet::{Outlet, flush_all, note_poll};
-pub use reader::READ_SIZE;
-pub use registry::Registry;
+pub use thread::IoThread;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

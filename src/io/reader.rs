@@ -1,6 +1,5 @@
 //! From the kernel's bytes to event records.
 
-use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -11,15 +10,15 @@ use tokio::io::ReadBuf;
 use super::outlet::Outlet;
 use super::stream::Stream;
 use crate::codec::Event;
-use crate::records::decoding::{self, Body};
 use crate::records::{self, event};
 use crate::shared::body_buffers::Claim;
 use crate::shared::completions::{Counters, HIGH_WATER_MARK};
+use crate::shared::exchange::{
+    Exchange, Progress, READ_SIZE, decode_into, decode_packet, push_read, with_scratch,
+};
 use crate::shared::response_decoder::ResponseDecoder;
 
-/// Bytes asked of the kernel at once, and the most that JavaScript sees of a body at once: as Node.
-pub const READ_SIZE: usize = 64 * 1024;
-/// Reads of that size done by one call of the kernel where nothing but body is ahead.
+/// Reads of [`READ_SIZE`] done by one call of the kernel where nothing but body is ahead.
 const BODY_PIECES: usize = 4;
 /// What a read of body has before it in the page: a whole `READ` record and the header of `DATA`.
 const HEADERS: usize = 2 * records::HEADER_SIZE + READ_PAYLOAD;
@@ -33,43 +32,6 @@ const BODY_PAGE_FULL: usize = BODY_PAGE - PIECE_SIZE + 1;
 /// Pieces in buffers are published when they are so many: JavaScript has something to do for a while, and
 /// there is still room for what comes meanwhile. (Or before the thread sleeps, as everything is.)
 const PUBLISH_BODY_AT: usize = HIGH_WATER_MARK / 4 * 3;
-
-thread_local! {
-    /// Every read lands here and is decoded before the next one, so one buffer serves all connections.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
-}
-
-/// Lends this thread's buffer for reads.
-pub fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
-    SCRATCH.with_borrow_mut(|scratch| read(scratch))
-}
-
-/// What one read brought.
-pub enum Progress {
-    /// Bytes, all of them decoded and passed on.
-    Read,
-    /// The same, as many as several reads bring, and there may be more at once.
-    ReadBody,
-    /// Bytes that end in another protocol: what follows the head.
-    Upgraded(Vec<u8>),
-    /// Bytes that are not HTTP; the error has been passed on.
-    Broken,
-    /// Bytes on a connection that waits for no response, or behind the one that it waited for. They are
-    /// counted, and forgotten.
-    Unsolicited,
-    /// The peer ended its stream.
-    Ended,
-}
-
-/// The exchange that a read belongs to.
-pub struct Exchange<'a> {
-    /// A response is awaited or under way.
-    pub armed: &'a mut bool,
-    /// The decoder of this connection.
-    pub decoder: &'a mut ResponseDecoder,
-    /// Total of the bytes that the kernel has taken by now.
-    pub written: u64,
-}
 
 /// Reads once and passes on what was read.
 pub fn poll_read(
@@ -217,72 +179,6 @@ fn pass_body(page: &mut Vec<u8>, n: usize, id: u32, outlet: &Outlet, state: Exch
     Counters::add(&outlet.completions().counters.bytes_in, n as u64);
     if state.decoder.plain_body_ahead() == 0 {
         decode_into(page, &[], id, state);
-    }
-}
-
-/// Appends the events of one read.
-pub fn decode_packet(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'_>) -> Progress {
-    push_read(page, id, packet.len(), state.written);
-    decode_into(page, packet, id, state)
-}
-
-fn push_read(page: &mut Vec<u8>, id: u32, length: usize, written: u64) {
-    // JavaScript knows the total but for what has been on its way lately, so its lower half will do.
-    let numbers = [
-        (length as u32).to_le_bytes(),
-        (written as u32).to_le_bytes(),
-    ];
-    records::push(page, event::READ, 0, id, &[numbers.as_flattened()]);
-}
-
-/// Appends the events of a packet; an empty one asks for what the bytes before it completed.
-fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'_>) -> Progress {
-    let Exchange {
-        armed,
-        decoder: response,
-        ..
-    } = state;
-    let mut keeps = response.peer_keeps_connection;
-    let decoder = response.get();
-    let mut parsed = 0;
-    loop {
-        match decoder.decode(packet.get(parsed..).unwrap_or_default()) {
-            Err(error) => {
-                decoding::encode_error(page, id, &error, parsed, packet);
-                return Progress::Broken;
-            }
-            Ok((_, None)) => break,
-            Ok((n, Some(found))) => {
-                decoding::encode(page, id, &found, Body::Inline);
-                parsed += n;
-                match found {
-                    Event::Head(head) if head.upgrade => {
-                        return Progress::Upgraded(
-                            packet.get(parsed..).unwrap_or_default().to_vec(),
-                        );
-                    }
-                    Event::Head(head) => {
-                        *armed = true;
-                        keeps = head.keep_alive;
-                    }
-                    // What follows in the same packet is still decoded, as Node does: a second
-                    // response or garbage there is the peer's fault and must be told.
-                    Event::End(_) => *armed = false,
-                    _ => {}
-                }
-            }
-        }
-    }
-    let is_idle = decoder.is_idle();
-    response.peer_keeps_connection = keeps;
-    if *armed {
-        Progress::Read
-    } else if is_idle {
-        response.give_back();
-        Progress::Read
-    } else {
-        // The beginning of a message behind the last one: nobody has asked for it.
-        Progress::Unsolicited
     }
 }
 

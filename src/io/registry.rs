@@ -5,12 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::connect::{Target, parse_address, take_over};
+use super::connect::Target;
 use super::connection::Connection;
 use super::outlet::{Outlet, note_work};
 use super::socket_options::KeepAlive;
 use super::state::State;
 use crate::records::{self, Record, command, event};
+use crate::shared::address::parse_address;
+use crate::shared::binding::take_over;
 use crate::shared::completions::{Completions, Counters};
 use crate::shared::mailbox::Message;
 

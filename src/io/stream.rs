@@ -8,35 +8,15 @@ use socket2::{MaybeUninitSlice, SockRef};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, ReadBuf};
 
+use crate::shared::address::host_text;
+use crate::shared::detached::Detached;
+
 /// A connected (or connecting) stream socket that the runtime of this thread watches.
 ///
 /// Not the runtime's own `TcpStream`, because that does not watch for urgent data: see
 /// [`Stream::read_once`].
 pub struct Stream {
     watched: AsyncFd<Detached>,
-}
-
-/// A stream that no runtime watches.
-pub enum Detached {
-    /// TCP over IPv4 or IPv6.
-    Tcp(std::net::TcpStream),
-    /// A Unix domain socket.
-    Unix(std::os::unix::net::UnixStream),
-}
-
-impl AsFd for Detached {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-        }
-    }
-}
-
-impl AsRawFd for Detached {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
 }
 
 /// What the runtime watches for.
@@ -249,7 +229,7 @@ impl Stream {
     pub fn local_address(&self) -> (u16, String) {
         match self.watched.get_ref() {
             Detached::Tcp(stream) => stream.local_addr().map_or((0, String::new()), |address| {
-                (address.port(), super::connect::host_text(&address))
+                (address.port(), host_text(&address))
             }),
             Detached::Unix(_) => (0, String::new()),
         }

@@ -8,13 +8,11 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
-use crate::io::{Registry, flush_all, note_poll};
+use super::outlet::{flush_all, note_poll};
+use super::registry::Registry;
 use crate::records::{self, event};
 use crate::shared::completions::Completions;
 use crate::shared::mailbox::{Mailbox, Message};
-
-/// Id of a `FAILED` event that means all connections.
-const EVERY_CONNECTION: u32 = u32::MAX;
 
 thread_local! {
     /// The I/O thread that serves this JavaScript thread, shared by all copies of the module that it
@@ -161,10 +159,7 @@ fn fail_all(queues: &Queues) {
     let queues = queues.lock().unwrap_or_else(PoisonError::into_inner).take();
     for completions in queues.iter().flatten().filter_map(Weak::upgrade) {
         let mut page = Vec::new();
-        records::push(&mut page, event::FAILED, 0, EVERY_CONNECTION, &[]);
+        records::push(&mut page, event::FAILED, 0, records::EVERY_CONNECTION, &[]);
         completions.publish(&mut page);
     }
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

@@ -6,8 +6,8 @@ use std::ptr::{self, NonNull};
 use napi::bindgen_prelude::*;
 use napi::{JsValue, check_status, sys};
 
-use crate::io::READ_SIZE;
 use crate::shared::body_buffers::{BodyBuffers, Memory};
+use crate::shared::exchange::READ_SIZE;
 
 /// More places than this are not needed, whatever JavaScript says.
 const MOST: usize = 64;

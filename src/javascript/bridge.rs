@@ -20,9 +20,10 @@ use super::driver::{Driver, Load};
 use super::link::Link;
 use super::notifier::Notifier;
 use crate::codec::Decoder;
-use crate::io::thread::IoThread;
+use crate::io::IoThread;
 use crate::records::decoding::{self, Body};
 use crate::records::{self, command, event};
+use crate::shared::binding;
 use crate::shared::completions::{Completions, Drained};
 use crate::shared::mailbox::{Mailbox, Message};
 use crate::shared::write_buffers::BUFFER_SIZE;
@@ -456,7 +457,7 @@ impl StreamDecoder {
 /// Makes a socket bound to a local address. Gives its descriptor, or the negative error number.
 #[napi(catch_unwind)]
 pub fn bind_socket(host: String, port: u32) -> i32 {
-    match crate::io::bind(&host, port as u16) {
+    match binding::bind(&host, port as u16) {
         Ok(descriptor) => descriptor,
         Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
     }
@@ -466,7 +467,7 @@ pub fn bind_socket(host: String, port: u32) -> i32 {
 #[napi(catch_unwind)]
 pub fn close_descriptor(descriptor: i32) {
     // SAFETY: JavaScript hands it back once, instead of using it.
-    drop(unsafe { crate::io::take_over(descriptor) });
+    drop(unsafe { binding::take_over(descriptor) });
 }
 
 /// The numbers of the record layout, for the test that compares them with `lib/bridge/records.js`.

@@ -14,9 +14,9 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::io::{Lent, Request};
 use crate::records::{self, Record, command};
 use crate::shared::completions::Completions;
+use crate::shared::lent::{Lent, Request};
 use crate::shared::mailbox::{Mailbox, Message};
 
 /// More requests than this in one batch are better sent by the I/O thread, beside JavaScript.

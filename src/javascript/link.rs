@@ -9,7 +9,7 @@ use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
 use super::notifier::Notifier;
-use crate::io::thread::IoThread;
+use crate::io::IoThread;
 use crate::shared::completions::Completions;
 use crate::shared::mailbox::{Mailbox, Message};
 

@@ -19,6 +19,9 @@ compile_error!(
 /// Bytes of a record header.
 pub const HEADER_SIZE: usize = 12;
 
+/// Id of a `FAILED` event that means all connections.
+pub const EVERY_CONNECTION: u32 = u32::MAX;
+
 /// Declares named numbers and a table of them for the test that compares both sides.
 macro_rules! numbers {
     ($(#[$outer:meta])* $table:ident { $($(#[$doc:meta])* $name:ident = $value:expr,)* }) => {

@@ -10,4 +10,6 @@
 pub mod decoding;
 mod layout;
 
-pub use layout::{HEADER_SIZE, Record, add_flags, begin, command, event, iter, pad, push};
+pub use layout::{
+    EVERY_CONNECTION, HEADER_SIZE, Record, add_flags, begin, command, event, iter, pad, push,
+};

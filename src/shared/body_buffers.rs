@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::io::READ_SIZE;
+use crate::shared::exchange::READ_SIZE;
 
 /// The buffers of one bridge, by their places.
 #[derive(Default)]

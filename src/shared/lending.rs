@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::io::Lent;
+use super::lent::Lent;
 
 #[derive(Default)]
 struct Counter {
@@ -96,7 +96,7 @@ impl Lending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::tests::harness::lent;
+    use crate::shared::lent::tests::lent;
 
     #[test]
     fn what_is_offered_is_taken_once() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::completions::Completions;
-use crate::io::Lent;
+use super::lent::Lent;
 
 /// What the JavaScript thread says to the I/O thread.
 pub enum Message {

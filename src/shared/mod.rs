@@ -9,13 +9,21 @@
 //! | [`completions`] | I/O thread → JavaScript: pages of event records |
 //! | [`wake`] | how the I/O thread wakes the JavaScript thread |
 //! | [`lending`] | offers of connections that JavaScript may borrow |
+//! | [`lent`], [`detached`] | a connection in JavaScript's hands, and its socket |
+//! | [`exchange`] | from the bytes of one read to records |
 //! | [`response_decoder`] | the decoder that a connection has while a response is on its way |
 //! | [`body_buffers`] | memory of JavaScript's that large bodies are read into |
 //! | [`write_buffers`] | memory of what JavaScript writes, to be used again |
+//! | [`address`], [`binding`] | numeric addresses; sockets bound before they connect |
 
+pub mod address;
+pub mod binding;
 pub mod body_buffers;
 pub mod completions;
+pub mod detached;
+pub mod exchange;
 pub mod lending;
+pub mod lent;
 pub mod mailbox;
 pub mod response_decoder;
 pub mod wake;

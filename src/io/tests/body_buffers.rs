@@ -5,10 +5,10 @@ use std::ptr::NonNull;
 
 use super::harness::{Client, Event, listen, noise};
 use super::reading::asked;
-use crate::io::READ_SIZE;
 use crate::records::event;
 use crate::shared::body_buffers::Memory;
 use crate::shared::completions::HIGH_WATER_MARK;
+use crate::shared::exchange::READ_SIZE;
 use crate::shared::mailbox::Message;
 
 /// The memory of a test, by its places. It is never freed.

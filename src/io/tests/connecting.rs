@@ -7,8 +7,8 @@ use std::os::unix::net::UnixListener;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::harness::{Client, accept, expect_no_connection, listen, take, take_all};
-use crate::io::{bind, take_over};
 use crate::records::{command, event};
+use crate::shared::binding::{bind, take_over};
 
 fn unused_address() -> SocketAddr {
     listen().local_addr().unwrap()

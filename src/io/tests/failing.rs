@@ -49,7 +49,7 @@ fn a_panic_while_events_are_appended_leaves_whole_records() {
     let listener = listen();
     let mut client = Client::new();
     let mut peer = client.connect(0, &listener);
-    let outlet = crate::io::Outlet::new(client.completions.clone());
+    let outlet = crate::io::outlet::Outlet::new(client.completions.clone());
     outlet.append(|page| crate::records::push(page, event::WRITTEN, 0, 1, &[&[0; 8]]));
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         outlet.append(|page| -> () {

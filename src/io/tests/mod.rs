@@ -4,7 +4,7 @@ mod body_buffers;
 mod connecting;
 mod disorder;
 mod failing;
-pub(crate) mod harness;
+mod harness;
 mod options;
 mod reading;
 mod releasing;

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use super::harness::{Client, Event, GET, HELLO, listen, noise, take, until_delivered};
-use crate::io::reader::{BODY_PAGE, READ_SIZE};
+use crate::io::reader::BODY_PAGE;
 use crate::records::{command, event};
 use crate::shared::completions::HIGH_WATER_MARK;
+use crate::shared::exchange::READ_SIZE;
 
 /// More than all buffers on the way hold.
 const MUCH: usize = 24 * 1024 * 1024;

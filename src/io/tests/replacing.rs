@@ -9,8 +9,8 @@ use socket2::SockRef;
 use super::harness::{
     Client, GET, HELLO, accept, expect_no_connection, listen, noise, take, take_all,
 };
-use crate::io::bind;
 use crate::records::{command, event};
+use crate::shared::binding::bind;
 
 /// More than the kernel's buffers of both ends hold.
 const MUCH: usize = 24 * 1024 * 1024;

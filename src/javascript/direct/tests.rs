@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 use super::{Batch, FEW, MAX_REQUEST};
-use crate::io::tests::harness::{
+use crate::records::{self, command, event};
+use crate::tests::module::Module;
+use crate::tests::support::{
     Batch as Commands, GET, HELLO, accept, expect_no_connection, listen, noise, take, take_all,
     until_delivered,
 };
-use crate::io::thread::tests::Module;
-use crate::records::{self, command, event};
 
 /// A module that has borrowed connection 0.
 fn borrower(listener: &TcpListener) -> (Module, TcpStream) {

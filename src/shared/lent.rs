@@ -12,29 +12,26 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use socket2::SockRef;
 
-use super::connection::Connection;
-use super::reader::{self, Exchange, Progress, READ_SIZE};
-use super::state::{Phase, State};
-use super::stream::{Detached, Stream};
+use super::completions::Counters;
+use super::detached::Detached;
+use super::exchange::{Exchange, Progress, READ_SIZE, decode_packet, with_scratch};
+use super::response_decoder::ResponseDecoder;
 use crate::records::decoding;
-use crate::records::event;
-use crate::shared::completions::Counters;
-use crate::shared::response_decoder::ResponseDecoder;
 
 /// A lent connection.
 pub struct Lent {
     id: u32,
-    pub(super) stream: Detached,
-    pub(super) decoder: ResponseDecoder,
+    pub(crate) stream: Detached,
+    pub(crate) decoder: ResponseDecoder,
     /// A response is awaited or under way.
-    pub(super) armed: bool,
+    pub(crate) armed: bool,
     /// Total of the bytes that were written when it was lent.
     written: u64,
     /// Bytes sent since, for the requests before the last one, and for that.
-    pub(super) sent_before: u64,
-    pub(super) sent: u64,
+    pub(crate) sent_before: u64,
+    pub(crate) sent: u64,
     /// What the last read brought, where that is for the I/O thread to see to.
-    pub(super) outcome: Option<io::Result<Progress>>,
+    pub(crate) outcome: Option<io::Result<Progress>>,
 }
 
 /// A request as JavaScript staged it.
@@ -52,7 +49,7 @@ pub struct Request<'a> {
 
 impl Lent {
     /// Lends an idle connection.
-    pub(super) fn new(id: u32, stream: Detached, decoder: ResponseDecoder, written: u64) -> Self {
+    pub fn new(id: u32, stream: Detached, decoder: ResponseDecoder, written: u64) -> Self {
         Self {
             id,
             stream,
@@ -101,7 +98,7 @@ impl Lent {
     /// Reads what has come and appends its events. `ended` says that the kernel knows of an end behind
     /// it. Gives `false` when the connection has to go back.
     pub fn receive(&mut self, page: &mut Vec<u8>, counters: &Counters, ended: bool) -> bool {
-        reader::with_scratch(|scratch| {
+        with_scratch(|scratch| {
             loop {
                 // What comes on an idle connection is the I/O thread's to judge.
                 if !self.armed {
@@ -122,7 +119,7 @@ impl Lent {
                     decoder: &mut self.decoder,
                     written: self.written + self.sent_before + self.sent,
                 };
-                match reader::decode_packet(page, packet, self.id, exchange) {
+                match decode_packet(page, packet, self.id, exchange) {
                     Progress::Read => {}
                     other => return self.leave(Ok(other)),
                 }
@@ -144,61 +141,6 @@ impl Lent {
     }
 }
 
-/// How a connection is lent, and what becomes of it afterwards. On the I/O thread.
-impl Connection {
-    /// Lends the connection to the JavaScript thread, if that wants some and there is nothing to do.
-    pub(super) fn lend(&self, state: &mut State) {
-        let lending = &self.outlet.completions().lending;
-        if !lending.is_wanted() || !state.is_idle() {
-            return;
-        }
-        let offered = lending.offer(|| {
-            let Phase::Open(stream) = std::mem::replace(&mut state.phase, Phase::Lent) else {
-                return None;
-            };
-            let decoder = std::mem::take(&mut state.decoder);
-            let written = state.writes.written();
-            Some(Lent::new(self.id, stream.detach(), decoder, written))
-        });
-        if offered {
-            self.outlet.note_offer();
-        }
-    }
-
-    /// Takes the connection back, with all that has become of it.
-    pub fn take_back(&self, lent: Lent) {
-        let mut state = self.state.borrow_mut();
-        if !matches!(state.phase, Phase::Lent) {
-            return;
-        }
-        state.decoder = lent.decoder;
-        state.armed = lent.armed;
-        state.reused = true;
-        state.replaced = false;
-        // Its news, if it is idle, have to be seen here before it is lent again.
-        state.used = lent.armed;
-        state.unseen = true;
-        state.attached = true;
-        state.writes.note_sent(lent.sent_before as usize);
-        state.writes.begin_request();
-        state.writes.note_sent(lent.sent as usize);
-        let flags = if state.armed { 0 } else { event::IDLE };
-        match Stream::attach(lent.stream) {
-            Ok(stream) => state.phase = Phase::Open(stream),
-            Err(error) => {
-                state.phase = Phase::Lost(None);
-                self.read_failed(&mut state, &error, flags);
-            }
-        }
-        match lent.outcome {
-            None => {}
-            Some(Ok(progress)) => self.progress(&mut state, progress),
-            Some(Err(error)) => self.read_failed(&mut state, &error, flags),
-        }
-        state.wake();
-    }
-}
-
 fn receive_from(descriptor: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
     // By recv(2).
     (&*SockRef::from(&descriptor)).read(into)
@@ -213,5 +155,20 @@ fn try_send(descriptor: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
         }
         Err(error) => Err(error),
         Ok(_) => Ok(0),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A connection as it is lent, whose peer is gone.
+    pub fn lent(id: u32) -> Lent {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        Lent::new(id, Detached::Tcp(stream), ResponseDecoder::default(), 0)
     }
 }

@@ -1,0 +1,87 @@
+//! Sockets with a local address, made before they connect, and descriptors that JavaScript hands back.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+use socket2::{Domain, Socket, Type};
+
+use super::address::parse_address;
+
+/// Makes a socket bound to a local address, for `localAddress` and `localPort`. It runs on the
+/// JavaScript thread, because Node reports a failed bind before it connects.
+///
+/// # Errors
+/// What `bind` says.
+pub fn bind(host: &str, port: u16) -> io::Result<RawFd> {
+    let address =
+        parse_address(host, port).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    bind_to(address).map(Socket::into_raw_fd)
+}
+
+/// Makes a socket that does not block, where the system can in one call.
+///
+/// # Errors
+/// What `socket` says.
+pub fn new_socket(domain: Domain) -> io::Result<Socket> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    {
+        Socket::new(domain, Type::STREAM.nonblocking(), None)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
+
+/// Makes a socket bound to this address.
+///
+/// # Errors
+/// What `bind` says.
+pub fn bind_to(address: SocketAddr) -> io::Result<Socket> {
+    let socket = new_socket(Domain::for_address(address))?;
+    // As libuv does: a port in TIME_WAIT may be bound again.
+    socket.set_reuse_address(true)?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(false)?;
+    }
+    if address.port() == 0 {
+        choose_port_when_connecting(&socket);
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Lets the kernel take a port that is free towards this peer, instead of one that is free towards
+/// everybody. Until then the socket's own address says port 0: any will do.
+fn choose_port_when_connecting(socket: &Socket) {
+    #[cfg(target_os = "linux")]
+    {
+        let on: libc::c_int = 1;
+        // SAFETY: the descriptor is open, and the pointer and the length are those of `on`. A kernel
+        // that does not know the option chooses the port at once, as any did before Linux 4.2.
+        unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_IP,
+                libc::IP_BIND_ADDRESS_NO_PORT,
+                (&raw const on).cast(),
+                size_of_val(&on) as libc::socklen_t,
+            );
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
+}
+
+/// Takes over a descriptor that JavaScript was given by [`bind`], or by a `RELEASED` event, and hands
+/// back. `None` where it has none.
+///
+/// # Safety
+/// The descriptor is -1 or open, and nobody else uses it from now on.
+pub unsafe fn take_over(descriptor: RawFd) -> Option<OwnedFd> {
+    // SAFETY: as the caller promises.
+    (descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(descriptor) })
+}

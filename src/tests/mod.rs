@@ -1,0 +1,5 @@
+//! Tests of what crosses the rooms, and what tests of several rooms share.
+
+pub mod module;
+pub mod support;
+mod threads;

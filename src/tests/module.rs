@@ -1,0 +1,190 @@
+//! The JavaScript side of one loaded module, on a test's thread.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use super::support::{Batch, DEADLINE, Event, GET, HELLO, accept, events_of, take};
+use crate::io::IoThread;
+use crate::javascript::direct::{Batch as Kind, Direct};
+use crate::records::{command, event};
+use crate::shared::completions::{Completions, Drained};
+use crate::shared::mailbox::Message;
+
+/// The JavaScript side of one loaded module, on a test's thread.
+pub struct Module {
+    thread: Option<Arc<IoThread>>,
+    pub completions: Arc<Completions>,
+    wakes: Receiver<()>,
+    log: VecDeque<Event>,
+    /// With which it borrows connections as soon as it can.
+    direct: Option<Direct>,
+}
+
+impl Module {
+    pub fn load() -> Self {
+        let (wake, wakes) = channel();
+        let completions = Arc::new(Completions::new(move || {
+            // The receiver may be gone before the thread is.
+            let _ = wake.send(());
+        }));
+        Self {
+            thread: Some(IoThread::serving(&completions).unwrap()),
+            completions,
+            wakes,
+            log: VecDeque::new(),
+            direct: None,
+        }
+    }
+
+    /// One that borrows every connection that it can.
+    pub fn load_borrowing() -> Self {
+        let mut module = Self::load();
+        let mailbox = module.thread().shared_mailbox();
+        let direct = Direct::new(module.completions.clone(), mailbox).unwrap();
+        direct.hear_io_thread().unwrap();
+        module.direct = Some(direct);
+        module.completions.lending.want(true);
+        module
+    }
+
+    pub fn thread(&self) -> &Arc<IoThread> {
+        self.thread.as_ref().unwrap()
+    }
+
+    pub fn send(&mut self, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
+        let mut batch = Batch::default();
+        fill(&mut batch);
+        let bytes = batch.into_bytes();
+        if let Some(direct) = &mut self.direct {
+            direct.hand_over(&bytes, Kind::of(&bytes));
+            return;
+        }
+        self.completions.lending.announce();
+        let message = Message::Batch(self.completions.clone(), bytes);
+        self.thread().mailbox().send(message);
+    }
+
+    /// Sends bytes around the staging buffer.
+    pub fn write(&mut self, id: u32, bytes: Vec<u8>) {
+        let write = Message::Write {
+            completions: self.completions.clone(),
+            connection: id,
+            bytes,
+            acknowledge: false,
+        };
+        self.direct.as_mut().unwrap().leave(id, write);
+        self.thread().mailbox().ring();
+    }
+
+    /// Whether it has a connection, and nothing is awaited on it.
+    pub fn has(&self, id: u32) -> bool {
+        self.direct.as_ref().is_some_and(|direct| direct.has(id))
+    }
+
+    /// Requests that it has exchanged itself.
+    pub fn exchanged(&self) -> u64 {
+        self.completions.counters.direct.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the thread to wake it, or for news of its own connections.
+    fn wait(&mut self) {
+        let begun = Instant::now();
+        loop {
+            let found = match &mut self.direct {
+                Some(direct) => self.wakes.try_recv().is_ok() | direct.look().any(),
+                None => self.wakes.recv_timeout(DEADLINE).is_ok(),
+            };
+            if found {
+                return;
+            }
+            assert!(begun.elapsed() < DEADLINE, "nothing came");
+            std::thread::yield_now();
+        }
+    }
+
+    /// The next event that is not a `READ`.
+    pub fn next(&mut self) -> Event {
+        let mut slab = vec![0; 1 << 20];
+        loop {
+            if let Some(event) = self.log.pop_front() {
+                if event.opcode == event::READ {
+                    continue;
+                }
+                return event;
+            }
+            let outcome = self.completions.drain(&mut slab);
+            if let Some(direct) = &mut self.direct {
+                direct.borrow_offered();
+            }
+            let resume = match outcome {
+                Drained::Copied { bytes, resume } => {
+                    self.log.extend(events_of(&slab[..bytes]));
+                    resume
+                }
+                Drained::TooLarge(bytes) => {
+                    slab.resize(bytes, 0);
+                    false
+                }
+                Drained::Empty => {
+                    self.wait();
+                    false
+                }
+            };
+            if resume {
+                let message = Message::Drained(self.completions.clone());
+                self.thread().mailbox().send(message);
+            }
+        }
+    }
+
+    /// Takes what it is offered until it has a connection.
+    #[track_caller]
+    pub fn until_it_has(&mut self, id: u32) {
+        let begun = Instant::now();
+        while !self.has(id) {
+            assert!(begun.elapsed() < DEADLINE, "{id} is not lent");
+            self.direct.as_mut().unwrap().borrow_offered();
+            std::thread::yield_now();
+        }
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, opcode: u32) -> Event {
+        let event = self.next();
+        assert_eq!(event.opcode, opcode, "{event:?}");
+        event
+    }
+
+    pub fn connect(&mut self, id: u32, listener: &TcpListener) -> TcpStream {
+        self.send(|batch| {
+            batch.push(command::NO_DELAY, command::ENABLE, id, &[]);
+            batch.connect(id, listener.local_addr().unwrap())
+        });
+        assert_eq!(self.expect(event::CONNECTED).connection, id);
+        accept(listener)
+    }
+
+    #[track_caller]
+    pub fn exchange(&mut self, id: u32, peer: &mut TcpStream) {
+        self.send(|batch| batch.request(id).write(id, GET));
+        assert_eq!(take(peer, GET.len()), GET);
+        peer.write_all(HELLO).unwrap();
+        for opcode in [event::HEAD, event::DATA, event::END] {
+            assert_eq!(self.expect(opcode).connection, id);
+        }
+    }
+
+    /// What the environment's end does.
+    pub fn unload(&mut self) {
+        self.direct = None;
+        self.completions.close();
+        let thread = self.thread.take().unwrap();
+        let detach = Message::Detach(self.completions.clone());
+        thread.mailbox().send(detach);
+    }
+}
