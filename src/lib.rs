@@ -9,11 +9,16 @@
 //! | [`shared`] | what both threads touch: queues, wakes, buffers, lent connections | both threads | `codec`, `records` |
 //! | [`io`] | sockets, a task each | the I/O thread | `codec`, `records`, `shared` |
 //! | [`javascript`] | the exports, and what the JavaScript thread does itself | the JavaScript thread | all; of `io` only what starts the thread |
+//!
+//! Unix has all of it. Elsewhere there are `codec`, `records`, and of `javascript` the exports that need no
+//! socket: the decoder for JavaScript's own streams.
 
 pub mod codec;
+#[cfg(unix)]
 pub mod io;
 pub mod javascript;
 pub mod records;
+#[cfg(unix)]
 pub mod shared;
 
 #[cfg(test)]

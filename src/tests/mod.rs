@@ -1,5 +1,8 @@
 //! Tests of what crosses the rooms, and what tests of several rooms share.
 
+#[cfg(unix)]
 pub mod module;
+#[cfg(unix)]
 pub mod support;
+#[cfg(unix)]
 mod threads;

@@ -1,0 +1,125 @@
+//! The class `StreamDecoder`, by which JavaScript decodes what it reads from a stream itself.
+
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::codec::{Decoder, Event};
+use crate::records::decoding::{self, Body};
+use crate::records::{self, event};
+
+/// The decoder for sockets that JavaScript reads from.
+#[napi]
+pub struct StreamDecoder {
+    decoder: Decoder,
+    records: Vec<u8>,
+}
+
+impl Default for StreamDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[napi]
+impl StreamDecoder {
+    /// A decoder that `reset` arms.
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        let (options, _) = decoding::decoder_settings(0, 0, 0);
+        Self {
+            decoder: Decoder::new(options),
+            records: Vec::new(),
+        }
+    }
+
+    /// Arms for the response to the next request; the numbers are those of the `REQUEST` command.
+    #[napi(catch_unwind)]
+    pub fn reset(&mut self, flags: u32, max_header_size: u32, llhttp: u32) {
+        let (options, method) = decoding::decoder_settings(flags, max_header_size, llhttp);
+        self.decoder.reset(options, method);
+    }
+
+    /// `reset` and `execute` in one call: most responses are one chunk.
+    #[napi(catch_unwind)]
+    pub fn begin(
+        &mut self,
+        chunk: &[u8],
+        out: BufferSlice,
+        flags: u32,
+        max_header_size: u32,
+        llhttp: u32,
+    ) -> i64 {
+        self.reset(flags, max_header_size, llhttp);
+        self.execute(chunk, out)
+    }
+
+    /// Decodes a chunk and copies the event records to `out`. Gives their length, negative when
+    /// `out` is too small: then `take` gives them.
+    #[napi(catch_unwind)]
+    pub fn execute(&mut self, chunk: &[u8], mut out: BufferSlice) -> i64 {
+        self.records.clear();
+        let mut parsed = 0;
+        // Where the record is that the last message of the chunk ends with.
+        let mut end = None;
+        loop {
+            match self.decoder.decode(chunk.get(parsed..).unwrap_or_default()) {
+                Err(error) => {
+                    // The packet stays in JavaScript.
+                    decoding::encode_error(&mut self.records, 0, &error, parsed, &[]);
+                    break;
+                }
+                Ok((_, None)) => {
+                    if let Some(end) = end.filter(|_| !self.decoder.is_idle()) {
+                        records::add_flags(&mut self.records, end, event::FOLLOWED);
+                    }
+                    break;
+                }
+                Ok((n, Some(found))) => {
+                    parsed += n;
+                    let is_end = matches!(found, Event::End(_));
+                    end = is_end.then_some(self.records.len());
+                    // There is one connection, so its place in the header says how far the chunk has
+                    // been consumed: what lies behind an upgrade's head is not HTTP.
+                    let consumed = u32::try_from(parsed).unwrap_or(u32::MAX);
+                    decoding::encode(
+                        &mut self.records,
+                        consumed,
+                        &found,
+                        Body::ReferenceInto(chunk),
+                    );
+                    if matches!(found, Event::Head(head) if head.upgrade) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.copy(&mut out)
+    }
+
+    /// The end of the stream, as `execute`.
+    #[napi(catch_unwind)]
+    pub fn finish(&mut self, mut out: BufferSlice) -> i64 {
+        self.records.clear();
+        if let Ok(Some(event)) = self.decoder.finish() {
+            decoding::encode(&mut self.records, 0, &event, Body::Inline);
+        }
+        self.copy(&mut out)
+    }
+
+    /// The records that did not fit.
+    #[napi(catch_unwind)]
+    pub fn take(&mut self) -> Buffer {
+        std::mem::take(&mut self.records).into()
+    }
+
+    fn copy(&self, out: &mut [u8]) -> i64 {
+        let length = self.records.len();
+        match out.get_mut(..length) {
+            Some(room) => {
+                room.copy_from_slice(&self.records);
+                length as i64
+            }
+            None => -(length as i64),
+        }
+    }
+}
