@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 pub mod module;
+mod rooms;
 #[cfg(unix)]
 pub mod support;
 #[cfg(unix)]
