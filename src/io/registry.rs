@@ -49,79 +49,86 @@ impl Registry {
 
     fn handle_one(&mut self, message: Message) {
         match message {
-            Message::Batch(completions, batch) => {
-                let Self { channels, unsent } = self;
-                let channel = channel(channels, &completions);
-                records::iter(&batch).for_each(|record| channel.run(&record, 0, unsent));
-                completions.lending.carried_out();
-            }
-            Message::SentBatch(completions, batch, mut sent) => {
-                let Self { channels, unsent } = self;
-                let channel = channel(channels, &completions);
+            Message::Batch(completions, batch) => self.run_batch(&completions, &batch, 0),
+            Message::SentBatch(completions, batch, sent) => {
                 Counters::add(&completions.counters.bytes_out, sent as u64);
-                for record in records::iter(&batch) {
-                    channel.run(&record, sent, unsent);
-                    if record.opcode == command::WRITE {
-                        sent = sent.saturating_sub(record.payload.len());
-                    }
-                }
-                completions.lending.carried_out();
+                self.run_batch(&completions, &batch, sent);
             }
             Message::Write {
                 completions,
                 connection,
                 bytes,
                 acknowledge,
-            } => {
-                let Self { channels, unsent } = self;
-                if let Some(connection) = channel(channels, &completions).connection(connection) {
-                    guarded(connection, |connection| {
-                        connection.write_owned(bytes, acknowledge);
-                    });
-                    note_unsent(connection, unsent);
-                }
-                completions.lending.carried_out();
-            }
+            } => self.write(&completions, connection, bytes, acknowledge),
             Message::Return(completions, lent) => {
-                let channel = channel(&mut self.channels, &completions);
-                if let Some(connection) = channel.connection(lent.id()) {
+                if let Some(connection) = self.channel(&completions).connection(lent.id()) {
                     guarded(connection, |connection| connection.take_back(*lent));
                 }
             }
+            // Who asked may have given up waiting, here and below.
             Message::Settle(completions, answer) => {
-                self.flush();
-                let channel = channel(&mut self.channels, &completions);
-                let connections = channel.connections.iter().flatten();
-                let settled = !connections
-                    .clone()
-                    .any(|connection| connection.ask(State::has_unsent));
-                // Who asked may have given up waiting.
-                let _ = answer.try_send(settled);
+                let _ = answer.try_send(self.settle(&completions));
             }
             Message::LocalAddress(completions, id, answer) => {
-                let channel = channel(&mut self.channels, &completions);
-                let connection = channel
-                    .connections
-                    .get(id as usize)
-                    .and_then(Option::as_ref);
-                let address = connection.map(|connection| connection.ask(State::local_address));
-                // Who asked may have given up waiting.
-                let _ = answer.try_send(address.unwrap_or_default());
+                let _ = answer.try_send(self.channel(&completions).local_address(id));
             }
-            Message::Drained(completions) => {
-                channel(&mut self.channels, &completions).outlet.drained();
-            }
-            Message::Detach(completions) => {
-                self.flush();
-                if let Some(channel) = self.channels.remove(&key(&completions)) {
-                    for connection in channel.connections.iter().flatten() {
-                        guarded(connection, |connection| connection.close(false));
-                    }
-                }
-            }
+            Message::Drained(completions) => self.channel(&completions).outlet.drained(),
+            Message::Detach(completions) => self.detach(&completions),
             #[cfg(test)]
             Message::Panic => panic!("a test asked for this panic"),
         }
+    }
+
+    /// Carries out a batch of commands. The first `sent` bytes that it writes are out already.
+    fn run_batch(&mut self, completions: &Arc<Completions>, batch: &[u8], mut sent: usize) {
+        let Self { channels, unsent } = self;
+        let channel = channel(channels, completions);
+        for record in records::iter(batch) {
+            channel.run(&record, sent, unsent);
+            if record.opcode == command::WRITE {
+                sent = sent.saturating_sub(record.payload.len());
+            }
+        }
+        completions.lending.carried_out();
+    }
+
+    fn write(
+        &mut self,
+        completions: &Arc<Completions>,
+        id: u32,
+        bytes: Vec<u8>,
+        acknowledge: bool,
+    ) {
+        let Self { channels, unsent } = self;
+        if let Some(connection) = channel(channels, completions).connection(id) {
+            guarded(connection, |connection| {
+                connection.write_owned(bytes, acknowledge);
+            });
+            note_unsent(connection, unsent);
+        }
+        completions.lending.carried_out();
+    }
+
+    /// Sends what is queued. Tells whether the kernel has every byte of the queue's connections.
+    fn settle(&mut self, completions: &Arc<Completions>) -> bool {
+        self.flush();
+        let connections = &self.channel(completions).connections;
+        let mut connections = connections.iter().flatten();
+        !connections.any(|connection| connection.ask(State::has_unsent))
+    }
+
+    /// Closes the connections of a queue whose environment is gone.
+    fn detach(&mut self, completions: &Arc<Completions>) {
+        self.flush();
+        if let Some(channel) = self.channels.remove(&key(completions)) {
+            for connection in channel.connections.iter().flatten() {
+                guarded(connection, |connection| connection.close(false));
+            }
+        }
+    }
+
+    fn channel(&mut self, completions: &Arc<Completions>) -> &mut Channel {
+        channel(&mut self.channels, completions)
     }
 
     fn flush(&mut self) {
@@ -191,6 +198,13 @@ impl Channel {
                 connection
             })
         })
+    }
+
+    /// Local port and address of a connection; both empty if it has none.
+    fn local_address(&self, id: u32) -> (u16, String) {
+        let connection = self.connections.get(id as usize).and_then(Option::as_ref);
+        let address = connection.map(|connection| connection.ask(State::local_address));
+        address.unwrap_or_default()
     }
 
     fn close(&mut self, record: &Record<'_>) {
