@@ -14,7 +14,7 @@ use crate::shared::response_decoder::ResponseDecoder;
 /// after that, the connection itself is looked at once more.
 pub const FRESH: Duration = Duration::from_micros(500);
 
-/// Where a connection is on its way; the graph is in `task.rs`.
+/// Where a connection is on its way; the graph is in `connection.rs`.
 pub enum Phase {
     /// No socket yet.
     Waiting,
