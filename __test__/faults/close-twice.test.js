@@ -6,7 +6,7 @@
  */
 
 const { itOurs, serveRaw, http, record, until, responseTo, untilPoolIsEmpty, quiet } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 describeTransports('a response that is whole when the server closes, and is read later', (newAgent) => {
   itOurs.each([

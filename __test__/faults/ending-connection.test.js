@@ -8,7 +8,7 @@
 const {
   exchange, http, itOurs, onRequestHead, newAgent, poolOf, serveRaw, until, untilIdle,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 

@@ -7,7 +7,7 @@
 
 const { once } = require('node:events');
 const { itOurs, serve, serveRaw, http, untilIdle, exchange, pseudoRandomBytes, poolOf, until } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 const SIZE = 6_000_000;
 

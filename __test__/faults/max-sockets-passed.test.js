@@ -9,7 +9,7 @@
 const {
   itOurs, http, serve, serveRaw, onRequestHead, exchange, until, untilIdle, untilPoolIsEmpty, poolOf, cleanUp,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 /**
  * Looks at the agent's tables at every event at which they can have changed; gives the greatest number of sockets in a

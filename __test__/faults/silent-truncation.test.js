@@ -9,7 +9,7 @@
 const {
   http, itOurs, serveRaw, sendSegments, until, peerHasReadAll, record, responseTo, untilPoolIsEmpty,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 /** Asks a peer that sends a header and half a body and then resets the connection. */
 async function askOneThatResets(agent, head) {

@@ -8,7 +8,7 @@
 const {
   http, newAgent, serveAnswer, serveRaw, responseTo, bytesOf, exchange, untilPoolIsEmpty, record,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 describeTransports('a peer', (newTransportAgent) => {
   it('may send thousands of interim responses before the final one', async () => {

@@ -11,7 +11,7 @@ const {
   record,
   isOracle, nodeIsAtLeast, poolOf, itOurs,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 const answer = (body, more = '') => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${more}\r\n${body}`;
 const POISON = answer('poison');
