@@ -323,7 +323,7 @@ describeOurs('runTicks()', () => {
   // Jest's process is not Node's, so that ours does without here; a child has the real one.
   it('is process._tickCallback, which runs nextTicks and promise jobs at once', async () => {
     const script = `
-      const { runTicks } = require('./lib/node-internals');
+      const { runTicks } = require('./lib/node/internals');
       setImmediate(() => {
         const order = [];
         process.nextTick(() => order.push('tick'));
@@ -388,7 +388,7 @@ describeOurs('ARCHITECTURE.md', () => {
   const root = path.join(__dirname, '..', '..');
   const architecture = fs.readFileSync(path.join(root, 'ARCHITECTURE.md'), 'utf8');
   const [, listed] = architecture.split('## Node\'s private parts in use');
-  const sources = fs.readdirSync(path.join(root, 'lib')).filter((name) => name.endsWith('.js'))
+  const sources = fs.readdirSync(path.join(root, 'lib'), { recursive: true }).filter((name) => name.endsWith('.js'))
     .map((name) => fs.readFileSync(path.join(root, 'lib', name), 'utf8'))
     // Comments may name what is not used.
     .map((source) => source.replace(/\/\*\*[^]*?\*\/|\/\/.*$/gm, ''));
