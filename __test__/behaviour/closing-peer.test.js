@@ -3,7 +3,7 @@
 /** A peer that closes where it should not: the request or its response fails, and the agent is as good as new. */
 
 const {
-  http, serve, serveRaw, sendSegments, exchange, untilPoolIsEmpty, record, until, peerHasReadAll,
+  http, sendSegments, exchange, untilPoolIsEmpty, record, until, peerHasReadAll,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
@@ -18,8 +18,8 @@ const ENDINGS = {
 /**
  * Makes a request to a peer that sends these segments and then ends the connection, and writes down all that happens.
  */
-async function askOneThatEnds(agent, segments, how) {
-  const peer = await serveRaw((socket) => {
+async function askOneThatEnds(transport, segments, how) {
+  const peer = await transport.serveRaw((socket) => {
     socket.once('data', async () => {
       await sendSegments(socket, segments);
       // A reset takes back what the client has not read yet.
@@ -27,6 +27,7 @@ async function askOneThatEnds(agent, segments, how) {
       ENDINGS[how](socket);
     });
   });
+  const agent = await transport.agentTo(peer);
   const req = http.get({ ...peer.address, agent });
   const { events } = record(req);
   const failures = [];
@@ -43,15 +44,15 @@ async function askOneThatEnds(agent, segments, how) {
   await whole;
   const res = await resClosed;
   await untilPoolIsEmpty(agent);
-  return { events, failures, body, res };
+  return { agent, events, failures, body, res };
 }
 
-async function expectToWork(agent) {
-  const good = await serve((_req, res) => res.end('fine'));
+async function expectToWork(transport, agent) {
+  const good = await transport.serve((_req, res) => res.end('fine'));
   expect((await exchange({ ...good.address, agent })).body.toString()).toBe('fine');
 }
 
-describeTransports('a peer', (newAgent) => {
+describeTransports('a peer', (transport) => {
   describe.each(Object.keys(ENDINGS))('that %s', (how) => {
     it.each([
       ['before a byte', []],
@@ -62,13 +63,12 @@ describeTransports('a peer', (newAgent) => {
       ['before the last LF of the header', [`${OK}X-Field: value\r\n\r`]],
       ['after 100 Continue', ['HTTP/1.1 100 Continue\r\n\r\n']],
     ])('%s fails the request with ECONNRESET', async (_where, segments) => {
-      const agent = newAgent({ keepAlive: true });
-      const { events, failures, res } = await askOneThatEnds(agent, segments, how);
+      const { agent, events, failures, res } = await askOneThatEnds(transport, segments, how);
       expect(failures.map(({ code, message }) => [code, message])).toEqual([
         ['ECONNRESET', how === 'closes' ? 'socket hang up' : 'read ECONNRESET']]);
       expect(res).toBeUndefined();
       expect(events.slice(-2)).toEqual(['req error ECONNRESET', 'req close']);
-      await expectToWork(agent);
+      await expectToWork(transport, agent);
     });
 
     it.each([
@@ -81,8 +81,7 @@ describeTransports('a peer', (newAgent) => {
       ['in the last chunk', [`${CHUNKED}5\r\nhello\r\n0\r\n`], 'hello'],
       ['in the trailers', [`${CHUNKED}5\r\nhello\r\n0\r\nX-Sum: 1\r\n`], 'hello'],
     ])('%s aborts the response', async (_where, segments, received) => {
-      const agent = newAgent({ keepAlive: true });
-      const { events, body, res } = await askOneThatEnds(agent, segments, how);
+      const { agent, events, body, res } = await askOneThatEnds(transport, segments, how);
       expect(body).toBe(received);
       expect(res.complete).toBe(false);
       expect(res.aborted).toBe(true);
@@ -92,13 +91,13 @@ describeTransports('a peer', (newAgent) => {
       expect(events.filter((event) => ends.includes(event)).sort()).toEqual(ends);
       expect(events.filter((event) => event.startsWith('req error'))).toEqual(
         how === 'closes' ? [] : ['req error ECONNRESET']);
-      await expectToWork(agent);
+      await expectToWork(transport, agent);
     });
   });
 
   it('that closes while the request is being sent fails it', async () => {
-    const peer = await serveRaw((socket) => socket.once('data', () => socket.destroy()));
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serveRaw((socket) => socket.once('data', () => socket.destroy()));
+    const agent = await transport.agentTo(peer);
     const req = http.request({ ...peer.address, agent, method: 'POST' });
     const chunk = Buffer.alloc(65536);
     const error = await new Promise((resolve) => {
@@ -111,15 +110,15 @@ describeTransports('a peer', (newAgent) => {
     });
     expect(error.code).toMatch(/^(ECONNRESET|EPIPE)$/);
     await untilPoolIsEmpty(agent);
-    await expectToWork(agent);
+    await expectToWork(transport, agent);
   });
 
   it('that answers and resets while the request is being sent leaves the answer or an error', async () => {
-    const agent = newAgent({ keepAlive: true });
     for (let i = 0; i < 20; i++) {
-      const peer = await serveRaw((socket) => socket.once('data', () => {
+      const peer = await transport.serveRaw((socket) => socket.once('data', () => {
         socket.write(`${OK}Content-Length: 4\r\nConnection: close\r\n\r\nfull`, () => socket.destroy());
       }));
+      const agent = await transport.agentTo(peer);
       const req = http.request({ ...peer.address, agent, method: 'POST' });
       let answered = false;
       let failed = false;

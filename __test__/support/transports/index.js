@@ -1,27 +1,94 @@
 'use strict';
 
 /**
- * The two ways by which bytes reach the decoder: a connection that the module makes itself, and any stream that
- * createConnection gives. What a peer can do to a client must come out the same on both.
+ * The ways by which bytes reach the decoder: a connection of the I/O thread, a stream of JavaScript's, TLS among them,
+ * and a connection that the I/O thread has lent. What a peer can do to a client must come out the same on all.
  */
 
-const net = require('node:net');
 const { Duplex } = require('node:stream');
-const { http, newAgent, serveAnswer, untilPoolIsEmpty } = require('..');
+const {
+  cleanUp, http, newAgent, serve, serveAnswer, serveRaw, untilPoolIsEmpty,
+} = require('..');
+const { https, serveRawTls, serveTls } = require('../tls');
+const { KINDS } = require('./kinds');
+const { lend } = require('./lending');
 
-const TRANSPORTS = [
-  ['a connection', newAgent],
-  ['a stream',
-    (options) => Object.assign(newAgent(options), { createConnection: (...args) => net.createConnection(...args) })],
-];
+/**
+ * Peers and agents of one kind. Requests name the agent and the address of the peer, and are made with `http` for all.
+ * @typedef {object} Transport
+ * @property {string} title
+ * @property {boolean} isStream
+ * @property {boolean} isLent
+ * @property {boolean} isTls
+ * @property {typeof newAgent} newAgent gives an agent that has no connection yet
+ * @property {(peer: object, options?: import('node:http').AgentOptions) => Promise<import('node:http').Agent>} agentTo
+ *   gives an agent whose next request to that peer travels in this way; it keeps connections alive by default
+ * @property {typeof serve} serve
+ * @property {typeof serveRaw} serveRaw
+ * @property {typeof serveAnswer} serveAnswer
+ */
+
+/** Tests that did not do what they say: their exchange did not begin on a lent connection. */
+const notLent = new Set();
+
+/**
+ * @param {import('./kinds').Kind} kind
+ * @returns {Transport}
+ */
+function transportOf({ makeAgent, ...kind }) {
+  const newAgentOfKind = (options) => {
+    const agent = makeAgent({ http, https }, options);
+    cleanUp(() => agent.destroy());
+    return agent;
+  };
+  const agentTo = async (peer, options) => {
+    const agent = newAgentOfKind({ keepAlive: true, ...options });
+    if (kind.isLent) await lendTo(agent, peer);
+    return agent;
+  };
+  const raw = kind.isTls ? (...args) => overTls(serveRawTls(...args)) : serveRaw;
+  return {
+    ...kind,
+    newAgent: newAgentOfKind,
+    agentTo,
+    serve: kind.isTls ? (...args) => overTls(serveTls(...args)) : serve,
+    serveRaw: raw,
+    serveAnswer: (answer, options) => serveAnswer(answer, { ...options, serveWith: raw }),
+  };
+}
+
+/** Gives an agent a lent connection to a peer, and sees that the first request on it began there. */
+async function lendTo(agent, peer) {
+  const { currentTestName } = expect.getState();
+  let isProved = false;
+  // Also where the test fails: one that is marked as failing must not do so because nothing was lent.
+  cleanUp(() => {
+    if (!isProved) notLent.add(currentTestName);
+  });
+  await lend(http, agent, peer.server, peer.address, (begun) => { isProved = begun; });
+}
+
+afterAll(() => {
+  const names = [...notLent];
+  notLent.clear();
+  if (names.length > 0) throw new Error(`began on no lent connection:\n${names.join('\n')}`);
+});
+
+/** Has requests made with `http` go over TLS. */
+async function overTls(served) {
+  const peer = await served;
+  peer.address.protocol = 'https:';
+  return peer;
+}
 
 /**
  * Describes the same tests once for each transport.
  * @param {string} title
- * @param {(newTransportAgent: typeof newAgent) => void} define
+ * @param {(transport: Transport) => void} define
+ * @param {(kind: import('./kinds').Kind) => boolean} [applies] tells for which kinds there is something to test
  */
-function describeTransports(title, define) {
-  describe.each(TRANSPORTS)(`${title} over %s`, (_name, newTransportAgent) => define(newTransportAgent));
+function describeTransports(title, define, applies = () => true) {
+  describe.each(KINDS.filter(applies))(`${title} over $title`, (kind) => define(transportOf(kind)));
 }
 
 /** A connection in memory whose peer answers the first write with given bytes, one by one, and then closes. */
@@ -43,11 +110,19 @@ class ByteByByte extends Duplex {
   }
 }
 
-/** How an answer comes in; each gives the options of a request to a peer that sends these bytes and then closes. */
-const DELIVERIES = [
-  ['in one segment', async (bytes) => (await serveAnswer(bytes, { end: true })).address],
-  ['byte by byte', async (bytes) => ({ createConnection: () => new ByteByByte(bytes) })],
-];
+/** Gives options of a request whose peer sends these bytes in one piece and then closes. */
+async function inOneSegment(transport, bytes) {
+  const peer = await transport.serveAnswer(bytes, { end: true });
+  return { ...peer.address, agent: await transport.agentTo(peer) };
+}
+
+/** Gives options of a request whose peer sends these bytes one by one and then closes. */
+function inSingleBytes(bytes) {
+  // A stream that is no socket cannot be kept alive: it has no setKeepAlive(), no ref() and no unref().
+  const agent = newAgent({ keepAlive: false });
+  agent.createConnection = () => new ByteByByte(bytes);
+  return { agent };
+}
 
 /**
  * Describes the same tests once for each way in which an answer can come in.
@@ -55,8 +130,11 @@ const DELIVERIES = [
  * @param {(receive: (bytes: string, options?: object) => Promise<Received>, isWhole: boolean) => void} define
  */
 function describeDeliveries(title, define) {
-  describe.each(DELIVERIES)(`${title} %s`, (name, addressOf) => {
-    define(async (bytes, options) => receive(await addressOf(bytes), options), name === 'in one segment');
+  describeTransports(`${title} in one segment`, (transport) => {
+    define(async (bytes, options) => receive({ ...await inOneSegment(transport, bytes), ...options }), true);
+  });
+  describe(`${title} byte by byte`, () => {
+    define((bytes, options) => receive({ ...inSingleBytes(bytes), ...options }), false);
   });
 }
 
@@ -69,19 +147,16 @@ function describeDeliveries(title, define) {
 
 /**
  * Makes a request, waits for its close and for that of its response, and sees that the pool is empty then.
- * @param {object} address
- * @param {object} [options]
+ * @param {object} options
  * @returns {Promise<Received>}
  */
-async function receive({ createConnection, ...address }, options) {
-  // A stream that is no socket cannot be kept alive: it has no setKeepAlive(), no ref() and no unref().
-  const agent = newAgent({ keepAlive: !createConnection });
-  if (createConnection) agent.createConnection = createConnection;
+async function receive(options) {
+  const { agent } = options;
   const received = { body: '' };
   await new Promise((resolve) => {
     let open = 1;
     const onClose = () => --open === 0 && resolve();
-    const req = http.request({ ...address, agent, ...options });
+    const req = http.request(options);
     req.on('response', (res) => {
       open++;
       received.res = res;
