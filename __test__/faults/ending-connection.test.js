@@ -41,7 +41,7 @@ describeTransports('an idle connection whose end has been told', (transport) => 
   itOurs.each(Object.entries(MOMENTS))('is not given to a request that is made %s', async (_when, wait) => {
     const peer = await serveOk(transport.serveRaw);
     for (const [options, limits] of AGENTS) {
-      const agent = await transport.agentTo(peer, limits);
+      const agent = await transport.agentTo({ ...peer, address: { ...peer.address, ...options } }, limits);
       const { req: { socket } } = await exchange({ ...peer.address, ...options, agent });
       await untilIdle(agent);
       const asked = new Promise((resolve) => {

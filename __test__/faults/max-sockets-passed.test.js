@@ -74,7 +74,7 @@ describeTransports('maxSockets', (transport) => {
         else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx');
       });
     });
-    const agent = await transport.agentTo(peer, { maxSockets: 3 });
+    const agent = transport.newAgent({ keepAlive: true, maxSockets: 3 });
     const watched = watchMost(agent);
     const outcomes = { answered: 0, failed: 0 };
     for (let round = 0; round < 20; round++) {

@@ -74,10 +74,14 @@ afterAll(() => {
   if (names.length > 0) throw new Error(`began on no lent connection:\n${names.join('\n')}`);
 });
 
-/** Has requests made with `http` go over TLS. */
+/** Has requests made with `http` go over TLS. The peer's sockets can be reset, which Node allows for those of TCP. */
 async function overTls(served) {
   const peer = await served;
   peer.address.protocol = 'https:';
+  peer.server.prependListener('secureConnection', (socket) => {
+    const underneath = [...peer.sockets].find(({ remotePort }) => remotePort === socket.remotePort);
+    socket.resetAndDestroy = () => underneath.resetAndDestroy();
+  });
   return peer;
 }
 
