@@ -5,21 +5,21 @@
  * response 'end', then the request 'close' again. Here each of them comes once.
  */
 
-const { itOurs, serveRaw, http, record, until, responseTo, untilPoolIsEmpty, quiet } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { itOurs, http, record, until, responseTo, untilPoolIsEmpty, quiet } = require('../support');
+const { describeTransports } = require('../support/transports');
 
-describeTransports('a response that is whole when the server closes, and is read later', (newAgent) => {
+describeTransports('a response that is whole when the server closes, and is read later', (transport) => {
   itOurs.each([
     ['of five bytes', 'Content-Length: 5\r\n\r\nhello', 'hello'],
     ['of no bytes', 'Content-Length: 0\r\n\r\n', ''],
     ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n', 'hello'],
     ['of 10 kB', `Content-Length: 10000\r\n\r\n${'x'.repeat(10_000)}`, 'x'.repeat(10_000)],
   ])("%s has one 'end', and its request one 'close'", async (_what, rest, body) => {
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       socket.on('error', () => {});
       socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\n${rest}`));
     });
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     const req = http.get({ ...peer.address, agent });
     const { events } = record(req);
     const res = await responseTo(req);

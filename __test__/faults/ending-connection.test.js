@@ -8,11 +8,11 @@
 const {
   exchange, http, itOurs, onRequestHead, newAgent, poolOf, serveRaw, until, untilIdle,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-const serveOk = () => serveRaw((socket) => {
+const serveOk = (serveWith = serveRaw) => serveWith((socket) => {
   socket.on('error', () => {});
   onRequestHead(socket, (head) => {
     if (!head.includes('/later')) socket.write(OK);
@@ -24,7 +24,7 @@ function block(milliseconds) {
   for (const end = performance.now() + milliseconds; performance.now() < end;);
 }
 
-describeTransports('an idle connection whose end has been told', (newTransportAgent) => {
+describeTransports('an idle connection whose end has been told', (transport) => {
   const MOMENTS = {
     'at once': (ask) => ask(),
     'in the next tick': (ask) => process.nextTick(ask),
@@ -39,9 +39,9 @@ describeTransports('an idle connection whose end has been told', (newTransportAg
   ];
 
   itOurs.each(Object.entries(MOMENTS))('is not given to a request that is made %s', async (_when, wait) => {
-    const peer = await serveOk();
+    const peer = await serveOk(transport.serveRaw);
     for (const [options, limits] of AGENTS) {
-      const agent = newTransportAgent({ keepAlive: true, ...limits });
+      const agent = await transport.agentTo({ ...peer, address: { ...peer.address, ...options } }, limits);
       const { req: { socket } } = await exchange({ ...peer.address, ...options, agent });
       await untilIdle(agent);
       const asked = new Promise((resolve) => {

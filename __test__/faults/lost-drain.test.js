@@ -6,8 +6,8 @@
  */
 
 const { once } = require('node:events');
-const { itOurs, serve, serveRaw, http, untilIdle, exchange, pseudoRandomBytes, poolOf, until } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { itOurs, http, untilIdle, exchange, pseudoRandomBytes, poolOf, until } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 const SIZE = 6_000_000;
 
@@ -32,17 +32,17 @@ async function uploadAfterResponse(req) {
   return { drains, body };
 }
 
-describeTransports('an upload that outlasts its response', (newAgent) => {
+describeTransports('an upload that outlasts its response', (transport) => {
   itOurs("goes on with 'drain' and 'finish' to a server of Node", async () => {
     let received = 0;
     const whole = [];
-    const peer = await serve((req, res) => {
+    const peer = await transport.serve((req, res) => {
       req.on('data', (chunk) => { received += chunk.length; });
       req.on('end', () => whole.push(received));
       res.setHeader('Content-Length', 5);
       res.end('early');
     });
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     const req = http.request({ ...peer.address, agent, method: 'POST' });
     const { drains, body } = await uploadAfterResponse(req);
     expect(body).toBe('early');
@@ -56,7 +56,7 @@ describeTransports('an upload that outlasts its response', (newAgent) => {
 
   itOurs("waits with 'drain' for a server that reads slowly", async () => {
     let received = 0;
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       let answered = false;
       socket.on('data', (chunk) => {
         received += chunk.length;
@@ -66,7 +66,7 @@ describeTransports('an upload that outlasts its response', (newAgent) => {
         setTimeout(() => socket.resume(), 1);
       });
     });
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     const req = http.request({ ...peer.address, agent, method: 'PUT', headers: { 'Content-Length': SIZE } });
     const { drains, body } = await uploadAfterResponse(req);
     expect(body).toBe('early');

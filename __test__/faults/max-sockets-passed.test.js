@@ -7,9 +7,9 @@
  */
 
 const {
-  itOurs, http, serve, serveRaw, onRequestHead, exchange, until, untilIdle, untilPoolIsEmpty, poolOf, cleanUp,
+  itOurs, http, onRequestHead, exchange, until, untilIdle, untilPoolIsEmpty, poolOf, cleanUp,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 /**
  * Looks at the agent's tables at every event at which they can have changed; gives the greatest number of sockets in a
@@ -34,11 +34,11 @@ function watchMost(agent) {
   return watched;
 }
 
-describeTransports('maxSockets', (newAgent) => {
+describeTransports('maxSockets', (transport) => {
   itOurs('is kept when an idle connection closes while requests wait', async () => {
     const waiting = [];
-    const peer = await serve((req, res) => waiting.push(() => res.end('x')));
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const peer = await transport.serve((req, res) => waiting.push(() => res.end('x')));
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     const first = exchange({ ...peer.address, agent });
     await until(() => waiting.length === 1);
     waiting.shift()();
@@ -61,7 +61,7 @@ describeTransports('maxSockets', (newAgent) => {
 
   itOurs('is kept over hundreds of requests to a server that answers, closes and resets', async () => {
     let most = 0;
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       most = Math.max(most, peer.sockets.size);
       socket.on('end', () => socket.end());
       socket.on('error', () => {});
@@ -74,7 +74,7 @@ describeTransports('maxSockets', (newAgent) => {
         else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx');
       });
     });
-    const agent = newAgent({ keepAlive: true, maxSockets: 3 });
+    const agent = transport.newAgent({ keepAlive: true, maxSockets: 3 });
     const watched = watchMost(agent);
     const outcomes = { answered: 0, failed: 0 };
     for (let round = 0; round < 20; round++) {

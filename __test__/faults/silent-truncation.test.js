@@ -7,40 +7,40 @@
  */
 
 const {
-  http, itOurs, serveRaw, sendSegments, until, peerHasReadAll, record, responseTo, untilPoolIsEmpty,
+  http, itOurs, sendSegments, until, record, responseTo, untilPoolIsEmpty,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 /** Asks a peer that sends a header and half a body and then resets the connection. */
-async function askOneThatResets(agent, head) {
-  const peer = await serveRaw((socket) => {
+async function askOneThatResets(transport, head) {
+  let body = '';
+  const peer = await transport.serveRaw((socket) => {
     socket.once('data', async () => {
       await sendSegments(socket, [`${head}\r\n\r\n`, 'half of i']);
-      await until(() => peerHasReadAll(socket));
+      await until(() => body === 'half of i');
       socket.resetAndDestroy();
     });
   });
+  const agent = await transport.agentTo(peer);
   const req = http.get({ ...peer.address, agent });
   const { events } = record(req);
   req.on('error', () => {});
   const res = await responseTo(req);
   const errors = [];
   res.on('error', (error) => errors.push(error));
-  let body = '';
   res.on('data', (chunk) => { body += chunk; });
   await Promise.all([res, req].map((emitter) => new Promise((resolve) => { emitter.on('close', resolve); })));
-  return { events, res, body, errors };
+  return { agent, events, res, body, errors };
 }
 
-describeTransports('a body that lasts until the connection closes', (newAgent) => {
+describeTransports('a body that lasts until the connection closes', (transport) => {
   itOurs.each([
     ['HTTP/1.1', 'HTTP/1.1 200 OK'],
     ['HTTP/1.1 with Connection: close', 'HTTP/1.1 200 OK\r\nConnection: close'],
     ['HTTP/1.0', 'HTTP/1.0 200 OK'],
     ['a coding that is not chunked', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip'],
   ])('is not complete if the connection is reset: %s', async (_what, head) => {
-    const agent = newAgent();
-    const { events, res, body, errors } = await askOneThatResets(agent, head);
+    const { agent, events, res, body, errors } = await askOneThatResets(transport, head);
     expect(body).toBe('half of i');
     expect(res.complete).toBe(false);
     expect(res.aborted).toBe(true);

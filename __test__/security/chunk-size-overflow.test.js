@@ -2,7 +2,7 @@
 
 /** A chunk size is never trusted: not its length, not its digits, not what surrounds it (RFC 9112 section 7.1). */
 
-const { describeDeliveries } = require('../support-transports');
+const { describeDeliveries } = require('../support/transports');
 
 const HEAD = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 const SIZE = 'HPE_INVALID_CHUNK_SIZE';

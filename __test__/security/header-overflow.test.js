@@ -8,7 +8,7 @@
 const {
   http, serve, serveRaw, newAgent, exchange, runScript, serveAnswer, untilPoolIsEmpty, responseTo,
 } = require('../support');
-const { describeDeliveries } = require('../support-transports');
+const { describeDeliveries } = require('../support/transports');
 
 const OVERFLOW = { code: 'HPE_HEADER_OVERFLOW', reason: 'Header overflow', message: 'Parse Error: Header overflow' };
 const a = (length) => 'a'.repeat(length);

@@ -6,16 +6,16 @@
  */
 
 const {
-  http, newAgent, serveAnswer, serveRaw, responseTo, bytesOf, exchange, untilPoolIsEmpty, record,
+  http, newAgent, serveAnswer, responseTo, bytesOf, exchange, untilPoolIsEmpty, record,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
-describeTransports('a peer', (newTransportAgent) => {
+describeTransports('a peer', ({ agentTo, ...transport }) => {
   it('may send thousands of interim responses before the final one', async () => {
     const interim = 'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n';
-    const peer = await serveAnswer(
+    const peer = await transport.serveAnswer(
       `${interim.repeat(5000)}HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi`);
-    const agent = newTransportAgent({ keepAlive: true });
+    const agent = await agentTo(peer);
     const req = http.get({ ...peer.address, agent });
     const seen = { information: 0, continue: 0 };
     req.on('information', (info) => {
@@ -29,7 +29,7 @@ describeTransports('a peer', (newTransportAgent) => {
   });
 
   it('that sends them without end can be stopped', async () => {
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       const many = 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(1000);
       const pump = () => {
         while (!socket.destroyed && socket.write(many)) { /* until the client is slower */ }
@@ -38,7 +38,7 @@ describeTransports('a peer', (newTransportAgent) => {
       socket.on('drain', pump);
       pump();
     });
-    const agent = newTransportAgent({ keepAlive: true });
+    const agent = await agentTo(peer);
     const req = http.get({ ...peer.address, agent });
     const { events } = record(req);
     let count = 0;

@@ -5,7 +5,7 @@
  * 11.2). What is ambiguous is an error; the connection is not used again.
  */
 
-const { describeDeliveries } = require('../support-transports');
+const { describeDeliveries } = require('../support/transports');
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const CHUNKS = '5\r\nhello\r\n0\r\n\r\n';

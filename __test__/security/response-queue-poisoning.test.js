@@ -7,11 +7,11 @@
  */
 
 const {
-  http, untilIdle, untilPoolIsEmpty, serveRaw, onRequestHead, exchange, until, peerHasReadAll, sendSegments, quiet,
+  http, untilIdle, untilPoolIsEmpty, onRequestHead, exchange, until, peerHasReadAll, sendSegments, quiet,
   record,
   isOracle, nodeIsAtLeast, poolOf, itOurs,
 } = require('../support');
-const { describeTransports } = require('../support-transports');
+const { describeTransports } = require('../support/transports');
 
 const answer = (body, more = '') => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${more}\r\n${body}`;
 const POISON = answer('poison');
@@ -21,7 +21,7 @@ const POISON = answer('poison');
 const itWhereIdleIsWatched = isOracle && !nodeIsAtLeast(22) ? it.skip : it;
 
 /** A peer that answers the first request with `first` and every other with "good". */
-function servePoisoned(first) {
+function servePoisoned({ serveRaw }, first) {
   let asked = 0;
   return serveRaw((socket) => {
     socket.on('end', () => socket.end());
@@ -29,7 +29,7 @@ function servePoisoned(first) {
   });
 }
 
-describeTransports('poison', (newAgent) => {
+describeTransports('poison', (transport) => {
   /** Asks several times more; all must be told "good", on another connection. */
   async function expectGood(peer, agent, options) {
     for (let i = 0; i < 3; i++) {
@@ -51,8 +51,8 @@ describeTransports('poison', (newAgent) => {
     ['behind 304', 'GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 50\r\n\r\n'],
     ['behind an interim response and its final one', 'GET', `HTTP/1.1 103 Early Hints\r\n\r\n${answer('first')}`],
   ])('%s in the same segment is nobody\'s answer', async (_where, method, first) => {
-    const peer = await servePoisoned(first + POISON);
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const peer = await servePoisoned(transport, first + POISON);
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     const req = http.request({ ...peer.address, agent, method });
     const { events } = record(req);
     let body = '';
@@ -70,14 +70,14 @@ describeTransports('poison', (newAgent) => {
   // Node takes what is left of the poison for the beginning of the next answer: a parse error, or on Node 20 a whole
   // answer.
   itOurs('that begins in the same segment and goes on in the next is nobody\'s answer', async () => {
-    const peer = await serveRaw((socket, index) => {
+    const peer = await transport.serveRaw((socket, index) => {
       socket.on('end', () => socket.end());
       onRequestHead(socket, () => {
         if (index > 0) socket.write(answer('good'));
         else sendSegments(socket, [answer('first') + POISON.slice(0, 20), POISON.slice(20)]);
       });
     });
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     await exchange({ ...peer.address, agent });
     await untilIdle(agent);
     await expectGood(peer, agent);
@@ -91,8 +91,8 @@ describeTransports('poison', (newAgent) => {
     ['empty lines', '\r\n\r\n'],
     ['a megabyte', 'x'.repeat(1_000_000)],
   ])('that comes when the connection is idle, as %s, retires it at once', async (_what, poison) => {
-    const peer = await servePoisoned(answer('first'));
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const peer = await servePoisoned(transport, answer('first'));
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     const { req } = await exchange({ ...peer.address, agent });
     await untilIdle(agent);
     const { socket } = req;
@@ -106,14 +106,14 @@ describeTransports('poison', (newAgent) => {
   });
 
   it('that waits in the segment of the last byte of a slow response is nobody\'s answer', async () => {
-    const peer = await serveRaw((socket, index) => {
+    const peer = await transport.serveRaw((socket, index) => {
       socket.on('end', () => socket.end());
       onRequestHead(socket, () => {
         if (index > 0) socket.write(answer('good'));
         else sendSegments(socket, ['HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', 'firs', `t${POISON}`]);
       });
     });
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     const { body } = await exchange({ ...peer.address, agent });
     expect(body.toString()).toBe('first');
     await untilIdle(agent);
@@ -121,8 +121,8 @@ describeTransports('poison', (newAgent) => {
   });
 
   it('that comes while a next request waits in the queue is not its answer', async () => {
-    const peer = await servePoisoned(answer('first') + POISON);
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const peer = await servePoisoned(transport, answer('first') + POISON);
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     const bodies = await Promise.all([1, 2, 3].map(async () => {
       try {
         return (await exchange({ ...peer.address, agent })).body.toString();
@@ -134,8 +134,8 @@ describeTransports('poison', (newAgent) => {
   });
 
   it('in a body that says its length is data, and only that', async () => {
-    const peer = await servePoisoned(answer(`first${POISON}`));
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const peer = await servePoisoned(transport, answer(`first${POISON}`));
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     const { body } = await exchange({ ...peer.address, agent });
     expect(body.toString()).toBe(`first${POISON}`);
     await untilIdle(agent);
@@ -144,8 +144,8 @@ describeTransports('poison', (newAgent) => {
   });
 
   it('as a second answer to an upload that goes on is nobody\'s answer', async () => {
-    const peer = await servePoisoned(answer('first'));
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const peer = await servePoisoned(transport, answer('first'));
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     const req = http.request({ ...peer.address, agent, method: 'POST', headers: { 'Content-Length': 10 } });
     req.on('error', () => {});
     let body = '';

@@ -41,12 +41,12 @@ function serveRaw(onConnection, listen) {
  * A raw server that answers each request head with given bytes.
  * @param {string | Buffer | (string | Buffer)[] | ((head: string, index: number) => string | Buffer)} answer
  *   an array is sent segment by segment, each only after the client has read the one before
- * @param {{ end?: boolean }} [options] end: close the connection after the answer
+ * @param {{ end?: boolean, serveWith?: typeof serveRaw }} [options] end: close the connection after the answer
  * @returns {Promise<Peer & { heads: string[] }>} heads: what was asked
  */
-async function serveAnswer(answer, { end = false } = {}) {
+async function serveAnswer(answer, { end = false, serveWith = serveRaw } = {}) {
   const heads = [];
-  const peer = await serveRaw((socket) => {
+  const peer = await serveWith((socket) => {
     socket.on('end', () => socket.end());
     onRequestHead(socket, async (head) => {
       heads.push(head);

@@ -2,7 +2,7 @@
 
 /**
  * The record layout that both queues share: the JavaScript half of src/records/layout.rs, which explains it.
- * `__test__/records.test.js` proves that the two agree.
+ * `__test__/bridge/records.test.js` proves that the two agree.
  */
 
 /** Bytes of a record header: opcode and flags, connection id, payload length. */

@@ -2,7 +2,7 @@
 
 /**
  * What ferrequest uses of Node beyond its documentation, in one place. ARCHITECTURE.md lists each with its reason;
- * `__test__/node-internals.test.js` proves on every supported Node that it is there and does what is expected.
+ * `__test__/node/internals.test.js` proves on every supported Node that it is there and does what is expected.
  */
 
 const diagnostics = require('node:diagnostics_channel');

@@ -9,7 +9,7 @@
 //! | 1 | connection id, chosen by JavaScript |
 //! | 2 | payload length in bytes, without the padding |
 //!
-//! `lib/bridge/records.js` declares the same numbers; `__test__/records.test.js` proves that they agree.
+//! `lib/bridge/records.js` declares the same numbers; `__test__/bridge/records.test.js` proves that they agree.
 
 #[cfg(target_endian = "big")]
 compile_error!(

@@ -1,0 +1,204 @@
+'use strict';
+
+/** An exception in a listener reaches 'uncaughtException' with its own stack, and loses no other event. */
+
+const { itMends, runScript } = require('../support');
+
+// The events of one request, each of which a listener can throw in, in their order.
+const EVENTS = [
+  'req socket', 'req finish', 'req continue', 'req information', 'req information', 'req response',
+  'res data', 'res data', 'res end', 'req close', 'res close',
+];
+
+// After these, Node does not send the request, does not parse the rest of the segment, or does not go on reading.
+const LOST_IN_NODE = new Set([
+  'req socket', 'req finish', 'req continue', 'req information', 'req response', 'res data',
+]);
+
+describe('an exception in a listener', () => {
+  describe.each([...new Set(EVENTS)])("of '%s'", (event) => {
+    itMends(LOST_IN_NODE.has(event))('reaches uncaughtException, and the other events still come', async () => {
+      const result = await runScript((http, thrower) => {
+        const seen = [];
+        process.on('uncaughtException', (error) => {
+          if (!/at (\w+\.)?throwing/.test(error.stack)) throw error;
+          seen.push(`thrown in ${error.message}`);
+        });
+        const watch = (emitter, label, names) => names.forEach((name) => {
+          emitter.on(name, () => seen.push(`${label} ${name}`));
+          if (thrower === `${label} ${name}`) emitter.on(name, function throwing() { throw new Error(thrower); });
+        });
+        const server = require('node:net').createServer((socket) => socket.once('data', () => {
+          socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n' +
+            'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+          setTimeout(() => socket.write('3\r\ndef\r\n0\r\n\r\n'), 30);
+        })).listen(0, '127.0.0.1', () => {
+          const agent = new http.Agent({ keepAlive: true });
+          const req = http.get({ port: server.address().port, host: '127.0.0.1', agent });
+          req.on('close', () => setTimeout(() => {
+            console.log(seen.join('\n'));
+            process.exit();
+          }, 20));
+          req.on('response', (res) => watch(res, 'res', ['data', 'end', 'close']));
+          watch(req, 'req', ['socket', 'finish', 'continue', 'information', 'response', 'close']);
+        });
+      }, { args: event, timeout: 4000 });
+      expect(result).toMatchObject({ code: 0, stderr: '' });
+      // A Readable of Node closes itself after the listeners of 'end', if none throws.
+      const events = event === 'res end' ? EVENTS.filter((name) => name !== 'res close') : EVENTS;
+      expect(result.stdout.trim().split('\n')).toEqual(
+        events.flatMap((name) => (name === event ? [name, `thrown in ${name}`] : [name])));
+    });
+  });
+
+  it('of one request does not reach the others that are answered at the same time', async () => {
+    const result = await runScript((http) => {
+      let thrown = 0;
+      let ended = 0;
+      process.on('uncaughtException', (error) => {
+        if (error.message !== 'from data') throw error;
+        thrown++;
+      });
+      const server = http.createServer((req, res) => res.end('x'.repeat(5000))).listen(0, '127.0.0.1', () => {
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 20 });
+        const total = 200;
+        const get = (i) => http.get({ port: server.address().port, host: '127.0.0.1', agent }, (res) => {
+          let bytes = 0;
+          res.on('data', (chunk) => {
+            bytes += chunk.length;
+            if (i % 4 === 0) throw new Error('from data');
+          });
+          res.on('end', () => {
+            if (bytes !== 5000) console.log(`${i}: ${bytes} bytes`);
+            if (++ended < total) return;
+            console.log(`${ended} ended, ${thrown >= total / 4}`);
+            agent.destroy();
+            server.close();
+          });
+        });
+        for (let i = 0; i < total; i++) get(i);
+      });
+    });
+    expect(result).toMatchObject({ code: 0, stdout: '200 ended, true\n', stderr: '' });
+  });
+
+  it('without a handler ends the process with its stack, and code 1', async () => {
+    const result = await runScript((http) => {
+      const server = http.createServer((req, res) => res.end()).listen(0, '127.0.0.1', () => {
+        http.get({ port: server.address().port, host: '127.0.0.1' }, function inResponse() {
+          throw new TypeError('nobody catches this');
+        });
+      });
+    });
+    expect(result).toMatchObject({ code: 1, signal: null, timedOut: false });
+    expect(result.stderr).toMatch(/TypeError: nobody catches this\n\s+at ClientRequest\.inResponse/);
+  });
+
+  // Node does not emit the request's 'close' then.
+  itMends(true)("of 'upgrade' leaves the socket usable and the request closed", async () => {
+    const result = await runScript((http) => {
+      process.on('uncaughtException', (error) => console.log(error.message));
+      const server = http.createServer();
+      server.on('upgrade', (req, socket) => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+        socket.pipe(socket);
+      });
+      server.listen(0, '127.0.0.1', () => {
+        const headers = { Connection: 'Upgrade', Upgrade: 'x' };
+        const req = http.get({ port: server.address().port, host: '127.0.0.1', headers });
+        req.on('close', () => console.log('close'));
+        req.on('upgrade', (res, socket) => {
+          setTimeout(() => socket.write('echo'), 10);
+          socket.on('data', (chunk) => {
+            console.log(String(chunk));
+            socket.destroy();
+            server.close();
+          });
+          throw new Error('thrown');
+        });
+      });
+    });
+    expect(result).toMatchObject({ code: 0, stdout: 'thrown\nclose\necho\n', stderr: '' });
+  });
+
+  it("of 'timeout' leaves the request as it was", async () => {
+    const result = await runScript((http) => {
+      process.on('uncaughtException', (error) => console.log(error.message));
+      const server = http.createServer((req, res) => setTimeout(() => res.end(), 100)).listen(0, '127.0.0.1', () => {
+        const options = { port: server.address().port, host: '127.0.0.1', timeout: 20, agent: new http.Agent() };
+        const req = http.get(options, (res) => res.resume());
+        req.on('timeout', () => { throw new Error('thrown'); });
+        req.on('response', () => console.log('response'));
+        req.on('close', () => {
+          console.log('close');
+          server.close();
+        });
+      });
+    });
+    expect(result).toMatchObject({ code: 0, stdout: 'thrown\nresponse\nclose\n', stderr: '' });
+  });
+
+  // Node does not emit the request's 'close' then.
+  itMends(true)("of 'error' does not keep 'close' from coming", async () => {
+    const result = await runScript((http) => {
+      process.on('uncaughtException', (error) => console.log(error.message));
+      const server = http.createServer(() => {}).listen(0, '127.0.0.1', () => {
+        const agent = new http.Agent();
+        const req = http.get({ port: server.address().port, host: '127.0.0.1', timeout: 20, agent });
+        req.on('timeout', () => req.destroy());
+        req.on('error', () => { throw new Error('thrown'); });
+        req.on('close', () => {
+          console.log('close', Object.keys(agent.sockets).length);
+          server.close();
+        });
+      });
+    });
+    expect(result).toMatchObject({ code: 0, stdout: 'thrown\nclose 0\n', stderr: '' });
+  });
+
+  // Node stops sending then.
+  itMends(true).each([['write', 1], ['end', 2]])('in the callback of %s() loses nothing', async (_, thrower) => {
+    const result = await runScript((http, index) => {
+      const seen = [];
+      process.on('uncaughtException', (error) => seen.push(error.message));
+      const server = http.createServer((req, res) => req.pipe(res)).listen(0, '127.0.0.1', () => {
+        const agent = new http.Agent({ keepAlive: true });
+        const options = { port: server.address().port, host: '127.0.0.1', agent, method: 'POST' };
+        const req = http.request(options, (res) => {
+          let text = '';
+          res.on('data', (chunk) => { text += chunk; }).on('end', () => seen.push(text));
+        });
+        const done = (which) => () => {
+          seen.push(`sent ${which}`);
+          if (which === index) throw new Error(`thrown ${which}`);
+        };
+        req.write('a', done(0));
+        req.write('b', done(1));
+        req.end('c', done(2));
+        req.on('close', () => setImmediate(() => {
+          const next = http.request(options, (res) => {
+            res.resume();
+            console.log([...seen, `reused ${next.reusedSocket}`].join());
+            agent.destroy();
+            server.close();
+          });
+          next.end();
+        }));
+      });
+    }, { args: thrower, timeout: 4000 });
+    const sent = ['sent 0', 'sent 1', 'sent 2'];
+    sent.splice(thrower + 1, 0, `thrown ${thrower}`);
+    expect(result).toMatchObject({ code: 0, stdout: `${[...sent, 'abc', 'reused true'].join()}\n`, stderr: '' });
+  });
+
+  it("an 'error' without a listener is an uncaught exception", async () => {
+    const result = await runScript((http) => {
+      process.on('uncaughtException', (error) => {
+        console.log(error.code, error.syscall);
+        process.exit(3);
+      });
+      http.get({ socketPath: '/nonexistent/socket' });
+    });
+    expect(result).toMatchObject({ code: 3, stdout: 'ENOENT connect\n', stderr: '' });
+  });
+});

@@ -1,0 +1,169 @@
+'use strict';
+
+/** The end of a socket's writing side, which mostly is the beginning of its own. */
+
+const { once } = require('node:events');
+const {
+  bytesOf, exchange, http, newAgent, onRequestHead, responseTo, runScript, serveRaw,
+} = require('../support');
+
+const ANSWER = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
+
+/** A peer that answers each head, and notes how each of its connections ends. */
+async function serveNoting(answer = ANSWER) {
+  const ends = [];
+  const peer = await serveRaw((socket) => {
+    onRequestHead(socket, () => socket.write(answer));
+    socket.on('end', () => {
+      ends.push('end');
+      socket.end();
+    });
+    socket.on('error', (error) => ends.push(error.code));
+  });
+  return { ...peer, ends };
+}
+
+describe('a socket that ends after its response', () => {
+  it('ends the stream for its peer, without a reset', async () => {
+    const peer = await serveNoting();
+    for (let i = 0; i < 50; i++) {
+      const { req, body } = await exchange({ ...peer.address, agent: false });
+      expect(String(body)).toBe('ok');
+      if (!req.closed) await once(req, 'close');
+      expect(req.socket.writableFinished).toBe(true);
+    }
+    while (peer.ends.length < 50) await once(peer.accepted.find((socket) => !socket.destroyed), 'close');
+    expect(new Set(peer.ends)).toEqual(new Set(['end']));
+  });
+
+  it('does not lose what was written before', async () => {
+    const received = [];
+    const peer = await serveRaw((socket) => {
+      // Answered before the body has come.
+      socket.once('data', () => socket.write(ANSWER));
+      socket.on('data', (data) => received.push(data));
+      socket.on('end', () => socket.end());
+    });
+    const body = Buffer.alloc(3_000_000, 'b');
+    const headers = { 'Content-Length': body.length };
+    const req = http.request({ ...peer.address, agent: false, method: 'POST', headers });
+    req.write(body.subarray(0, 1_000_000));
+    const res = await responseTo(req);
+    req.socket.write(body.subarray(1_000_000));
+    req.socket.end();
+    await bytesOf(res);
+    const [socket] = peer.accepted;
+    if (!socket.readableEnded) await once(socket, 'end');
+    const all = Buffer.concat(received).toString('latin1');
+    expect(all.length - all.indexOf('\r\n\r\n') - 4).toBe(body.length);
+  });
+
+  it('is closed all the same where a listener of another one throws', async () => {
+    const { stdout } = await runScript((client) => {
+      const answer = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
+      const server = require('node:net').createServer({ allowHalfOpen: true }, (socket) => {
+        socket.once('data', () => socket.write(answer));
+        socket.on('end', () => socket.end());
+      });
+      let thrown = 0;
+      process.on('uncaughtException', () => thrown++);
+      server.listen(0, '127.0.0.1', () => {
+        const { port } = server.address();
+        let left = 20;
+        const onClose = () => {
+          if (--left > 0) return;
+          setImmediate(() => {
+            console.log(thrown);
+            process.exit();
+          });
+        };
+        for (let i = 0; i < 40; i++) {
+          const req = client.get({ port, host: '127.0.0.1', agent: false }, (res) => res.resume());
+          // A socket whose own 'prefinish' throws never finishes.
+          if (i % 2) req.on('socket', (socket) => socket.on('prefinish', () => { throw new Error('a listener'); }));
+          else req.on('close', onClose);
+        }
+      });
+    });
+    expect(stdout).toBe('20\n');
+  });
+});
+
+describe('a socket whose writing side a user ends', () => {
+  it('finishes in a later turn, and reads on', async () => {
+    const peer = await serveRaw((socket) => {
+      socket.resume().on('end', () => socket.end(ANSWER));
+    });
+    const req = http.request({ ...peer.address, agent: false });
+    req.end();
+    const [socket] = await once(req, 'socket');
+    await once(socket, 'connect');
+    const order = [];
+    socket.on('finish', () => order.push('finish'));
+    const response = responseTo(req);
+    socket.end(() => order.push('end()'));
+    process.nextTick(() => order.push('tick'));
+    expect(String(await bytesOf(await response))).toBe('ok');
+    expect(order).toEqual(['tick', 'end()', 'finish']);
+  });
+});
+
+describe('a half-close and a connection that becomes one of libuv', () => {
+  const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n';
+
+  /** A request for another protocol, and promises of 'end' of its peer and 'finish' of its socket. */
+  async function startUpgrade(answer) {
+    let onEnd;
+    const ended = new Promise((resolve) => { onEnd = resolve; });
+    const peer = await serveRaw((socket) => {
+      onRequestHead(socket, () => socket.write(answer));
+      socket.on('end', onEnd);
+    });
+    const agent = newAgent({ allowHalfOpen: true });
+    const req = http.request({ ...peer.address, agent, headers: { Connection: 'Upgrade', Upgrade: 'x' } });
+    return { req, ended, finished: once(req, 'socket').then(([socket]) => once(socket, 'finish')) };
+  }
+
+  it('is done after an upgrade in the same read', async () => {
+    const { req, ended, finished } = await startUpgrade(`HTTP/1.1 103 Early Hints\r\n\r\n${SWITCH}`);
+    req.on('information', () => req.socket.end());
+    const upgraded = once(req, 'upgrade');
+    req.end();
+    await Promise.all([upgraded, ended, finished]);
+    req.socket.destroy();
+  });
+
+  it('stays done, and finishes no second time, if that was before', async () => {
+    const peer = await serveRaw((socket) => {
+      socket.resume().on('end', () => socket.end(`${SWITCH}more`));
+    });
+    const req = http.request({ ...peer.address, agent: newAgent(), headers: { Connection: 'Upgrade', Upgrade: 'x' } });
+    const order = [];
+    req.on('socket', (socket) => {
+      socket.on('connect', () => setImmediate(() => socket.end()));
+      for (const name of ['finish', 'end', 'close']) socket.on(name, () => order.push(name));
+    });
+    req.end();
+    const [, socket] = await once(req, 'upgrade');
+    expect([socket.writable, socket.writableEnded, socket.writableFinished]).toEqual([false, true, true]);
+    await once(socket.resume(), 'close');
+    expect(order).toEqual(['finish', 'end', 'close']);
+  });
+
+  it("is done after a 'data' listener was added", async () => {
+    const { req, ended, finished } = await startUpgrade('HTTP/1.1 103 Early Hints\r\n\r\n');
+    const informed = once(req, 'information');
+    // The answer, which does not come any more.
+    req.on('error', () => {});
+    req.end();
+    await informed;
+    // In one phase of the event loop, which is over, so that events are looked for, when the I/O thread has answered.
+    setTimeout(() => {
+      req.socket.end();
+      req.socket.on('data', () => {});
+    }, 20);
+    setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50), 20);
+    await Promise.all([ended, finished]);
+    req.socket.destroy();
+  });
+});

@@ -1,0 +1,109 @@
+'use strict';
+
+/**
+ * When the I/O thread, or the task of one connection, has panicked: what the JavaScript side makes of the event that
+ * says so. That a panic leads to the event is proven in Rust, where a test can ask for one.
+ */
+
+const { once } = require('node:events');
+const binding = require('../../binding');
+
+/** Ids of FAILED events to be drained next; -1 means every connection. */
+const mockFailures = [];
+const mockBridges = [];
+
+jest.mock('../../binding', () => ({
+  ...binding,
+  Bridge: class extends binding.Bridge {
+    constructor(onEvents) {
+      super(onEvents);
+      mockBridges.push(this);
+    }
+
+    drain(slab) {
+      if (mockFailures.length === 0) return super.drain(slab);
+      const { HEADER_SIZE, event } = require('../../lib/bridge/records');
+      slab.writeInt32LE(event.FAILED, 0);
+      slab.writeInt32LE(mockFailures.shift(), 4);
+      slab.writeInt32LE(0, 8);
+      return HEADER_SIZE;
+    }
+  },
+}));
+
+const { describeOurs, exchange, http, newAgent, serve, until, untilPoolIsEmpty } = require('../support');
+
+/** A server that answers all but `/wait`. */
+async function peerThatMayWait() {
+  const peer = await serve((req, res) => {
+    peer.asked++;
+    if (req.url !== '/wait') res.end('hello');
+  });
+  return Object.assign(peer, { asked: 0 });
+}
+
+/** Starts a request that the server has got and does not answer. */
+async function requestInFlight(peer, agent) {
+  const req = http.request({ ...peer.address, agent, path: '/wait' });
+  const errors = [];
+  req.on('error', (error) => errors.push(error.code));
+  const { asked } = peer;
+  req.end();
+  await until(() => peer.asked > asked, 'the request to arrive');
+  return { req, errors };
+}
+
+describeOurs('when the I/O thread is lost', () => {
+  it('each request in flight fails, the pool is empty, and the next request gets a new bridge', async () => {
+    const peer = await peerThatMayWait();
+    const agent = newAgent({ keepAlive: true });
+    const requests = [await requestInFlight(peer, agent), await requestInFlight(peer, agent)];
+    const before = mockBridges.length;
+    mockFailures.push(-1);
+    mockBridges.at(-1).wake();
+    for (const { req, errors } of requests) {
+      await until(() => req.closed, 'the request to close');
+      expect(errors).toEqual(['ERR_FERREQUEST_IO_THREAD']);
+    }
+    await untilPoolIsEmpty(agent);
+    const { body } = await exchange({ ...peer.address, agent });
+    expect(body.toString()).toBe('hello');
+    expect(mockBridges).toHaveLength(before + 1);
+  });
+
+  it('an idle connection goes too', async () => {
+    const peer = await peerThatMayWait();
+    const agent = newAgent({ keepAlive: true });
+    await exchange({ ...peer.address, agent });
+    const [socket] = Object.values(agent.freeSockets)[0];
+    socket.on('error', () => {});
+    mockFailures.push(-1);
+    mockBridges.at(-1).wake();
+    await until(() => socket.destroyed, 'the socket to be destroyed');
+    await untilPoolIsEmpty(agent);
+  });
+});
+
+describeOurs('when the task of one connection has failed', () => {
+  it('its request fails, and the others go on', async () => {
+    const peer = await serve((req, res) => {
+      peer.responses.push(res);
+    });
+    peer.responses = [];
+    const agent = newAgent({ keepAlive: true });
+    const other = exchange({ ...peer.address, agent });
+    await until(() => peer.responses.length === 1, 'the first request to arrive');
+    const req = http.request({ ...peer.address, agent });
+    const failure = once(req, 'error');
+    req.end();
+    await until(() => peer.responses.length === 2, 'the second request to arrive');
+    mockFailures.push(req.socket._handle.id);
+    mockBridges.at(-1).wake();
+    const [{ code }] = await failure;
+    expect(code).toBe('ERR_FERREQUEST_IO_THREAD');
+    peer.responses[0].end('hello');
+    expect((await other).body.toString()).toBe('hello');
+    // The server sees it close: the I/O thread was told.
+    await until(() => peer.sockets.size === 1, 'the connection to be closed');
+  });
+});

@@ -1,0 +1,21 @@
+'use strict';
+
+/** Addresses longer than what hands them to the I/O thread. */
+
+const { http, isOracle, responseTo } = require('../support');
+
+describe('an address of 200,000 characters', () => {
+  const options = {
+    socketPath: { socketPath: `/${'x'.repeat(200000)}` },
+    'a zone': { host: 'nowhere', autoSelectFamily: false, lookup: (host, settings, callback) => {
+      setImmediate(callback, null, `fe80::1%${'x'.repeat(200000)}`, 6);
+    } },
+  };
+
+  it.each(Object.entries(options))('in %s fails as a shorter one that no kernel takes', async (name, where) => {
+    const { code, syscall } = await responseTo(http.get({ ...where, agent: false })).catch((error) => error);
+    expect(syscall).toBe('connect');
+    // Node before 22 cuts a path off where the kernel's limit is, and tries that.
+    expect(isOracle ? ['EINVAL', 'ENOENT'] : ['EINVAL']).toContain(code);
+  });
+});

@@ -1,0 +1,53 @@
+'use strict';
+
+/**
+ * The ways by which bytes travel between a request and its peer. Needs nothing of Jest: child processes use it too.
+ */
+
+const net = require('node:net');
+const certificates = require('../certificates');
+
+/**
+ * @typedef {object} Kind
+ * @property {string} title
+ * @property {(modules: { http: object, https: object }, options: object) => import('node:http').Agent} makeAgent
+ * @property {boolean} isStream JavaScript reads from the connection, and feeds the decoder
+ * @property {boolean} isLent the connection is lent to the JavaScript thread before the exchange under test begins
+ * @property {boolean} isTls the peer speaks TLS
+ */
+
+/** @type {Kind[]} */
+const KINDS = [
+  {
+    title: 'a connection',
+    makeAgent: ({ http }, options) => new http.Agent(options),
+    isStream: false,
+    isLent: false,
+    isTls: false,
+  },
+  {
+    title: 'a stream',
+    makeAgent: ({ http }, options) => Object.assign(new http.Agent(options), {
+      createConnection: (...args) => net.createConnection(...args),
+    }),
+    isStream: true,
+    isLent: false,
+    isTls: false,
+  },
+  {
+    title: 'a lent connection',
+    makeAgent: ({ http }, options) => new http.Agent(options),
+    isStream: false,
+    isLent: true,
+    isTls: false,
+  },
+  {
+    title: 'TLS',
+    makeAgent: ({ https }, options) => new https.Agent({ ca: certificates.ca, ...options }),
+    isStream: true,
+    isLent: false,
+    isTls: true,
+  },
+];
+
+module.exports = { KINDS };
