@@ -11,7 +11,7 @@ const { AsyncResource } = require('node:async_hooks');
 
 const { isEnteredWith } = require('./agent-socket');
 const { kAnnouncesTimeout } = require('../response/client-response');
-const counts = require('../bridge/counts');
+const counters = require('../bridge/counters');
 const idleGuard = require('../response/idle-guard');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
@@ -325,7 +325,7 @@ function announcedTimeout(res, buffer) {
  * @param {import('../request/client-request').ClientRequest} req
  */
 function reuse(socket, req) {
-  counts.connectionsReused++;
+  counters.connectionsReused++;
   idleGuard.unwatch(socket);
   req.reusedSocket = true;
   socket.ref();

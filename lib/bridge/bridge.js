@@ -12,7 +12,7 @@ const { setImmediate } = require('node:timers');
 
 const atExit = require('./at-exit');
 const { BodyBuffers } = require('./body-buffers');
-const counts = require('./counts');
+const counters = require('./counters');
 const liveness = require('./liveness');
 const { HEADER_SIZE, command, event, isRead } = require('./records');
 const { runTicks } = require('../node/internals');
@@ -191,7 +191,7 @@ function sendRequest(id, flags, maxHeaderSize, llhttp) {
   const word = stage(command.REQUEST, flags, id, 8) >> 2;
   stagingWords[word] = maxHeaderSize;
   stagingWords[word + 1] = llhttp;
-  counts.requests++;
+  counters.requests++;
 }
 
 /**
@@ -334,7 +334,7 @@ function drain() {
     if (native === null) return true;
     const copied = native.drain(room);
     if (copied === 0) return true;
-    counts.drains++;
+    counters.drains++;
     if (copied < 0) {
       drainLarge(-copied);
       continue;
@@ -401,7 +401,7 @@ function dispatchRecords(handle, id) {
       const length = slabWords[word + 2];
       // Moved on first: should a listener throw, the next record is the next one.
       cursor = start + ((length + 3) & ~3);
-      counts.records++;
+      counters.records++;
       const opcode = slabWords[word] & 0xff;
       if (opcode === event.BODY) {
         const chunk = bodies.take(slabWords[word + 3], slabWords[word + 4]);
@@ -469,8 +469,8 @@ function failAll() {
   open = 0;
 }
 
-/** @returns {object|undefined} What the addon counts; nothing before the first connection. */
-function counters() {
+/** @returns {object|undefined} What the I/O thread counts; nothing before the first connection. */
+function ioThreadCounters() {
   return native?.counters();
 }
 
@@ -483,7 +483,7 @@ module.exports = {
   attach,
   bindSocket: addon.bindSocket,
   closeDescriptor: addon.closeDescriptor,
-  counters,
+  ioThreadCounters,
   detach,
   hold: (change) => liveness.hold(native, change, rest),
   recordLayout: addon.recordLayout,

@@ -14,7 +14,7 @@ const { setImmediate } = require('node:timers');
 
 const bridge = require('../bridge/bridge');
 const { onConnectFailed } = require('./connect-failure');
-const counts = require('../bridge/counts');
+const counters = require('../bridge/counters');
 const { createError, parseError, systemError } = require('../node/errors');
 const { finishClose, onShutdown, shutdownSoon } = require('./handle-close');
 const { copyToOwnMemory } = require('../bridge/own-memory');
@@ -275,7 +275,7 @@ class NativeHandle {
     if (this.requestNumbers === null) return;
     next.request(...this.requestNumbers);
     // It is the same one.
-    counts.requests--;
+    counters.requests--;
   }
 
   /**
