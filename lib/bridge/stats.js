@@ -1,6 +1,6 @@
 'use strict';
 
-const bridge = require('./bridge');
+const { bridge } = require('./bridge');
 const counters = require('./counters');
 
 /**

@@ -6,7 +6,7 @@ const { constants: { errno: { ECANCELED } } } = require('node:os');
 
 const { setImmediate } = require('node:timers');
 
-const bridge = require('../bridge/bridge');
+const { staging } = require('../bridge/bridge');
 const { systemError } = require('../node/errors');
 const { command } = require('../bridge/records');
 
@@ -39,7 +39,7 @@ function shutdownAll() {
 function finishShutdown(handle) {
   // Otherwise it is called off, by `finishClose`.
   if (handle.closed) return;
-  bridge.send(command.SHUTDOWN, handle.id);
+  staging.send(command.SHUTDOWN, handle.id);
   handle.resource.runInAsyncScope(onShutdown, null, handle, 0);
 }
 

@@ -5,7 +5,7 @@
  * out together, in one record instead of one for each write.
  */
 
-const bridge = require('../bridge/bridge');
+const { STAGED_WRITE_LIMIT, staging } = require('../bridge/bridge');
 const { ASK_AFTER } = require('./write-window');
 
 /** Longer ones go out write by write: the staging buffer is twice as large. */
@@ -23,7 +23,7 @@ const LONGEST = 32 * 1024;
 function mostBytesOf(writes) {
   let most = 0;
   for (const { data, encoding } of writes) {
-    if (data.length > bridge.STAGED_WRITE_LIMIT) return -1;
+    if (data.length > STAGED_WRITE_LIMIT) return -1;
     if (typeof data !== 'string' || encoding === 'latin1') most += data.length;
     else if (encoding === 'utf8' || encoding === undefined || encoding === null) most += data.length * 3;
     else return -1;
@@ -41,7 +41,7 @@ function sendKeptWrites(handle, writes) {
   const most = mostBytesOf(writes);
   if (most === -1 || handle.isBehind(most)) return false;
   const ask = handle.bytesWritten - handle.lastRequested + most > ASK_AFTER;
-  handle.bytesWritten += bridge.sendWrites(handle.connection, writes, most, ask);
+  handle.bytesWritten += staging.sendWrites(handle.connection, writes, most, ask);
   if (ask) handle.lastRequested = handle.bytesWritten;
   return true;
 }

@@ -8,11 +8,12 @@
  * response come instead of bytes.
  */
 
+const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
 const { constants: { errno: { EBADF, EINVAL } } } = require('node:os');
 const { setImmediate } = require('node:timers');
 
-const bridge = require('../bridge/bridge');
+const { bindSocket, bridge, closeDescriptor, staging } = require('../bridge/bridge');
 const { onConnectFailed } = require('./connect-failure');
 const counters = require('../bridge/counters');
 const { createError, parseError, systemError } = require('../node/errors');
@@ -49,7 +50,7 @@ class NativeHandle {
     this.bytesWritten = 0;
     /** Part of libuv's interface: net.Socket looks whether it has to start reading. The I/O thread always reads. */
     this.reading = true;
-    this.resource = new bridge.AsyncResource('TCPWRAP');
+    this.resource = new AsyncResource('TCPWRAP');
     /** The last dispatch turn in which this connection had a read. */
     this.lastTurn = -1;
     this.active = false;
@@ -107,7 +108,7 @@ class NativeHandle {
   bindTo(address, port) {
     // What is too large for a port is cut, and net.Socket notices by getsockname().
     this.localPort = port & 0xffff;
-    const descriptor = bridge.bindSocket(address, this.localPort);
+    const descriptor = bindSocket(address, this.localPort);
     if (descriptor < 0) return descriptor;
     this.boundDescriptor = descriptor;
     this.localAddress = address;
@@ -121,8 +122,8 @@ class NativeHandle {
    */
   connect(request, address, port) {
     this.connectRequest = request;
-    if (port === undefined) bridge.sendConnectUnix(this.connection, address);
-    else bridge.sendConnect(this.connection, address, port, this.boundDescriptor);
+    if (port === undefined) staging.sendConnectUnix(this.connection, address);
+    else staging.sendConnect(this.connection, address, port, this.boundDescriptor);
     this.boundDescriptor = -1;
     this.active = true;
     if (this.referenced) bridge.hold(1);
@@ -142,7 +143,7 @@ class NativeHandle {
   shutdown(request) {
     this.shutdownRequest = request;
     if (this.connected && !this.releasing && this.acknowledged === this.bytesWritten) shutdownSoon(this);
-    else bridge.send(command.SHUTDOWN, this.connection, command.ACKNOWLEDGE);
+    else staging.send(command.SHUTDOWN, this.connection, command.ACKNOWLEDGE);
     return 0;
   }
 
@@ -162,11 +163,11 @@ class NativeHandle {
     this.closed = true;
     // As with a parser of libuv's bytes, what has been read already is decoded to its end.
     this.silenced = !this.dispatching;
-    if (this.boundDescriptor >= 0) bridge.closeDescriptor(this.boundDescriptor);
+    if (this.boundDescriptor >= 0) closeDescriptor(this.boundDescriptor);
     this.boundDescriptor = -1;
-    if (this.id !== -1) bridge.send(command.CLOSE, this.id, flags);
+    if (this.id !== -1) staging.send(command.CLOSE, this.id, flags);
     // The peer of a request that is called off hears of it before anything else happens, as from libuv.
-    if (this.armed) bridge.ringDoorbell();
+    if (this.armed) staging.ringDoorbell();
     this.armed = false;
     if (this.active && this.referenced) bridge.hold(-1);
     this.active = false;
@@ -189,25 +190,25 @@ class NativeHandle {
   hasRef() { return this.referenced; }
 
   setNoDelay(enable) {
-    bridge.send(command.NO_DELAY, this.connection, enable ? command.ENABLE : 0);
+    staging.send(command.NO_DELAY, this.connection, enable ? command.ENABLE : 0);
     return this.applyNow();
   }
 
   setKeepAlive(enable, delay, interval, count) {
     const flags = enable ? command.ENABLE : 0;
-    bridge.sendNumbers(command.KEEP_ALIVE, this.connection, flags, delay | 0, interval | 0, count | 0);
+    staging.sendNumbers(command.KEEP_ALIVE, this.connection, flags, delay | 0, interval | 0, count | 0);
     return this.applyNow();
   }
 
   setTypeOfService(value) {
     this.typeOfService = value;
-    bridge.sendNumbers(command.TYPE_OF_SERVICE, this.connection, 0, value);
+    staging.sendNumbers(command.TYPE_OF_SERVICE, this.connection, 0, value);
     return this.applyNow();
   }
 
   /** What a user sets on a connected socket is there for whoever looks next, also if that blocks the event loop. */
   applyNow() {
-    if (this.connected) bridge.ringDoorbell();
+    if (this.connected) staging.ringDoorbell();
     return 0;
   }
 
@@ -217,12 +218,18 @@ class NativeHandle {
 
   getsockname(out) {
     // Known while it connects: some take that for the sign that the name has been looked up.
-    if (this.localAddress === '' && this.connectRequest?.port !== undefined) bridge.askLocalAddress(this);
+    if (this.localAddress === '' && this.connectRequest?.port !== undefined) this.askLocalAddress();
     if (this.localAddress === '') return -EBADF;
     out.address = this.localAddress;
     out.family = this.localAddress.includes(':') ? 'IPv6' : 'IPv4';
     out.port = this.localPort;
     return 0;
+  }
+
+  /** Asks the I/O thread where a connection that is being made comes from. */
+  askLocalAddress() {
+    const local = bridge.localAddress(this.id);
+    if (local) Object.assign(this, { localAddress: local.address, localPort: local.port });
   }
 
   getpeername(out) {
@@ -242,7 +249,7 @@ class NativeHandle {
   /** A pooled connection serves another request: its events belong to that one's async context from now on. */
   asyncReset() {
     this.resource.emitDestroy();
-    this.resource = new bridge.AsyncResource('TCPWRAP');
+    this.resource = new AsyncResource('TCPWRAP');
   }
 
   /** Bytes not yet known to be the kernel's. */
@@ -265,7 +272,7 @@ class NativeHandle {
     // Whatever the peer did while the connection was idle, the I/O thread replaces it underneath.
     this.retired = false;
     this.resumeReading();
-    bridge.sendRequest(this.connection, flags, maxHeaderSize, llhttp);
+    staging.sendRequest(this.connection, flags, maxHeaderSize, llhttp);
   }
 
   /** Another handle tries the next address instead of this one. */
@@ -289,7 +296,7 @@ class NativeHandle {
     const unknown = this.bytesWritten - this.lastRequested;
     const window = writeWindow(this.acknowledged);
     const ask = callback !== undefined && unknown + data.length > ASK_AFTER;
-    this.bytesWritten += bridge.sendWrite(this.connection, data, encoding, ask);
+    this.bytesWritten += staging.sendWrite(this.connection, data, encoding, ask);
     if (ask) this.lastRequested = this.bytesWritten;
     if (callback === undefined) return;
     const ahead = this.bytesWritten - this.acknowledged;
@@ -316,13 +323,13 @@ class NativeHandle {
   pauseReading() {
     if (this.paused || this.closed) return;
     this.paused = true;
-    if (this.id !== -1) bridge.send(command.PAUSE, this.id);
+    if (this.id !== -1) staging.send(command.PAUSE, this.id);
   }
 
   resumeReading() {
     if (!this.paused || this.closed) return;
     this.paused = false;
-    bridge.send(command.RESUME, this.connection);
+    staging.send(command.RESUME, this.connection);
     // In a turn of its own, as a read that libuv would do only now.
     if (this.backlog.length > 0) setImmediate(runBacklog, this);
   }
@@ -337,7 +344,7 @@ class NativeHandle {
   release() {
     if (this.releasing || this.closed) return;
     this.releasing = true;
-    bridge.send(command.RELEASE, this.connection);
+    staging.send(command.RELEASE, this.connection);
   }
 
   // --- What the bridge calls ---
@@ -461,7 +468,7 @@ class NativeHandle {
     if (written < this.bytesWritten) {
       // More was written in the meantime. The I/O thread still has its own descriptor and sends it first.
       this.releasedBytes = rest.length > 0 ? rest : this.releasedBytes;
-      bridge.send(command.RELEASE, this.connection);
+      staging.send(command.RELEASE, this.connection);
       return;
     }
     const head = this.releasedBytes ?? rest;

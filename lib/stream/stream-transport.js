@@ -5,9 +5,10 @@
  * another agent. It gives the same records to the same functions as a NativeHandle.
  */
 
+const { AsyncResource } = require('node:async_hooks');
 const { setImmediate } = require('node:timers');
 
-const { AsyncResource, GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
+const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { parseError } = require('../node/errors');
 const idleGuard = require('../response/idle-guard');
