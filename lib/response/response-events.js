@@ -309,7 +309,7 @@ function onSocketEnd() {
     socket._hadError = true;
     emitError(req, connectionReset('socket hang up'));
   }
-  if (socket.parser ? socket.parser.endsMessage() : socket._handle?.completesAtEnd) finishMessage(socket);
+  if (socket.parser ? socket.parser.endsMessage() : socket._handle?.endsMessage?.()) finishMessage(socket);
   socket.parser?.close();
   socket.destroy();
 }
