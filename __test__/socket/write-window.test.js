@@ -50,14 +50,14 @@ describe('A peer that reads nothing', () => {
 });
 
 describeOurs('The window', () => {
-  const { ASK_AFTER, writeWindow } = require('../../lib/socket/write-window');
+  const { ASK_AFTER, windowSize } = require('../../lib/socket/write-window');
 
   it('is as large as what the kernel has taken before, from 256 KiB to 1 MiB', () => {
-    const sizes = [0, 256, 300, 1024, 5000].map((taken) => writeWindow(taken * KIBIBYTE) / KIBIBYTE);
+    const sizes = [0, 256, 300, 1024, 5000].map((taken) => windowSize(taken * KIBIBYTE) / KIBIBYTE);
     expect(sizes).toEqual([256, 256, 300, 1024, 1024]);
   });
 
   it('moves on before it is full', () => {
-    expect(ASK_AFTER).toBeLessThanOrEqual(writeWindow(0) / 2);
+    expect(ASK_AFTER).toBeLessThanOrEqual(windowSize(0) / 2);
   });
 });

@@ -11,11 +11,12 @@ const { AsyncResource } = require('node:async_hooks');
 
 const { isEnteredWith } = require('./agent-socket');
 const { kAnnouncesTimeout } = require('../response/client-response');
-const counts = require('../bridge/counts');
+const counters = require('../bridge/counters');
 const idleGuard = require('../response/idle-guard');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
 const { originName } = require('./origin-names');
+const { exchange } = require('../socket/stages');
 
 const NodeAgent = http.Agent;
 const { getName } = NodeAgent.prototype;
@@ -154,7 +155,7 @@ function dropEnding(agent, name) {
 
 function isEnding(socket) {
   return socket.destroyed || socket.writable === false || socket.readableEnded === true ||
-    socket._handle?.retired === true;
+    socket._handle?.exchange === exchange.RETIRED;
 }
 
 /** Takes the idle socket that `scheduling` says. */
@@ -293,7 +294,7 @@ function timeoutBufferOf({ agentKeepAliveTimeoutBuffer: buffer }) {
  * @returns {boolean} Whether it may stay.
  */
 function keepAlive(agent, socket) {
-  if (socket._handle?.retired) return false;
+  if (socket._handle?.exchange === exchange.RETIRED) return false;
   socket.setKeepAlive(true, agent.keepAliveMsecs);
   socket.unref();
   const announced = announcedTimeout(socket._httpMessage?.res, agent.agentKeepAliveTimeoutBuffer ?? TIMEOUT_BUFFER);
@@ -325,7 +326,7 @@ function announcedTimeout(res, buffer) {
  * @param {import('../request/client-request').ClientRequest} req
  */
 function reuse(socket, req) {
-  counts.connectionsReused++;
+  counters.connectionsReused++;
   idleGuard.unwatch(socket);
   req.reusedSocket = true;
   socket.ref();

@@ -1,14 +1,17 @@
 'use strict';
 
 /**
- * What has to be done when the process ends without another turn of the event loop. All copies of this module (as
- * `jest.resetModules()` makes them) share one listener of 'exit', which is there while there is something to do.
+ * Tasks for the end of a process that ends without another turn of the event loop. All copies of this module (as
+ * `jest.resetModules()` makes them) share one listener of 'exit', which is there while there is a task.
  */
 
-/** Own property of the process: what is to be done, and the listener that does it. */
+/** Own property of the process: the tasks, and the listener that runs them. */
 const kAtExit = Symbol.for('ferrequest.atExit');
 
-/** @returns {{ tasks: Set<() => void>, runAll: () => void, stay: (name: string) => void }} The same for all copies. */
+/**
+ * Returns what all copies of this module share.
+ * @returns {{ tasks: Set<() => void>, runAll: () => void, stay: (name: string) => void }}
+ */
 function shared() {
   if (process[kAtExit] === undefined) {
     const tasks = new Set();
@@ -22,11 +25,18 @@ function shared() {
   return process[kAtExit];
 }
 
+/**
+ * Makes the process call a listener at its end, once.
+ * @param {() => void} runAll
+ */
 function listen(runAll) {
   if (process.listenerCount('exit', runAll) === 0) process.on('exit', runAll);
 }
 
-/** @param {() => void} task */
+/**
+ * Adds a task.
+ * @param {() => void} task
+ */
 function add(task) {
   const { tasks, runAll, stay } = shared();
   if (tasks.size === 0) {
@@ -36,12 +46,15 @@ function add(task) {
   tasks.add(task);
 }
 
-/** @param {() => void} task One that was added. */
+/**
+ * Removes a task.
+ * @param {() => void} task
+ */
 function remove(task) {
   const { tasks, runAll, stay } = shared();
   if (tasks.delete(task) && tasks.size === 0) {
     process.removeListener('removeListener', stay);
-    // More than once where somebody has put back what process.listeners() had given.
+    // More than once where the user has put back what process.listeners() had given.
     while (process.listenerCount('exit', runAll) > 0) process.removeListener('exit', runAll);
   }
 }

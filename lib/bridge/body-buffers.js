@@ -1,36 +1,43 @@
 'use strict';
 
 /**
- * Buffers that the I/O thread reads the pieces of large bodies into, and that users then get as they are: without them
- * such a piece is copied twice. They are laid out when a body turns out to be large, and taken back when no request is
- * in progress. The other half is src/shared/body_buffers.rs.
+ * Buffers that the I/O thread reads the pieces of large bodies into. Users get them as they are; without them such a
+ * piece is copied twice. JavaScript lays them out for the first large body, and takes them back when no request is in
+ * progress. The other half is src/shared/body_buffers.rs.
  */
 
 const { copyToOwnMemory } = require('./own-memory');
 
-/** Bytes of a piece: what the I/O thread reads at once, and the most that a user gets at once. */
+/** Bytes of a piece: the I/O thread reads as many at once, and a user gets no more at once. */
 const PIECE = 64 * 1024;
-/** As many as may wait for JavaScript before the I/O thread stops to read. */
+/** Buffers laid out: as many may wait for JavaScript before the I/O thread stops reading. */
 const COUNT = 8;
 
 class BodyBuffers {
   /** @param {InstanceType<import('../../binding').Bridge>} native */
   constructor(native) {
     this.native = native;
-    /** By their places. Nobody else may see one before its place is told to be filled. */
+    /** Buffers by their places. No user may see one before a `BODY` event has told that its place is filled. */
     this.buffers = [];
   }
 
-  /** A piece as long as this has come by the other way: more will follow. */
+  /**
+   * Lays buffers out once a piece of full length has come through a page: more will follow.
+   * @param {number} length Bytes of the piece.
+   */
   prepare(length) {
     if (length < PIECE || this.buffers.length > 0) return;
     try {
       for (let place = 0; place < COUNT; place++) this.lay(place);
     } catch {
-      // No memory: with fewer, or none, more pieces come by the other way.
+      // No memory: with fewer buffers, or none, more pieces come through pages.
     }
   }
 
+  /**
+   * Lays a buffer out.
+   * @param {number} place
+   */
   lay(place) {
     const buffer = Buffer.allocUnsafeSlow(PIECE);
     this.native.layBody(place, buffer);
@@ -38,9 +45,10 @@ class BodyBuffers {
   }
 
   /**
-   * @param {number} place Of which a `BODY` event has told.
-   * @param {number} length So many bytes.
-   * @returns {Buffer} They, in memory of their own.
+   * Takes the bytes out of a filled place.
+   * @param {number} place The place that a `BODY` event has told of.
+   * @param {number} length Bytes in it.
+   * @returns {Buffer} The bytes, in memory of their own.
    */
   take(place, length) {
     const buffer = this.buffers[place];
@@ -49,7 +57,7 @@ class BodyBuffers {
         this.lay(place);
         return buffer;
       }
-      // The rest would be kept with them.
+      // A user who keeps a short piece would keep the whole buffer.
       const chunk = copyToOwnMemory(buffer, 0, length);
       this.native.reuseBody(place);
       return chunk;
@@ -60,12 +68,15 @@ class BodyBuffers {
     }
   }
 
-  /** Nobody wants the bytes. */
+  /**
+   * Lets a filled place be filled again, because its connection has no handle any more.
+   * @param {number} place
+   */
   drop(place) {
     this.native.reuseBody(place);
   }
 
-  /** Until another large body comes. */
+  /** Takes all buffers back, unless the I/O thread uses one; the next large body has them laid out again. */
   release() {
     if (this.buffers.length > 0 && this.native.takeBackBodies()) this.buffers.length = 0;
   }

@@ -1,49 +1,59 @@
 'use strict';
 
-/** Which handles keep the process alive: how many, and whether the event loop knows. */
+/** Liveness of the process: handles that are connecting or open keep its event loop running. */
 
 const { setImmediate } = require('node:timers');
 
-/** Open handles that are to keep the process alive. */
-let holders = 0;
-let holding = false;
-let letGoDue = false;
-/** Whose hold it is: another one's after the I/O thread was lost. */
-let bridge = null;
+class Liveness {
+  /** @param {() => void} onLetGo Called when no handle keeps the process alive any more. */
+  constructor(onLetGo) {
+    this.onLetGo = onLetGo;
+    /** Number of handles that keep the process alive. */
+    this.holders = 0;
+    /** @type {InstanceType<import('../../binding').Bridge>|null} The addon's half that holds the event loop. */
+    this.holding = null;
+    /** An immediate that lets the process end is due. */
+    this.isLetGoDue = false;
+  }
 
-/**
- * Notes that a handle keeps the process alive from now on, or no longer.
- * @param {InstanceType<import('../../binding').Bridge>} native
- * @param {number} change 1 or -1.
- * @param {() => void} onRest Called when none does any more.
- */
-function hold(native, change, onRest) {
-  holders += change;
-  if (holders > 0 && !holding) {
-    holding = true;
-    bridge = native;
-    bridge.hold(true);
-  } else if (holders === 0 && !letGoDue) {
-    // Not at once: the next request mostly follows in the same turn, and each change is a call into the addon. Not by
-    // a timer: if a test has replaced those when this is loaded, the process would never end.
-    letGoDue = true;
-    setImmediate(letGo, onRest);
+  /**
+   * Notes that a handle keeps the process alive from now on, or no longer.
+   * @param {InstanceType<import('../../binding').Bridge>} native The addon's half, which holds the loop.
+   * @param {number} change 1 or -1.
+   */
+  hold(native, change) {
+    this.holders += change;
+    if (this.holders > 0 && this.holding === null) {
+      this.holding = native;
+      native.hold(true);
+    } else if (this.holders === 0 && !this.isLetGoDue) {
+      // Not at once: the next request mostly follows in the same turn, and each change is a call into the addon. Not by
+      // a timer: if a test has replaced those when this is loaded, the process would never end.
+      this.isLetGoDue = true;
+      setImmediate(letGo, this);
+    }
+  }
+
+  /** Lets the process end, unless a handle keeps it alive again. */
+  letGo() {
+    this.isLetGoDue = false;
+    if (this.holders > 0 || this.holding === null) return;
+    this.stopHolding();
+    this.onLetGo();
+  }
+
+  /** Lets the event loop end at once, also when the I/O thread is lost. */
+  stopHolding() {
+    const native = this.holding;
+    if (native === null) return;
+    this.holding = null;
+    native.hold(false);
   }
 }
 
-/** Lets the process end, unless a handle wants it again. */
-function letGo(onRest) {
-  letGoDue = false;
-  if (holders > 0 || !holding) return;
-  stopHolding();
-  onRest();
+/** @param {Liveness} liveness */
+function letGo(liveness) {
+  liveness.letGo();
 }
 
-/** At once, also because the I/O thread is lost. */
-function stopHolding() {
-  if (!holding) return;
-  holding = false;
-  bridge.hold(false);
-}
-
-module.exports = { hold, stopHolding };
+module.exports = { Liveness };

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Copies bytes out of the memory that records are dispatched from. Its own memory keeps a copy aligned, and keeps a
- * user who holds one small chunk from holding a large slab.
+ * Copies bytes out of the memory that records are dispatched from. Memory of its own keeps a copy aligned, and a user
+ * who keeps a small chunk keeps no large slab with it.
  * @param {Buffer} slab
  * @param {number} start
  * @param {number} end

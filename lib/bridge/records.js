@@ -1,14 +1,14 @@
 'use strict';
 
 /**
- * The record layout that both queues share: the JavaScript half of src/records/layout.rs, which explains it.
- * `__test__/bridge/records.test.js` proves that the two agree.
+ * The record layout that both queues share; src/records/layout.rs explains it, and `__test__/bridge/records.test.js` proves
+ * that the two files agree.
  */
 
 /** Bytes of a record header: opcode and flags, connection id, payload length. */
 const HEADER_SIZE = 12;
 
-/** From JavaScript to the I/O thread. */
+/** Opcodes and flags of commands, which go from JavaScript to the I/O thread. */
 const command = Object.freeze({
   CONNECT_TCP: 1,
   CONNECT_UNIX: 2,
@@ -32,7 +32,7 @@ const command = Object.freeze({
   RESET: 1,
 });
 
-/** From the I/O thread, or from the decoder, to JavaScript. */
+/** Opcodes and flags of events, which go from the I/O thread, or from the decoder, to JavaScript. */
 const event = Object.freeze({
   CONNECTED: 1,
   CONNECT_FAILED: 2,
@@ -64,13 +64,14 @@ const event = Object.freeze({
 });
 
 /**
- * Whether an event begins what another look at the kernel's buffer has brought: bytes, the end, or a failure. libuv
- * would have told of it in a turn of its own.
+ * Tells whether an event begins a read: bytes, the end, or a failure that another look at the kernel's buffer has
+ * brought. libuv would have told of it in a turn of its own.
  * @param {number} opcode
  * @param {number} flags
+ * @returns {boolean}
  */
 function isRead(opcode, flags) {
-  // That bytes have come unasked belongs to the read that brought them.
+  // Unsolicited bytes belong to the read that brought them.
   return opcode === event.READ || opcode === event.READ_ERROR ||
     (opcode === event.EOF && (flags & event.UNSOLICITED) === 0);
 }

@@ -1,26 +1,26 @@
 'use strict';
 
-const bridge = require('./bridge');
-const counts = require('./counts');
+const { bridge } = require('./bridge');
+const counters = require('./counters');
 
 /**
- * Counters of this process since start.
+ * Tells what this process has done since its start.
  * @returns {import('../..').Stats}
  */
 function stats() {
-  const counters = bridge.counters();
+  const ioThread = bridge.ioThreadCounters();
   return {
-    requests: counts.requests,
-    responses: counts.responses,
-    connectionsOpened: counters?.connectionsOpened ?? 0,
-    connectionsReused: counts.connectionsReused,
-    staleReplaced: counters?.staleReplaced ?? 0,
-    bytesIn: counters?.bytesIn ?? 0,
-    bytesOut: counters?.bytesOut ?? 0,
-    doorbells: counters?.doorbells ?? 0,
-    direct: counters?.direct ?? 0,
-    drains: counts.drains,
-    recordsPerDrain: counts.drains === 0 ? 0 : counts.records / counts.drains,
+    requests: counters.requests,
+    responses: counters.responses,
+    connectionsOpened: ioThread?.connectionsOpened ?? 0,
+    connectionsReused: counters.connectionsReused,
+    staleReplaced: ioThread?.staleReplaced ?? 0,
+    bytesIn: ioThread?.bytesIn ?? 0,
+    bytesOut: ioThread?.bytesOut ?? 0,
+    doorbells: ioThread?.doorbells ?? 0,
+    direct: ioThread?.direct ?? 0,
+    drains: counters.drains,
+    recordsPerDrain: counters.drains === 0 ? 0 : counters.records / counters.drains,
   };
 }
 

@@ -12,7 +12,7 @@ const { setImmediate } = require('node:timers');
 
 const { addTrailers, createResponse, informationOf, kAnnouncesTimeout } = require('./client-response');
 const { connectionReset } = require('../node/errors');
-const counts = require('../bridge/counts');
+const counters = require('../bridge/counters');
 const { debug } = require('../node/debug');
 const idleGuard = require('./idle-guard');
 const { kDetachAbortSignal, kNeedDrain } = require('../node/internals');
@@ -155,7 +155,7 @@ function onHead(socket, flags, slab, words, start, end) {
   if (!req || isDoubleResponse(req, socket)) return;
   const res = createResponse(req, flags, slab, words, start, end);
   req.res = res;
-  counts.responses++;
+  counters.responses++;
   if (flags & event.UPGRADE) return;
   res[kAnnouncesTimeout] = (flags & event.KEEP_ALIVE_FIELD) !== 0;
   if (!(flags & event.KEEP_ALIVE) && !req.upgradeOrConnect) req.shouldKeepAlive = false;
@@ -309,7 +309,7 @@ function onSocketEnd() {
     socket._hadError = true;
     emitError(req, connectionReset('socket hang up'));
   }
-  if (socket.parser ? socket.parser.endsMessage() : socket._handle?.completesAtEnd) finishMessage(socket);
+  if (socket.parser ? socket.parser.endsMessage() : socket._handle?.endsMessage?.()) finishMessage(socket);
   socket.parser?.close();
   socket.destroy();
 }

@@ -1,96 +1,154 @@
 'use strict';
 
 /**
- * One Rust connection in the shape that net.Socket expects of its `_handle`.
+ * NativeHandle: one Rust connection in the shape that net.Socket expects of its `_handle`.
  *
  * Node's own net.Socket does the rest: names, Happy Eyeballs, timeouts, half-close, events and errors are thereby its
- * own on every version. What a handle adds to libuv's is the decoder: while a request is assigned, events of the
+ * own on every version. A handle adds the decoder to those of libuv: while a request is assigned, events of the
  * response come instead of bytes.
  */
 
+const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
-const { constants: { errno: { EBADF, EINVAL } } } = require('node:os');
+const { constants: { errno: { EBADF, ECANCELED, EINVAL } } } = require('node:os');
 const { setImmediate } = require('node:timers');
 
-const bridge = require('../bridge/bridge');
-const { onConnectFailed } = require('./connect-failure');
-const counts = require('../bridge/counts');
-const { createError, parseError, systemError } = require('../node/errors');
-const { finishClose, onShutdown, shutdownSoon } = require('./handle-close');
-const { copyToOwnMemory } = require('../bridge/own-memory');
+const { bindSocket, bridge, closeDescriptor, staging } = require('../bridge/bridge');
+const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
-const { isOfStream, runBacklog } = require('./read-backlog');
+const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
 const responseEvents = require('../response/response-events');
-const { ASK_AFTER, SMALLEST, writeWindow } = require('./write-window');
+const { ReadBacklog } = require('./read-backlog');
+const { ShutdownQueue } = require('./shutdown-queue');
+const { exchange, life } = require('./stages');
+const { WriteWindow } = require('./write-window');
 
 /** Since Node 22 an idle socket that the peer closes or resets is closed without 'end' or 'error'. */
 const CLOSES_IDLE_AT_ONCE = Number.parseInt(process.versions.node, 10) >= 22;
 
-/** Stands for the lists of a handle that has none of its own yet: most never need one. Nothing is ever put into it. */
-const NONE = [];
+const shutdowns = new ShutdownQueue();
 
-/** What `request` was called with last, shared by all handles: most requests of a process are alike. */
-let lastNumbers = [-1, -1, -1];
+/** Arguments of the last call of `request`, shared by all handles: most requests of a process are alike. */
+let lastSettings = [-1, -1, -1];
 
-/** @returns {readonly number[]} */
-function numbersOf(flags, maxHeaderSize, llhttp) {
-  if (lastNumbers[0] !== flags || lastNumbers[1] !== maxHeaderSize || lastNumbers[2] !== llhttp) {
-    lastNumbers = [flags, maxHeaderSize, llhttp];
+/**
+ * Returns the arguments of a call of `request` as a list that handles may share.
+ * @param {number} flags
+ * @param {number} maxHeaderSize
+ * @param {number} llhttp
+ * @returns {readonly number[]}
+ */
+function settingsOf(flags, maxHeaderSize, llhttp) {
+  if (lastSettings[0] !== flags || lastSettings[1] !== maxHeaderSize || lastSettings[2] !== llhttp) {
+    lastSettings = [flags, maxHeaderSize, llhttp];
   }
-  return lastNumbers;
+  return lastSettings;
 }
 
 class NativeHandle {
   constructor() {
     /** @type {import('./native-socket').NativeSocket|null} */
     this.socket = null;
-    this.id = this.fd = -1;
+    /** Connection id; -1 while the I/O thread has no connection for this handle. */
+    this.id = -1;
+    this.fd = -1;
+    this.resource = new AsyncResource('TCPWRAP');
+    /** Turn of the draining in which this connection last had a read. */
+    this.lastTurn = -1;
+    /** Records of one read are being dispatched. */
+    this.dispatching = false;
+    this.life = life.NEW;
+    this.exchange = exchange.NONE;
+    /**
+     * Settings of the decoder for the last request; null if there has been none.
+     * @type {readonly number[]|null}
+     */
+    this.settings = null;
     this.bytesRead = 0;
-    this.bytesWritten = 0;
+    this.writes = new WriteWindow();
+    /** @type {ReadBacklog|null} Null until the reader pauses for the first time: most never do. */
+    this.backlog = null;
     /** Part of libuv's interface: net.Socket looks whether it has to start reading. The I/O thread always reads. */
     this.reading = true;
-    this.resource = new bridge.AsyncResource('TCPWRAP');
-    /** The last dispatch turn in which this connection had a read. */
-    this.lastTurn = -1;
-    this.active = false;
-    this.connected = false;
+    /** The open connection keeps the process alive. */
     this.referenced = true;
-    this.closed = false;
+    /** Requests of net.Socket that are under way. */
+    this.connectRequest = null;
+    this.shutdownRequest = null;
+    /** Descriptor of a socket that has been bound, and waits for `connect`; -1 if there is none. */
+    this.boundDescriptor = -1;
     this.localAddress = '';
     this.localPort = 0;
-    this.connectRequest = this.shutdownRequest = null;
-    /** Writes whose callbacks wait for the kernel: total at which they are done, callback. */
-    this.pendingWrites = NONE;
-    this.acknowledged = 0;
-    this.lastRequested = 0;
-    /** A request has been assigned and its response is not complete. */
-    this.armed = false;
-    this.requestNumbers = null;
-    /** The connection cannot carry another request: the peer has closed it or sent bytes out of turn. */
-    this.retired = false;
-    this.paused = false;
-    /**
-     * What was read before the I/O thread knew of a pause: libuv would not have read it yet, so it waits here.
-     * @type {{ opcode: number, flags: number, bytes: Buffer }[]}
-     */
-    this.backlog = NONE;
-    /** The records of the current read go to the backlog. */
-    this.withholding = false;
-    /** Set while records of one read are dispatched. */
-    this.dispatching = false;
-    /** Closed, and what comes from now on comes from later reads: nobody wants it. */
-    this.silenced = false;
-    /** The descriptor is asked for, so that libuv can have it. */
+    /** Numeric address of the peer, or the path of a Unix domain socket: then there is no port. */
+    this.peerAddress = undefined;
+    this.peerPort = undefined;
+    this.typeOfService = 0;
+    /** JavaScript has asked for the descriptor, so that libuv can have it. */
     this.releasing = false;
-    /** The stream's end completes a close-delimited body. */
-    this.completesAtEnd = false;
-    this.boundDescriptor = -1;
+    /** @type {Buffer|null} Bytes behind HTTP that came with a descriptor which could not be used yet. */
+    this.undecoded = null;
   }
 
-  /** Takes an id on first use: a socket that never connects costs the I/O thread nothing. */
+  /** Connection id, taken on first use: a socket that never connects costs the I/O thread nothing. */
   get connection() {
     if (this.id === -1) this.id = bridge.attach(this);
     return this.id;
+  }
+
+  // --- Transitions: nothing else assigns `life` or `exchange`; the graphs are in stages.js ---
+
+  /** The handle connects. */
+  startConnecting() {
+    this.life = life.CONNECTING;
+  }
+
+  /** The connection has been made, and net.Socket has been told. */
+  finishConnecting() {
+    // net.Socket may have closed it while it was told of the connection.
+    if (this.life === life.CONNECTING) this.life = life.OPEN;
+  }
+
+  /** The handle closes, and an exchange on it is called off. */
+  startClosing() {
+    // As with a parser of libuv's bytes, what has been read already is decoded to its end.
+    this.life = this.dispatching ? life.CLOSING : life.CLOSED;
+    if (this.exchange === exchange.AWAITED) this.exchange = exchange.OVER;
+  }
+
+  /** The handle is closed, and the read that was being dispatched is over. */
+  finishClosing() {
+    this.life = life.CLOSED;
+  }
+
+  /** A request is assigned. */
+  startExchange() {
+    // Whatever the peer did while the connection was idle, the I/O thread replaces it underneath.
+    this.exchange = exchange.AWAITED;
+  }
+
+  /** The response is whole. */
+  finishExchange() {
+    if (this.exchange === exchange.AWAITED) this.exchange = exchange.OVER;
+  }
+
+  /**
+   * The stream has ended.
+   * @param {number} flags Of the EOF or the READ_ERROR.
+   */
+  endExchange(flags) {
+    if (flags & event.IDLE) this.exchange = exchange.RETIRED;
+    else if (flags & event.COMPLETES) this.exchange = exchange.ENDED;
+    else if (this.exchange !== exchange.RETIRED) this.exchange = exchange.OVER;
+  }
+
+  /** @returns {boolean} True while the connection is being made or open. */
+  isActive() {
+    return this.life === life.CONNECTING || this.life === life.OPEN;
+  }
+
+  /** @returns {boolean} True after `close` or `reset`. */
+  isClosed() {
+    return this.life >= life.CLOSING;
   }
 
   // --- What net.Socket calls ---
@@ -100,14 +158,16 @@ class NativeHandle {
     return isIPv4(address) ? this.bindTo(address, port) : -EINVAL;
   }
 
+  /** @returns {number} 0 or a negative error number. */
   bind6(address, port) {
     return isIPv6(address) ? this.bindTo(address, port) : -EINVAL;
   }
 
+  /** @returns {number} 0 or a negative error number. */
   bindTo(address, port) {
     // What is too large for a port is cut, and net.Socket notices by getsockname().
     this.localPort = port & 0xffff;
-    const descriptor = bridge.bindSocket(address, this.localPort);
+    const descriptor = bindSocket(address, this.localPort);
     if (descriptor < 0) return descriptor;
     this.boundDescriptor = descriptor;
     this.localAddress = address;
@@ -115,16 +175,18 @@ class NativeHandle {
   }
 
   /**
+   * Starts connecting.
    * @param {object} request `oncomplete(status, handle, request, readable, writable)` is called once.
    * @param {string} address Numeric address, or a path where there is no port.
    * @param {number} [port]
+   * @returns {number} 0.
    */
   connect(request, address, port) {
     this.connectRequest = request;
-    if (port === undefined) bridge.sendConnectUnix(this.connection, address);
-    else bridge.sendConnect(this.connection, address, port, this.boundDescriptor);
+    if (port === undefined) staging.sendConnectUnix(this.connection, address);
+    else staging.sendConnect(this.connection, address, port, this.boundDescriptor);
     this.boundDescriptor = -1;
-    this.active = true;
+    this.startConnecting();
     if (this.referenced) bridge.hold(1);
     return 0;
   }
@@ -139,10 +201,15 @@ class NativeHandle {
     return 0;
   }
 
+  /**
+   * Ends the writing side behind what has been written.
+   * @param {object} request `oncomplete(status)` is called once.
+   * @returns {number} 0.
+   */
   shutdown(request) {
     this.shutdownRequest = request;
-    if (this.connected && !this.releasing && this.acknowledged === this.bytesWritten) shutdownSoon(this);
-    else bridge.send(command.SHUTDOWN, this.connection, command.ACKNOWLEDGE);
+    if (this.life === life.OPEN && !this.releasing && this.writes.ahead() === 0) shutdowns.add(this);
+    else staging.send(command.SHUTDOWN, this.connection, command.ACKNOWLEDGE);
     return 0;
   }
 
@@ -157,19 +224,22 @@ class NativeHandle {
     return 0;
   }
 
+  /**
+   * Closes the connection, once.
+   * @param {number} flags Of the CLOSE command.
+   * @param {(() => void)|undefined} callback
+   */
   end(flags, callback) {
-    if (this.closed) return;
-    this.closed = true;
-    // As with a parser of libuv's bytes, what has been read already is decoded to its end.
-    this.silenced = !this.dispatching;
-    if (this.boundDescriptor >= 0) bridge.closeDescriptor(this.boundDescriptor);
+    if (this.isClosed()) return;
+    const wasHolding = this.referenced && this.isActive();
+    const wasAwaited = this.exchange === exchange.AWAITED;
+    this.startClosing();
+    if (this.boundDescriptor >= 0) closeDescriptor(this.boundDescriptor);
     this.boundDescriptor = -1;
-    if (this.id !== -1) bridge.send(command.CLOSE, this.id, flags);
+    if (this.id !== -1) staging.send(command.CLOSE, this.id, flags);
     // The peer of a request that is called off hears of it before anything else happens, as from libuv.
-    if (this.armed) bridge.ringDoorbell();
-    this.armed = false;
-    if (this.active && this.referenced) bridge.hold(-1);
-    this.active = false;
+    if (wasAwaited) staging.ringDoorbell();
+    if (wasHolding) bridge.hold(-1);
     // As libuv: in the next phase of the event loop, and not before what was under way has been called off.
     setImmediate(finishClose, this, callback);
   }
@@ -177,47 +247,52 @@ class NativeHandle {
   ref() {
     if (this.referenced) return;
     this.referenced = true;
-    if (this.active) bridge.hold(1);
+    if (this.isActive()) bridge.hold(1);
   }
 
   unref() {
     if (!this.referenced) return;
     this.referenced = false;
-    if (this.active) bridge.hold(-1);
+    if (this.isActive()) bridge.hold(-1);
   }
 
   hasRef() { return this.referenced; }
 
   setNoDelay(enable) {
-    bridge.send(command.NO_DELAY, this.connection, enable ? command.ENABLE : 0);
+    staging.send(command.NO_DELAY, this.connection, enable ? command.ENABLE : 0);
     return this.applyNow();
   }
 
   setKeepAlive(enable, delay, interval, count) {
     const flags = enable ? command.ENABLE : 0;
-    bridge.sendNumbers(command.KEEP_ALIVE, this.connection, flags, delay | 0, interval | 0, count | 0);
+    staging.sendNumbers(command.KEEP_ALIVE, this.connection, flags, delay | 0, interval | 0, count | 0);
     return this.applyNow();
   }
 
   setTypeOfService(value) {
     this.typeOfService = value;
-    bridge.sendNumbers(command.TYPE_OF_SERVICE, this.connection, 0, value);
+    staging.sendNumbers(command.TYPE_OF_SERVICE, this.connection, 0, value);
     return this.applyNow();
   }
 
-  /** What a user sets on a connected socket is there for whoever looks next, also if that blocks the event loop. */
+  /**
+   * Hands an option of an open connection over at once, so that the next look at the kernel's table shows it, also one
+   * that blocks the event loop.
+   * @returns {number} 0.
+   */
   applyNow() {
-    if (this.connected) bridge.ringDoorbell();
+    if (this.life === life.OPEN) staging.ringDoorbell();
     return 0;
   }
 
   getTypeOfService() {
-    return this.typeOfService ?? 0;
+    return this.typeOfService;
   }
 
+  /** @returns {number} 0 or a negative error number. */
   getsockname(out) {
     // Known while it connects: some take that for the sign that the name has been looked up.
-    if (this.localAddress === '' && this.connectRequest?.port !== undefined) bridge.askLocalAddress(this);
+    if (this.localAddress === '' && this.connectRequest?.port !== undefined) this.askLocalAddress();
     if (this.localAddress === '') return -EBADF;
     out.address = this.localAddress;
     out.family = this.localAddress.includes(':') ? 'IPv6' : 'IPv4';
@@ -225,8 +300,17 @@ class NativeHandle {
     return 0;
   }
 
+  /** Asks the I/O thread for the local end of a connection that is being made. */
+  askLocalAddress() {
+    const local = bridge.localAddress(this.id);
+    if (!local) return;
+    this.localAddress = local.address;
+    this.localPort = local.port;
+  }
+
+  /** @returns {number} 0. */
   getpeername(out) {
-    if (this.peerAddress === undefined) return 0;
+    if (this.peerPort === undefined) return 0;
     out.address = this.peerAddress;
     out.family = this.peerAddress.includes(':') ? 'IPv6' : 'IPv4';
     out.port = this.peerPort;
@@ -239,18 +323,22 @@ class NativeHandle {
 
   getProviderType() { return 0; }
 
-  /** A pooled connection serves another request: its events belong to that one's async context from now on. */
+  /** Gives the events of a pooled connection the async context of another request. */
   asyncReset() {
     this.resource.emitDestroy();
-    this.resource = new bridge.AsyncResource('TCPWRAP');
+    this.resource = new AsyncResource('TCPWRAP');
   }
 
-  /** Bytes not yet known to be the kernel's. */
+  get bytesWritten() {
+    return this.writes.written;
+  }
+
+  /** Bytes that the kernel is not known to have taken. */
   get writeQueueSize() {
-    return this.bytesWritten - this.acknowledged;
+    return this.writes.ahead();
   }
 
-  // --- What NativeSocket calls ---
+  // --- What NativeSocket and ClientRequest call ---
 
   /**
    * Arms the decoder for the response to a request that is about to be written.
@@ -259,85 +347,59 @@ class NativeHandle {
    * @param {number} llhttp
    */
   request(flags, maxHeaderSize, llhttp) {
-    this.armed = true;
-    this.requestNumbers = numbersOf(flags, maxHeaderSize, llhttp);
-    this.completesAtEnd = false;
-    // Whatever the peer did while the connection was idle, the I/O thread replaces it underneath.
-    this.retired = false;
+    this.startExchange();
+    this.settings = settingsOf(flags, maxHeaderSize, llhttp);
     this.resumeReading();
-    bridge.sendRequest(this.connection, flags, maxHeaderSize, llhttp);
+    staging.sendRequest(this.connection, flags, maxHeaderSize, llhttp);
   }
 
-  /** Another handle tries the next address instead of this one. */
+  /**
+   * Gives the request to the handle that tries the next address instead of this one.
+   * @param {NativeHandle} next
+   */
   handOver(next) {
     next.referenced = this.referenced;
-    // Not by `armed`: this one may be closed already.
-    if (this.requestNumbers === null) return;
-    next.request(...this.requestNumbers);
+    // Not by `exchange`: this one may be closed already.
+    if (this.settings === null) return;
+    next.request(...this.settings);
     // It is the same one.
-    counts.requests--;
+    counters.requests--;
   }
 
-  /**
-   * Sends bytes. The callback runs at once while the kernel keeps up, as after a write that libuv could finish
-   * synchronously.
-   * @param {string|Uint8Array} data
-   * @param {string} encoding
-   * @param {((error?: Error|null) => void)|undefined} callback Undefined where more of the same write follows.
-   */
+  /** As `WriteWindow.write`. */
   write(data, encoding, callback) {
-    const unknown = this.bytesWritten - this.lastRequested;
-    const window = writeWindow(this.acknowledged);
-    const ask = callback !== undefined && unknown + data.length > ASK_AFTER;
-    this.bytesWritten += bridge.sendWrite(this.connection, data, encoding, ask);
-    if (ask) this.lastRequested = this.bytesWritten;
-    if (callback === undefined) return;
-    const ahead = this.bytesWritten - this.acknowledged;
-    if (ask && ahead > window) {
-      // Not until the kernel has all: it would have nothing left to take until more is written.
-      if (this.pendingWrites === NONE) this.pendingWrites = [];
-      this.pendingWrites.push(this.bytesWritten - window, callback);
-    } else if (ahead > SMALLEST) {
-      // Until then the Writable is full, also for the line end behind a chunk, whose write() answers for it.
-      process.nextTick(callback);
-    } else {
-      callback();
-    }
+    this.writes.write(this.connection, data, encoding, callback);
   }
 
-  /**
-   * @param {number} more Bytes about to be written.
-   * @returns {boolean} Whether so much is under way that a write's callback may have to wait.
-   */
-  isBehind(more) {
-    return this.bytesWritten - this.acknowledged + more > SMALLEST;
+  /** As `WriteWindow.writeKept`. */
+  writeKept(writes) {
+    return this.writes.writeKept(this.connection, writes);
   }
 
   pauseReading() {
-    if (this.paused || this.closed) return;
-    this.paused = true;
-    if (this.id !== -1) bridge.send(command.PAUSE, this.id);
+    if (this.isClosed()) return;
+    this.backlog ??= new ReadBacklog(this);
+    if (this.backlog.isPaused) return;
+    this.backlog.pause();
+    if (this.id !== -1) staging.send(command.PAUSE, this.id);
   }
 
   resumeReading() {
-    if (!this.paused || this.closed) return;
-    this.paused = false;
-    bridge.send(command.RESUME, this.connection);
-    // In a turn of its own, as a read that libuv would do only now.
-    if (this.backlog.length > 0) setImmediate(runBacklog, this);
-  }
-
-  takePendingWrites() {
-    const pending = this.pendingWrites;
-    this.pendingWrites = NONE;
-    return pending;
+    if (this.backlog === null || !this.backlog.isPaused || this.isClosed()) return;
+    staging.send(command.RESUME, this.connection);
+    this.backlog.resume();
   }
 
   /** Asks for the descriptor, so that the socket can go on as one of libuv; comes as a RELEASED record. */
   release() {
-    if (this.releasing || this.closed) return;
+    if (this.releasing || this.isClosed()) return;
     this.releasing = true;
-    bridge.send(command.RELEASE, this.connection);
+    staging.send(command.RELEASE, this.connection);
+  }
+
+  /** @returns {boolean} True if the end of the stream has made the body of the response whole. */
+  endsMessage() {
+    return this.exchange === exchange.ENDED;
   }
 
   // --- What the bridge calls ---
@@ -353,21 +415,26 @@ class NativeHandle {
    */
   onRecord(opcode, flags, slab, words, start, end) {
     if (opcode === event.CLOSED) return bridge.detach(this.id);
-    if (isRead(opcode, flags)) {
-      // As with libuv, a reader that has paused hears of the end all the same, unless bytes wait before it.
-      this.withholding = this.backlog.length > 0 || (this.paused && opcode === event.READ);
-      if (this.closed) this.silenced = true;
-    }
-    if (this.silenced) return undefined;
-    if (this.withholding && isOfStream(opcode)) {
-      if (this.backlog === NONE) this.backlog = [];
-      // A piece of a large body has memory of its own already.
-      this.backlog.push({ opcode, flags, bytes: opcode === event.BODY ? slab : copyToOwnMemory(slab, start, end) });
-      return undefined;
+    if (!this.takes(opcode, flags)) return undefined;
+    if (this.backlog !== null && this.backlog.withholds(opcode)) {
+      return this.backlog.keep(opcode, flags, slab, start, end);
     }
     return this.dispatch(opcode, flags, slab, words, start, end);
   }
 
+  /**
+   * Tells whether the handle takes a record. A closed one takes the rest of the read during which it was closed.
+   * @param {number} opcode
+   * @param {number} flags
+   * @returns {boolean}
+   */
+  takes(opcode, flags) {
+    if (this.life < life.CLOSING) return true;
+    if (isRead(opcode, flags)) this.finishClosing();
+    return this.life === life.CLOSING;
+  }
+
+  /** Takes one event record that need not wait for the reader; parameters as above. */
   dispatch(opcode, flags, slab, words, start, end) {
     const { socket } = this;
     switch (opcode) {
@@ -380,14 +447,14 @@ class NativeHandle {
       case event.BODY:
         return responseEvents.onBody(socket, slab);
       case event.END:
-        this.armed = false;
+        this.finishExchange();
         return responseEvents.onEnd(socket, slab, start, end);
       case event.INFORMATION:
         return responseEvents.onInformation(socket, flags, slab, words, start, end);
       case event.CONNECTED:
         return this.onConnected(flags, words[start >> 2], words[(start >> 2) + 1], slab.latin1Slice(start + 8, end));
       case event.CONNECT_FAILED:
-        return onConnectFailed(this, flags, words[start >> 2]);
+        return this.onConnectFailed(flags, words[start >> 2]);
       case event.PARSE_ERROR:
         return responseEvents.onParseError(socket, parseError(slab, words, start, end));
       case event.WRITTEN:
@@ -395,7 +462,7 @@ class NativeHandle {
       case event.WRITE_ERROR:
         return this.onWriteError(systemError(words[start >> 2], 'write'));
       case event.SHUTDOWN_DONE:
-        return onShutdown(this, words[start >> 2]);
+        return this.onShutdown(words[start >> 2]);
       case event.RELEASED:
         return this.onReleased(slab.readDoubleLE(start), Buffer.from(slab.subarray(start + 8, end)));
       case event.EOF:
@@ -408,13 +475,22 @@ class NativeHandle {
     }
   }
 
-  onRead(length, written) {
+  /**
+   * @param {number} length Bytes that were read.
+   * @param {number} taken Bytes that the kernel had taken of what was written; the lower 32 bits.
+   */
+  onRead(length, taken) {
     this.bytesRead += length;
-    // Its lower half; late, if the read has waited in the backlog.
-    this.acknowledged += Math.max((written - this.acknowledged) | 0, 0);
+    this.writes.noteTaken(taken);
     this.socket._unrefTimer();
   }
 
+  /**
+   * @param {number} flags
+   * @param {number} descriptor
+   * @param {number} port Local one.
+   * @param {string} address Local one.
+   */
   onConnected(flags, descriptor, port, address) {
     this.fd = descriptor;
     this.localPort = port;
@@ -426,76 +502,155 @@ class NativeHandle {
     const request = this.connectRequest;
     this.connectRequest = null;
     if (request === null) return;
-    this[request.port === undefined ? 'peerPath' : 'peerAddress'] = request.address;
+    this.peerAddress = request.address;
     this.peerPort = request.port;
     request.oncomplete(0, this, request, true, true);
     // Only now: what net sets on every new connection need not hurry.
-    this.connected = true;
+    this.finishConnecting();
   }
 
-  onWritten(total) {
-    this.acknowledged = total;
-    this.socket._unrefTimer();
-    const pending = this.pendingWrites;
-    if (pending.length === 0) return;
-    let done = 0;
-    while (done < pending.length && pending[done] <= total) done += 2;
-    for (const callback of pending.splice(0, done)) {
-      if (typeof callback === 'function') callback(null);
+  /**
+   * Makes net.Socket tell of a connection that failed as if libuv had said so.
+   * @param {number} flags
+   * @param {number} errno The system's (positive) error number.
+   */
+  onConnectFailed(flags, errno) {
+    const request = this.connectRequest;
+    this.connectRequest = null;
+    if (request === null) {
+      // A connection that was to replace a stale one.
+      this.socket.destroy(connectError(errno, this.peerAddress, this.peerPort));
+    } else if (flags & event.AT_ONCE) {
+      this.refuseAtOnce(request, errno);
+    } else {
+      request.oncomplete(-errno, this, request, false, false);
     }
   }
 
-  onWriteError(error) {
-    const pending = this.takePendingWrites();
-    if (pending.length === 0) return this.socket.destroy(error);
-    for (const callback of pending) {
-      if (typeof callback === 'function') callback(error);
-    }
-    return undefined;
-  }
-
-  /** The descriptor can be had, for a socket of libuv: what follows is no longer HTTP. */
-  onReleased(written, rest) {
-    // Called off in the meantime, as a second response that is an upgrade; the id may soon be another connection's.
-    if (this.closed) return;
-    if (written < this.bytesWritten) {
-      // More was written in the meantime. The I/O thread still has its own descriptor and sends it first.
-      this.releasedBytes = rest.length > 0 ? rest : this.releasedBytes;
-      bridge.send(command.RELEASE, this.connection);
+  /**
+   * Tells of an error that libuv reports from connect() itself: net.Socket describes it with the local side.
+   * @param {object} request
+   * @param {number} errno
+   */
+  refuseAtOnce(request, errno) {
+    const { socket } = this;
+    const local = `${this.localAddress || (request.addressType === 6 ? '::' : '0.0.0.0')}:${this.localPort}`;
+    if (request.oncomplete.name === 'afterConnect') {
+      socket.destroy(connectError(errno, request.address, request.port, local));
       return;
     }
-    const head = this.releasedBytes ?? rest;
+    // One of several attempts, whose error net.Socket makes and tells.
+    const describe = (address, port, family, error) => addLocalSide(error, local);
+    socket.prependListener('connectionAttemptFailed', describe);
+    try {
+      request.oncomplete(-errno, this, request, false, false);
+    } finally {
+      socket.removeListener('connectionAttemptFailed', describe);
+    }
+  }
+
+  /** @param {number} total Bytes that the kernel has taken. */
+  onWritten(total) {
+    this.socket._unrefTimer();
+    this.writes.acknowledge(total);
+  }
+
+  /** @param {Error} error */
+  onWriteError(error) {
+    if (this.writes.isAwaited()) this.writes.fail(error);
+    else this.socket.destroy(error);
+  }
+
+  /** Ends the writing side, as the queue of the shutdowns asks for. A close in the meantime has called it off. */
+  finishShutdown() {
+    if (this.isClosed()) return;
+    staging.send(command.SHUTDOWN, this.id);
+    this.resource.runInAsyncScope(this.onShutdown, this, 0);
+  }
+
+  /** @param {number} errno The system's (positive) error number, or 0. */
+  onShutdown(errno) {
+    const request = this.shutdownRequest;
+    this.shutdownRequest = null;
+    request?.oncomplete(-errno);
+  }
+
+  /**
+   * Takes the descriptor for a socket of libuv: what follows is no longer HTTP.
+   * @param {number} written Bytes that the I/O thread had sent when it released the descriptor.
+   * @param {Buffer} undecoded Bytes that it had read and not decoded.
+   */
+  onReleased(written, undecoded) {
+    // Called off in the meantime, as a second response that is an upgrade; the id may soon be another connection's.
+    if (this.isClosed()) return;
+    if (written < this.writes.written) {
+      // More was written in the meantime. The I/O thread still has its own descriptor and sends it first.
+      if (undecoded.length > 0) this.undecoded = undecoded;
+      staging.send(command.RELEASE, this.connection);
+      return;
+    }
+    const head = this.undecoded ?? undecoded;
     this.socket.becomeLibuv(bridge.takeDescriptor(this.id));
     if (this.releasing) this.socket.goOn(head);
     else responseEvents.onUpgrade(this.socket, head);
   }
 
+  /**
+   * @param {number} opcode EOF or READ_ERROR.
+   * @param {number} flags
+   * @param {number} errno The system's (positive) error number, or 0.
+   */
   onStreamEnd(opcode, flags, errno) {
-    if (flags & event.IDLE) {
-      // With a request assigned in the meantime, the I/O thread replaces the connection underneath.
-      if (this.armed) return undefined;
-      this.retired = true;
-      if (flags & event.UNSOLICITED) return responseEvents.onUnsolicited(this.socket);
-      const { _httpMessage: next } = this.socket;
-      // Out of the pool already, for a request that gets it when due ticks have run.
-      if (next?.socket === null && this.requestNumbers !== null) return undefined;
-      if (CLOSES_IDLE_AT_ONCE && !next && this.requestNumbers !== null) return this.socket.destroy();
-    }
-    this.armed = false;
+    const isIdle = (flags & event.IDLE) !== 0;
+    // With a request assigned in the meantime, the I/O thread replaces the connection underneath.
+    if (isIdle && this.exchange === exchange.AWAITED) return undefined;
+    this.endExchange(flags);
     const { socket } = this;
+    if (isIdle) {
+      if (flags & event.UNSOLICITED) return responseEvents.onUnsolicited(socket);
+      const { _httpMessage: next } = socket;
+      // Out of the pool already, for a request that gets it when due ticks have run.
+      if (next?.socket === null && this.settings !== null) return undefined;
+      if (CLOSES_IDLE_AT_ONCE && !next && this.settings !== null) return socket.destroy();
+    }
     if (opcode === event.READ_ERROR) return socket.destroy(systemError(errno, 'read'));
-    this.completesAtEnd = (flags & event.COMPLETES) !== 0;
     socket.push(null);
     return socket.read(0);
   }
 
+  /** Fails the connection, because the I/O thread, or its task of this connection, has panicked. */
   onFailed() {
-    if (this.closed) return;
+    if (this.isClosed()) return;
     const error = createError(Error, 'ERR_FERREQUEST_IO_THREAD', 'The I/O thread of ferrequest has failed');
     this.socket.destroy(error);
+  }
+
+  /**
+   * Calls off what is under way; then the handle is closed.
+   * @param {(() => void)|undefined} callback
+   */
+  callOff(callback) {
+    const { connectRequest, shutdownRequest } = this;
+    this.connectRequest = null;
+    this.shutdownRequest = null;
+    // Taken away where net.Socket has given up on an attempt.
+    connectRequest?.oncomplete?.(-ECANCELED, this, connectRequest, false, false);
+    if (this.writes.isAwaited()) this.writes.fail(systemError(ECANCELED, 'write'));
+    shutdownRequest?.oncomplete(-ECANCELED);
+    callback?.();
   }
 }
 
 NativeHandle.prototype.connect6 = NativeHandle.prototype.connect;
+
+/**
+ * Runs in the check phase after `end`.
+ * @param {NativeHandle} handle
+ * @param {(() => void)|undefined} callback
+ */
+function finishClose(handle, callback) {
+  handle.resource.runInAsyncScope(handle.callOff, handle, callback);
+  handle.resource.emitDestroy();
+}
 
 module.exports = { NativeHandle };

@@ -11,14 +11,13 @@
 const { OutgoingMessage } = require('node:http');
 const net = require('node:net');
 
-const { sendKeptWrites } = require('./kept-writes');
 const { kReinitializeHandle } = require('../node/internals');
 const { NativeHandle } = require('./native-handle');
 const responseEvents = require('../response/response-events');
 
 const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 
-/** What the constructors of net.Socket and of the streams below it look at, and few connections have. */
+/** Options that the constructors of net.Socket and of the streams below it look at, and few connections have. */
 const RARE_OPTIONS = [
   'allowHalfOpen', 'blockList', 'captureRejections', 'construct', 'defaultEncoding', 'destroy', 'final',
   'highWaterMark', 'objectMode', 'pauseOnCreate', 'read', 'readable', 'readableHighWaterMark', 'readableObjectMode',
@@ -26,8 +25,8 @@ const RARE_OPTIONS = [
 ];
 
 /**
- * Those options of a connection that its socket must be made with. Net copies what it is given, which is slow: 8 µs in
- * the V8 of Node 20, as much as the rest of a socket.
+ * Picks those options of a connection that its socket must be made with. Net copies what it is given, which is slow:
+ * 8 µs in the V8 of Node 20, as much as the rest of a socket.
  * @param {import('node:net').SocketConstructorOpts} options
  * @returns {import('node:net').SocketConstructorOpts|undefined} Undefined if what most connections have can be set
  *   afterwards.
@@ -59,10 +58,9 @@ class NativeSocket extends net.Socket {
     const handle = new NativeHandle();
     handle.socket = this;
     reinitializeHandle.call(this, handle);
-    this.lastAcknowledged = 0;
   }
 
-  /** Whether the I/O thread has the connection. */
+  /** True while the I/O thread has the connection. */
   get isNative() {
     return this._handle instanceof NativeHandle;
   }
@@ -74,7 +72,7 @@ class NativeSocket extends net.Socket {
     return this;
   }
 
-  /** Net's way to another handle, between two attempts of Happy Eyeballs: ours gets one of its own kind. */
+  /** Replaces the handle, as net does between two attempts of Happy Eyeballs: ours gets one of its own kind. */
   [kReinitializeHandle](handle) {
     if (this.isNative && this.connecting) {
       handle.close();
@@ -113,8 +111,8 @@ class NativeSocket extends net.Socket {
   }
 
   /**
-   * Goes on after `becomeLibuv` for somebody who wants the bytes themselves.
-   * @param {Buffer} head What has been read and not decoded.
+   * Goes on after `becomeLibuv` for a user who wants the bytes themselves.
+   * @param {Buffer} head Bytes that have been read and not decoded.
    */
   goOn(head) {
     const req = this._httpMessage;
@@ -123,8 +121,8 @@ class NativeSocket extends net.Socket {
   }
 
   /**
-   * Somebody listens to the bytes, which the I/O thread does not give: libuv has to read them. Too late once the
-   * response has begun; then the listener hears of what follows it.
+   * Adds a listener. For one that wants bytes, which the I/O thread does not give, libuv has to read. Once the response
+   * has begun it is too late for that, and the listener gets what follows the response.
    */
   on(name, listener) {
     if ((name === 'data' || name === 'readable') && this.isNative) this._handle.release();
@@ -132,11 +130,11 @@ class NativeSocket extends net.Socket {
   }
 
   /**
-   * Counts the reader of a response in, which with libuv would be a listener: node-fetch and others tell a body that
-   * was cut from a whole one by it.
+   * Counts listeners, and the reader of a response, which with libuv would be one: node-fetch and others tell a body
+   * that was cut from a whole one by it.
    */
-  listenerCount(name, ...rest) {
-    const count = super.listenerCount(name, ...rest);
+  listenerCount(name, listener) {
+    const count = super.listenerCount(name, listener);
     return name === 'data' && responseEvents.isReading(this) ? count + 1 : count;
   }
 
@@ -164,12 +162,12 @@ class NativeSocket extends net.Socket {
   }
 
   /**
-   * Writes. Where nothing waits before it, a chunk goes to the staging buffer at once: the buffer is what a cork is
-   * for, and the caller may change or transfer its bytes when this returns.
+   * Writes a chunk. Where nothing waits before it, it goes to the staging buffer at once: the buffer does what a cork
+   * is for, and the caller may change or transfer its bytes when this returns.
    */
   write(chunk, encoding, callback) {
     if (!canWriteDirectly(this, chunk)) return super.write(chunk, encoding, callback);
-    if (this._handle.isBehind(chunk.length)) {
+    if (this._handle.writes.isBehind(chunk.length)) {
       // The Writable waits for the kernel, but need not wait for the end of the tick to hand the bytes over.
       const corks = this.writableCorked;
       for (let i = 0; i < corks; i++) this.uncork();
@@ -188,14 +186,14 @@ class NativeSocket extends net.Socket {
   }
 
   /**
-   * Writes what a request has kept back until it had a socket, as so many calls of `write` would.
-   * @param {import('./kept-writes').Write[]} writes
+   * Writes what a request has kept back until it had a socket, as one call of `write` for each would.
+   * @param {import('./write-window').Write[]} writes
    * @returns {boolean} False where `write` has to be called: nothing has been done then.
    */
   writeKept(writes) {
-    // Somebody who has put something into the place of `write` wants to see each.
+    // A user who has put something into the place of `write` wants to see each.
     if (this.write !== NativeSocket.prototype.write || !canWriteDirectly(this, '')) return false;
-    if (!sendKeptWrites(this._handle, writes)) return false;
+    if (!this._handle.writeKept(writes)) return false;
     this._unrefTimer();
     for (const { callback } of writes) {
       if (typeof callback === 'function') process.nextTick(callback, null);
@@ -203,7 +201,7 @@ class NativeSocket extends net.Socket {
     return true;
   }
 
-  /** Net's writing end. Bytes go to the staging buffer instead of a libuv request. */
+  /** Writes what net's Writable gives: the bytes go to the staging buffer instead of a libuv request. */
   _writeGeneric(writev, data, encoding, callback) {
     // While it connects, net's own waits for that and comes back.
     if (this.connecting || !this.isNative) return super._writeGeneric(writev, data, encoding, callback);
@@ -220,11 +218,9 @@ class NativeSocket extends net.Socket {
     return undefined;
   }
 
-  /** As net's: a write that makes progress is activity. */
+  /** Tells of a timeout. As with net's, a write that makes progress is activity. */
   _onTimeout() {
-    const handle = this._handle;
-    if (this.isNative && handle.pendingWrites.length > 0 && handle.acknowledged !== this.lastAcknowledged) {
-      this.lastAcknowledged = handle.acknowledged;
+    if (this.isNative && this._handle.writes.hasProgressed()) {
       this._unrefTimer();
       return;
     }
@@ -236,9 +232,10 @@ class NativeSocket extends net.Socket {
 function noop() {}
 
 /**
+ * Tells whether a chunk may pass the Writable by.
  * @param {NativeSocket} socket
  * @param {unknown} chunk
- * @returns {boolean} Whether the Writable has nothing to say about a chunk.
+ * @returns {boolean}
  */
 function canWriteDirectly(socket, chunk) {
   const { _httpMessage: req, _writableState: state } = socket;
@@ -247,7 +244,7 @@ function canWriteDirectly(socket, chunk) {
     !req?.isCorkedByUser;
 }
 
-/** Ends the writing side, which had been asked of the handle before this one, and may have been done there: no harm. */
+/** Ends the writing side. The handle before this one had been asked for it, and may have done it: no harm. */
 function shutDown(handle, request) {
   request.handle = handle;
   const error = handle.shutdown(request);

@@ -5,10 +5,11 @@
  * another agent. It gives the same records to the same functions as a NativeHandle.
  */
 
+const { AsyncResource } = require('node:async_hooks');
 const { setImmediate } = require('node:timers');
 
-const { AsyncResource, GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
-const counts = require('../bridge/counts');
+const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
+const counters = require('../bridge/counters');
 const { parseError } = require('../node/errors');
 const idleGuard = require('../response/idle-guard');
 const { runTicks } = require('../node/internals');
@@ -62,7 +63,7 @@ class StreamTransport {
     transport.outgoing = req;
     transport.resource = new AsyncResource('HTTPCLIENTREQUEST');
     transport.closed = false;
-    counts.requests++;
+    counters.requests++;
     idleGuard.listen(socket, 'data', onSocketData);
     return transport;
   }
