@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * The record layout that both queues share; src/records/layout.rs explains it, and `__test__/bridge/records.test.js` proves
- * that the two files agree.
+ * The record layout that both queues share. src/records/layout.rs explains it, and `__test__/bridge/records.test.js`
+ * proves that the two files agree.
  */
 
 /** Bytes of a record header: opcode and flags, connection id, payload length. */
