@@ -1,18 +1,22 @@
 //! One connection: what JavaScript commands, and the task that waits for its socket.
 //!
-//! ```text
-//!            connect                            idle, few requests at a time
-//!  Waiting ──────────> Connecting ──────────> Open <────────────────────> Lent
-//!     │                    │   ▲               │ │
-//!     │                    │   └───────────────┘ │
-//!     │                    │  first byte of a request
-//!     │                    │  on a dead connection
-//!     │                    ▼                     ▼
-//!     └───────> Lost (failed, ended, given away) ──close──> Closed
-//! ```
+//! The stages and their transitions are in `state.rs`. The task goes through this table:
 //!
-//! Only JavaScript closes a connection; until it does, a lost one stays as it is, so that an id
-//! never means two connections.
+//! | The kernel has | becomes | JavaScript hears |
+//! |---|---|---|
+//! | connected | phase `Open` | `CONNECTED`, after a replacement with `AGAIN` |
+//! | failed to connect | phase `Lost` | `CONNECT_FAILED` |
+//! | taken everything queued | half-close and release, if due | `SHUTDOWN_DONE`, `RELEASED` |
+//! | failed to write | writing `Failed`, then phase `Lost` | `WRITE_ERROR`, once all is read |
+//! | bytes of a response | exchange `Done` with its last one | what is decoded |
+//! | a head that upgrades | exchange `Done`, reading `Ended`, release due | the head |
+//! | bytes that are not HTTP | reading `Ended` | `PARSE_ERROR` |
+//! | unsolicited bytes | reading `Spoiled` | `EOF` with `UNSOLICITED`, once |
+//! | the end of the stream | exchange `Done`, reading `Ended` | `EOF` |
+//! | failed to read | reading `Ended` | `READ_ERROR` |
+//!
+//! Where nothing of the armed request is out, on a connection that stood before it, everything but the
+//! first two replaces the connection instead, as soon as there is a byte to send.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -24,7 +28,7 @@ use super::connect::{ConnectError, Connecting, Target};
 use super::outlet::{Outlet, note_work};
 use super::reader;
 use super::socket_options::SocketOptions;
-use super::state::{Phase, Shutdown, State};
+use super::state::{Carrier, ExchangeStage, Phase, Reading, State, Writing};
 use super::write_queue::Flushed;
 use crate::records::decoding;
 use crate::records::{self, event};
@@ -89,13 +93,7 @@ impl Connection {
     /// Arms the decoder for the response to a request whose bytes follow.
     pub fn request(&self, flags: u32, max_header_size: u32, llhttp: u32) {
         let (options, method) = decoding::decoder_settings(flags, max_header_size, llhttp);
-        let mut state = self.state.borrow_mut();
-        state.decoder.arm(options, method);
-        state.armed = true;
-        state.reused = matches!(state.phase, Phase::Open(_));
-        state.used = true;
-        state.replaced = false;
-        state.writes.begin_request();
+        self.state.borrow_mut().begin_exchange(options, method);
     }
 
     /// Appends bytes, of which the first `sent` are out already; [`Self::flush`] sends the others.
@@ -114,7 +112,7 @@ impl Connection {
 
     /// Ends the writing side after everything queued; [`Self::flush`] does it.
     pub fn shutdown(&self, acknowledge: bool) {
-        self.state.borrow_mut().shutdown = Some(Shutdown { acknowledge });
+        self.state.borrow_mut().plan_shutdown(acknowledge);
     }
 
     /// Stops or continues reading.
@@ -147,9 +145,9 @@ impl Connection {
     pub fn close(&self, reset: bool) {
         let mut state = self.state.borrow_mut();
         if !reset && !state.has_unread() {
-            // A half-close that has not been done yet: the close does the same to the peer, and there is
-            // nobody left who could ask whether it is done.
-            state.shutdown = None;
+            // The close does the same to the peer as a half-close that is still due, and JavaScript does
+            // not ask any more whether that is done.
+            state.writing.take_shutdown();
         }
         self.flush_state(&mut state);
         if let (true, Phase::Open(stream) | Phase::Lost(Some(stream))) = (reset, &state.phase) {
@@ -189,8 +187,7 @@ impl Connection {
     /// Gives the connection up after a panic: what its state is worth is not known.
     pub fn fail(&self) {
         if let Ok(mut state) = self.state.try_borrow_mut() {
-            state.phase = Phase::Lost(None);
-            state.writes.clear();
+            state.lose();
         }
         self.emit(event::FAILED, 0, &[]);
     }
@@ -212,26 +209,14 @@ impl Connection {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        if let Phase::Connecting(connecting) = &mut state.phase {
-            match connecting.poll(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => self.connected(&mut state),
-                Poll::Ready(Err(error)) => self.connect_failed(&mut state, &error),
-            }
+        if self.poll_connect(&mut state, context).is_pending() {
+            return Poll::Pending;
         }
-        while self.flush_state(&mut state) == Flushed::Blocked {
-            let Phase::Open(stream) = &state.phase else {
-                break;
-            };
-            if stream.poll_write_ready(context).is_pending() {
-                break;
-            }
-            state.attached = false;
-        }
+        self.poll_writes(&mut state, context);
         if self.poll_reads(&mut state, context) == Reads::Done
-            && let Some(errno) = state.write_error.take()
+            && let Some(errno) = state.take_write_error()
         {
-            self.lose(&mut state, errno);
+            self.emit(event::WRITE_ERROR, 0, &[&errno.to_le_bytes()]);
         }
         self.lend(&mut state);
         if matches!(state.phase, Phase::Closed) {
@@ -241,9 +226,31 @@ impl Connection {
         }
     }
 
+    fn poll_connect(&self, state: &mut State, context: &mut Context<'_>) -> Poll<()> {
+        if let Phase::Connecting(connecting) = &mut state.phase {
+            match std::task::ready!(connecting.poll(context)) {
+                Ok(()) => self.connected(state),
+                Err(error) => self.connect_failed(state, &error),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_writes(&self, state: &mut State, context: &mut Context<'_>) {
+        while self.flush_state(state) == Flushed::Blocked {
+            let Phase::Open(stream) = &mut state.phase else {
+                return;
+            };
+            if stream.poll_write_ready(context).is_pending() {
+                return;
+            }
+        }
+    }
+
     fn poll_reads(&self, state: &mut State, context: &mut Context<'_>) -> Reads {
         for _ in 0..READS_A_TURN {
-            if state.read_ended || (state.paused && !self.hears_end(state, context)) {
+            if state.reading == Reading::Ended || (state.paused && !self.hears_end(state, context))
+            {
                 return Reads::Done;
             }
             if self.outlet.throttle(context.waker(), &mut state.round) {
@@ -255,7 +262,7 @@ impl Connection {
             }
             let State {
                 phase: Phase::Open(stream),
-                armed,
+                exchange,
                 decoder,
                 writes,
                 ..
@@ -263,12 +270,17 @@ impl Connection {
             else {
                 return Reads::Done;
             };
-            let exchange = Exchange {
-                armed,
+            let mut armed = exchange.is_armed();
+            let of_exchange = Exchange {
+                armed: &mut armed,
                 decoder,
                 written: writes.written(),
             };
-            match reader::poll_read(stream, context, self.id, &self.outlet, exchange) {
+            let outcome = reader::poll_read(stream, context, self.id, &self.outlet, of_exchange);
+            if !armed {
+                exchange.finish();
+            }
+            match outcome {
                 Poll::Pending => return Reads::Done,
                 // As much as a turn of others: it is over.
                 Poll::Ready(Ok(Progress::ReadBody)) => {
@@ -276,10 +288,7 @@ impl Connection {
                     break;
                 }
                 Poll::Ready(Ok(progress)) => self.progress(state, progress),
-                Poll::Ready(Err(error)) => {
-                    let flags = if state.armed { 0 } else { event::IDLE };
-                    self.read_failed(state, &error, flags);
-                }
+                Poll::Ready(Err(error)) => self.read_failed(state, &error, idle_flag(state)),
             }
         }
         // More may wait; let other connections read first.
@@ -295,30 +304,29 @@ impl Connection {
                 }
             }
             Progress::Upgraded(rest) => {
-                state.read_ended = true;
-                state.armed = false;
-                state.release = Some(rest);
+                state.upgrade(rest);
                 self.flush_state(state);
             }
-            Progress::Broken => state.read_ended = true,
+            Progress::Broken => state.reading = Reading::Ended,
             Progress::Unsolicited => {
-                if !std::mem::replace(&mut state.spoiled, true) {
+                if state.spoil() {
                     self.emit(event::EOF, event::IDLE | event::UNSOLICITED, &[]);
                 }
             }
             Progress::Ended => {
-                state.read_ended = true;
+                state.reading = Reading::Ended;
                 // A reset that a write has reported already looks like an end here. It is none: a body
                 // that the end would complete has been cut.
-                if state.write_error != Some(libc::ECONNRESET) {
-                    reader::end(self.id, &self.outlet, &mut state.armed, &mut state.decoder);
+                if state.writing != Writing::Failed(libc::ECONNRESET) {
+                    let was_armed = state.exchange.finish();
+                    reader::end(self.id, &self.outlet, was_armed, &mut state.decoder);
                 }
             }
         }
     }
 
     pub(super) fn read_failed(&self, state: &mut State, error: &io::Error, flags: u32) {
-        state.read_ended = true;
+        state.reading = Reading::Ended;
         self.emit(event::READ_ERROR, flags, &[&errno(error).to_le_bytes()]);
     }
 
@@ -329,21 +337,19 @@ impl Connection {
         let State {
             phase: Phase::Open(stream),
             writes,
-            attached,
-            write_error: None,
+            writing: Writing::Open | Writing::ShutdownDue { .. },
             ..
         } = state
         else {
             return Flushed::All;
         };
         let before = writes.written();
-        let outcome = writes.flush(stream, *attached);
+        let outcome = writes.flush(stream);
         let completions = self.outlet.completions();
         for chunk in writes.take_done() {
             completions.write_buffers.give_back(chunk);
         }
         let sent = writes.written() - before;
-        state.unseen &= sent == 0;
         Counters::add(&completions.counters.bytes_out, sent);
         if let Some(total) = writes.take_acknowledgement() {
             self.emit(event::WRITTEN, 0, &[&(total as f64).to_le_bytes()]);
@@ -356,17 +362,15 @@ impl Connection {
         Flushed::All
     }
 
-    /// Everything queued is out: what waited for that happens now.
+    /// Does what has waited until everything queued is written.
     fn after_writes(&self, state: &mut State) {
         let Phase::Open(stream) = &state.phase else {
             return;
         };
-        if let Some(Shutdown { acknowledge }) = state.shutdown.take() {
-            let errno = stream
-                .shutdown_write()
-                .err()
-                .map_or(0, |error| errno(&error));
+        if let Some(acknowledge) = state.writing.take_shutdown() {
+            let outcome = stream.shutdown_write();
             if acknowledge {
+                let errno = outcome.err().map_or(0, |error| errno(&error));
                 self.emit(event::SHUTDOWN_DONE, 0, &[&errno.to_le_bytes()]);
             }
         }
@@ -376,10 +380,9 @@ impl Connection {
         let rest = state.release.take().unwrap_or_default();
         match stream.duplicate() {
             Ok(descriptor) => {
-                state.read_ended = true;
-                self.outlet
-                    .completions()
-                    .keep_descriptor(self.id, descriptor);
+                state.reading = Reading::Ended;
+                let completions = self.outlet.completions();
+                completions.keep_descriptor(self.id, descriptor);
                 let written = (state.writes.written() as f64).to_le_bytes();
                 self.emit(event::RELEASED, 0, &[&written, &rest]);
             }
@@ -393,37 +396,20 @@ impl Connection {
             return;
         }
         // An answer may have come before the peer closed: the task passes it on first.
-        state.writes.clear();
-        state.write_error = Some(errno(error));
+        state.fail_writing(errno(error));
         state.wake();
-    }
-
-    /// After an error of the writing side.
-    fn lose(&self, state: &mut State, errno: i32) {
-        self.emit(event::WRITE_ERROR, 0, &[&errno.to_le_bytes()]);
-        state.read_ended = true;
-        let phase = std::mem::replace(&mut state.phase, Phase::Closed);
-        state.phase = match phase {
-            Phase::Open(stream) => Phase::Lost(Some(stream)),
-            other => other,
-        };
     }
 
     /// Connects again underneath the same socket: the peer had closed an idle connection.
     fn replace(&self, state: &mut State) {
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
-        state.read_ended = false;
-        state.spoiled = false;
-        state.reused = false;
-        state.replaced = true;
-        state.writes.forget_earlier_requests();
         if let (Phase::Open(stream), Some(target)) = (&state.phase, &state.target)
             && target.has_fixed_port()
         {
             // The same pair of addresses is free again only when both ends have forgotten it.
             stream.reset_on_close();
         }
-        state.phase = Phase::Waiting;
+        state.begin_replacement();
         self.start_connect(state, None);
     }
 
@@ -450,20 +436,21 @@ impl Connection {
         let (port, address) = stream.local_address();
         let descriptor = stream.descriptor().to_le_bytes();
         Counters::add(&self.outlet.completions().counters.connections_opened, 1);
-        let flags = if state.replaced { event::AGAIN } else { 0 };
+        let flags = match state.exchange {
+            ExchangeStage::Armed(Carrier::Replaced) => event::AGAIN,
+            _ => 0,
+        };
         let port = u32::from(port).to_le_bytes();
         self.emit(
             event::CONNECTED,
             flags,
             &[&descriptor, &port, address.as_bytes()],
         );
-        state.attached = false;
         state.phase = Phase::Open(stream);
     }
 
     fn connect_failed(&self, state: &mut State, error: &ConnectError) {
-        state.phase = Phase::Lost(None);
-        state.writes.clear();
+        state.lose();
         let flags = if error.at_once { event::AT_ONCE } else { 0 };
         self.emit(event::CONNECT_FAILED, flags, &[&error.errno.to_le_bytes()]);
     }
@@ -471,6 +458,15 @@ impl Connection {
     fn emit(&self, opcode: u32, flags: u32, payload: &[&[u8]]) {
         self.outlet
             .append(|page| records::push(page, opcode, flags, self.id, payload));
+    }
+}
+
+/// The flag `IDLE` of an event that ends the connection, unless a response is awaited or under way.
+pub(super) fn idle_flag(state: &State) -> u32 {
+    if state.exchange.is_armed() {
+        0
+    } else {
+        event::IDLE
     }
 }
 

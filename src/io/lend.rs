@@ -1,4 +1,4 @@
-//! How a connection is lent to the JavaScript thread, and what becomes of it afterwards.
+//! Lends a connection to the JavaScript thread, and takes it back.
 
 use super::connection::Connection;
 use super::state::{Phase, State};
@@ -14,11 +14,7 @@ impl Connection {
             return;
         }
         let offered = lending.offer(|| {
-            let Phase::Open(stream) = std::mem::replace(&mut state.phase, Phase::Lent) else {
-                return None;
-            };
-            let decoder = std::mem::take(&mut state.decoder);
-            let written = state.writes.written();
+            let (stream, decoder, written) = state.begin_lend()?;
             Some(Lent::new(self.id, stream.detach(), decoder, written))
         });
         if offered {
@@ -26,30 +22,21 @@ impl Connection {
         }
     }
 
-    /// Takes the connection back, with all that has become of it.
+    /// Takes the connection back, and goes on with what the JavaScript thread has left to be done.
     pub fn take_back(&self, lent: Lent) {
         let mut state = self.state.borrow_mut();
         if !matches!(state.phase, Phase::Lent) {
             return;
         }
-        state.decoder = lent.decoder;
-        state.armed = lent.armed;
-        state.reused = true;
-        state.replaced = false;
-        // Its news, if it is idle, have to be seen here before it is lent again.
-        state.used = lent.armed;
-        state.unseen = true;
-        state.attached = true;
-        state.writes.note_sent(lent.sent_before as usize);
-        state.writes.begin_request();
-        state.writes.note_sent(lent.sent as usize);
-        let flags = if state.armed { 0 } else { event::IDLE };
-        match Stream::attach(lent.stream) {
-            Ok(stream) => state.phase = Phase::Open(stream),
-            Err(error) => {
-                state.phase = Phase::Lost(None);
-                self.read_failed(&mut state, &error, flags);
-            }
+        let flags = if lent.armed { 0 } else { event::IDLE };
+        let (stream, error) = match Stream::attach(lent.stream) {
+            Ok(stream) => (Some(stream), None),
+            Err(error) => (None, Some(error)),
+        };
+        let (sent_before, sent) = (lent.sent_before as usize, lent.sent as usize);
+        state.end_lend(stream, lent.decoder, lent.armed, sent_before, sent);
+        if let Some(error) = error {
+            self.read_failed(&mut state, &error, flags);
         }
         match lent.outcome {
             None => {}

@@ -182,22 +182,17 @@ fn pass_body(page: &mut Vec<u8>, n: usize, id: u32, outlet: &Outlet, state: Exch
     }
 }
 
-/// Passes on the end of the stream.
-pub fn end(id: u32, outlet: &Rc<Outlet>, armed: &mut bool, decoder: &mut ResponseDecoder) {
+/// Passes on the end of the stream; `armed` says that a response was awaited or under way.
+pub fn end(id: u32, outlet: &Rc<Outlet>, armed: bool, decoder: &mut ResponseDecoder) {
     outlet.append(|page| {
-        if !std::mem::take(armed) {
+        if !armed {
             records::push(page, event::EOF, event::IDLE, id, &[]);
             return;
         }
-        // An error here means that the message is cut; JavaScript sees that from its state, as Node's
-        // client, which also ignores what its parser says at the end of the stream.
+        // An error here means that the message is cut. JavaScript sees that from its state, as Node's
+        // client does, which also ignores what its parser says at the end of the stream.
         let completes = matches!(decoder.get().finish(), Ok(Some(Event::End(_))));
-        records::push(
-            page,
-            event::EOF,
-            if completes { event::COMPLETES } else { 0 },
-            id,
-            &[],
-        );
+        let flags = if completes { event::COMPLETES } else { 0 };
+        records::push(page, event::EOF, flags, id, &[]);
     });
 }

@@ -17,6 +17,23 @@ use crate::shared::detached::Detached;
 /// [`Stream::read_once`].
 pub struct Stream {
     watched: AsyncFd<Detached>,
+    readiness: Readiness,
+}
+
+/// Stage of what the runtime knows of a stream.
+///
+/// ```text
+/// attach ──> Unseen ──bytes are written──> Written ──the kernel says writable──> Known
+///              └─────────────────the kernel says writable─────────────────────────┘
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readiness {
+    /// The runtime may not have looked at the stream.
+    Unseen,
+    /// As [`Self::Unseen`], but a request is out, so what comes from the peer may be its response.
+    Written,
+    /// The runtime has looked and hears of every change.
+    Known,
 }
 
 /// What the runtime watches for.
@@ -36,12 +53,14 @@ impl Stream {
         self.watched.into_inner()
     }
 
-    /// Gives a stream, which must not block, to the runtime of this thread, which has not looked at it
-    /// yet.
+    /// Gives a stream, which must not block, to the runtime of this thread.
     pub fn attach(detached: Detached) -> io::Result<Self> {
         // SAFETY: `detached` owns its descriptor, which is open, and always shows the same one.
         let watched = unsafe { AsyncFd::register_with_interest(detached, interest()) }?;
-        Ok(Self { watched })
+        Ok(Self {
+            watched,
+            readiness: Readiness::Unseen,
+        })
     }
 
     /// Whether it is a Unix domain socket.
@@ -122,8 +141,16 @@ impl Stream {
         noticed
     }
 
+    /// Returns true while the runtime may not have looked at the stream, and no request is out.
+    pub fn is_unseen(&self) -> bool {
+        self.readiness == Readiness::Unseen
+    }
+
     /// Writes without waiting; `WouldBlock` when the kernel's buffer is full.
-    pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.readiness != Readiness::Known {
+            return self.write_unasked(slices);
+        }
         self.watched.try_io(Interest::WRITABLE, |stream| {
             let socket = SockRef::from(stream);
             match slices {
@@ -134,18 +161,23 @@ impl Stream {
         })
     }
 
-    /// As [`Self::try_write_vectored`], but asks the kernel in any case: the runtime says `WouldBlock` by
-    /// itself of a stream that it has not looked at yet.
-    pub fn write_unasked(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        SockRef::from(self)
-            .send_vectored_with_flags(slices, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+    /// Writes without asking the runtime, which says `WouldBlock` of a stream that it has not looked at.
+    fn write_unasked(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let n = SockRef::from(&*self).send_vectored_with_flags(slices, flags)?;
+        if n > 0 {
+            self.readiness = Readiness::Written;
+        }
+        Ok(n)
     }
 
     /// Waits until writing may succeed.
-    pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.watched
-            .poll_write_ready(context)
-            .map_ok(|mut guard| guard.retain_ready())
+    pub fn poll_write_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ready = self.watched.poll_write_ready(context);
+        if ready.is_ready() {
+            self.readiness = Readiness::Known;
+        }
+        ready.map_ok(|mut guard| guard.retain_ready())
     }
 
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,8 +3,8 @@
 use std::task::{Context, Poll};
 
 use super::connection::Connection;
-use super::state::{Phase, State};
-use crate::records::event;
+use super::connection::idle_flag;
+use super::state::{Phase, Reading, State};
 
 impl Connection {
     /// Whether all that there is to read is the end of the stream. A reader that has paused hears of
@@ -18,8 +18,7 @@ impl Connection {
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
                 // The kernel tells an error once.
-                let flags = if state.armed { 0 } else { event::IDLE };
-                self.read_failed(state, &error, flags);
+                self.read_failed(state, &error, idle_flag(state));
                 false
             }
         }
@@ -32,7 +31,7 @@ impl Connection {
             return;
         };
         if stream.poll_unread_input(context).is_ready() {
-            state.read_ended = true;
+            state.reading = Reading::Ended;
             self.flush_state(state);
         }
     }

@@ -141,8 +141,8 @@ impl WriteQueue {
     }
 
     /// Writes until the queue is empty or the kernel's buffer is full. What went out before an error
-    /// counts as written. `attached` says that the runtime may not know yet that the stream is writable.
-    pub fn flush(&mut self, stream: &Stream, attached: bool) -> io::Result<Flushed> {
+    /// counts as written.
+    pub fn flush(&mut self, stream: &mut Stream) -> io::Result<Flushed> {
         while !self.chunks.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut count = 0;
@@ -152,12 +152,7 @@ impl WriteQueue {
                 count += 1;
             }
             let slices = slices.get(..count).unwrap_or_default();
-            let outcome = if attached {
-                stream.write_unasked(slices)
-            } else {
-                stream.try_write_vectored(slices)
-            };
-            match outcome {
+            match stream.write_vectored(slices) {
                 Ok(n) => {
                     self.written += n as u64;
                     self.advance(n);
