@@ -218,19 +218,24 @@ impl State {
         self.writing = Writing::Failed(errno);
     }
 
-    /// Takes the error number of a failed write, with which the connection is lost.
+    /// Takes the error number of a failed write, with which an open connection is lost. A closed one has
+    /// nothing to tell: its id may be another connection's already.
     pub fn take_write_error(&mut self) -> Option<i32> {
         let Writing::Failed(errno) = self.writing else {
             return None;
         };
-        self.writing = Writing::Open;
-        self.reading = Reading::Ended;
-        let phase = std::mem::replace(&mut self.phase, Phase::Closed);
-        self.phase = match phase {
-            Phase::Open(stream) => Phase::Lost(Some(stream)),
-            other => other,
-        };
-        Some(errno)
+        match std::mem::replace(&mut self.phase, Phase::Lost(None)) {
+            Phase::Open(stream) => {
+                self.phase = Phase::Lost(Some(stream));
+                self.reading = Reading::Ended;
+                self.writing = Writing::Open;
+                Some(errno)
+            }
+            other => {
+                self.phase = other;
+                None
+            }
+        }
     }
 
     /// Forgets the connection that has died, for another that takes its place for the armed request.

@@ -317,3 +317,17 @@ fn nothing_is_sent_after_a_write_has_failed() {
     client.send(|batch| batch.close(0));
     client.expect(0, event::CLOSED);
 }
+
+#[test]
+fn nothing_is_told_after_a_close_that_could_not_send_everything() {
+    let listener = listen();
+    let mut client = Client::new();
+    let peer = client.connect(0, &listener);
+    socket2::SockRef::from(&peer)
+        .set_linger(Some(std::time::Duration::ZERO))
+        .unwrap();
+    drop(peer);
+    client.send(|batch| batch.write(0, b"too late").close(0));
+    client.expect(0, event::CLOSED);
+    client.expect_nothing(0);
+}
