@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::records::{self, command, event};
 
 /// After so long something has gone wrong.
@@ -136,8 +138,8 @@ impl Batch {
         self.command(command::CLOSE, id)
     }
 
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
+    pub fn into_bytes(self) -> Bytes {
+        self.0.into()
     }
 }
 
