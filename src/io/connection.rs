@@ -24,6 +24,8 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
 use super::connect::{ConnectError, Connecting, Target};
 use super::outlet::{Outlet, note_work};
 use super::reader;
@@ -105,7 +107,7 @@ impl Connection {
     }
 
     /// As [`Self::write`], without a copy.
-    pub fn write_owned(&self, bytes: Vec<u8>, acknowledge: bool) {
+    pub fn write_owned(&self, bytes: Bytes, acknowledge: bool) {
         let writes = &mut self.state.borrow_mut().writes;
         writes.push_owned(bytes, acknowledge);
     }
@@ -346,9 +348,6 @@ impl Connection {
         let before = writes.written();
         let outcome = writes.flush(stream);
         let completions = self.outlet.completions();
-        for chunk in writes.take_done() {
-            completions.write_buffers.give_back(chunk);
-        }
         let sent = writes.written() - before;
         Counters::add(&completions.counters.bytes_out, sent);
         if let Some(total) = writes.take_acknowledgement() {

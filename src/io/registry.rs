@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::connect::Target;
 use super::connection::Connection;
 use super::outlet::{Outlet, note_work};
@@ -92,13 +94,7 @@ impl Registry {
         completions.lending.carried_out();
     }
 
-    fn write(
-        &mut self,
-        completions: &Arc<Completions>,
-        id: u32,
-        bytes: Vec<u8>,
-        acknowledge: bool,
-    ) {
+    fn write(&mut self, completions: &Arc<Completions>, id: u32, bytes: Bytes, acknowledge: bool) {
         let Self { channels, unsent } = self;
         if let Some(connection) = channel(channels, completions).connection(id) {
             guarded(connection, |connection| {

@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
+use bytes::Bytes;
+
 use super::stream::Stream;
 
 /// Small writes are gathered up to this size, so that a header block and its body go out in one.
@@ -31,14 +33,29 @@ pub enum Flushed {
     Blocked,
 }
 
+/// A run of unsent bytes.
+enum Chunk {
+    /// Copies of small writes.
+    Gathered(Vec<u8>),
+    /// A long write; its memory returns to its maker when this is dropped.
+    Owned(Bytes),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Gathered(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
 /// The unsent bytes of one connection, in order.
 #[derive(Default)]
 pub struct WriteQueue {
-    chunks: VecDeque<Vec<u8>>,
+    chunks: VecDeque<Chunk>,
     /// Bytes of the first chunk that the kernel has already.
     sent_of_first: usize,
-    /// Larger chunks that the kernel has, for who has made them.
-    done: Vec<Vec<u8>>,
     /// Total of the bytes given to this queue.
     queued: u64,
     /// Total of the bytes taken by the kernel.
@@ -54,11 +71,13 @@ impl WriteQueue {
     pub fn push(&mut self, bytes: &[u8], acknowledge: bool) {
         if !bytes.is_empty() {
             match self.chunks.back_mut() {
-                Some(last) if last.len() + bytes.len() <= GATHER => last.extend_from_slice(bytes),
+                Some(Chunk::Gathered(last)) if last.len() + bytes.len() <= GATHER => {
+                    last.extend_from_slice(bytes)
+                }
                 _ => {
                     let mut chunk = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
                     chunk.extend_from_slice(bytes);
-                    self.chunks.push_back(chunk);
+                    self.chunks.push_back(Chunk::Gathered(chunk));
                 }
             }
         }
@@ -66,10 +85,10 @@ impl WriteQueue {
     }
 
     /// Appends the bytes themselves.
-    pub fn push_owned(&mut self, bytes: Vec<u8>, acknowledge: bool) {
+    pub fn push_owned(&mut self, bytes: Bytes, acknowledge: bool) {
         let length = bytes.len();
         if length > 0 {
-            self.chunks.push_back(bytes);
+            self.chunks.push_back(Chunk::Owned(bytes));
         }
         self.note_queued(length, acknowledge);
     }
@@ -121,11 +140,6 @@ impl WriteQueue {
         self.written
     }
 
-    /// The chunks given to [`Self::push_owned`] that the kernel has by now.
-    pub fn take_done(&mut self) -> impl Iterator<Item = Vec<u8>> {
-        self.done.drain(..)
-    }
-
     /// The total written, if it has reached one that JavaScript waits for.
     pub fn take_acknowledgement(&mut self) -> Option<u64> {
         let mut due = None;
@@ -148,7 +162,7 @@ impl WriteQueue {
             let mut count = 0;
             for (slot, chunk) in slices.iter_mut().zip(&self.chunks) {
                 let skip = if count == 0 { self.sent_of_first } else { 0 };
-                *slot = IoSlice::new(chunk.get(skip..).unwrap_or_default());
+                *slot = IoSlice::new(chunk.bytes().get(skip..).unwrap_or_default());
                 count += 1;
             }
             let slices = slices.get(..count).unwrap_or_default();
@@ -176,19 +190,15 @@ impl WriteQueue {
 
     fn advance(&mut self, mut n: usize) {
         while let Some(first) = self.chunks.front() {
-            let left = first.len() - self.sent_of_first;
+            let left = first.bytes().len() - self.sent_of_first;
             if n < left {
                 self.sent_of_first += n;
                 return;
             }
             n -= left;
             self.sent_of_first = 0;
-            if let Some(done) = self.chunks.pop_front() {
-                if done.capacity() <= GATHER {
-                    keep(done);
-                } else {
-                    self.done.push(done);
-                }
+            if let Some(Chunk::Gathered(done)) = self.chunks.pop_front() {
+                keep(done);
             }
         }
         self.chunks = VecDeque::new();
@@ -197,7 +207,7 @@ impl WriteQueue {
 
 fn keep(mut buffer: Vec<u8>) {
     SPARE.with_borrow_mut(|spare| {
-        if spare.len() < SPARE_BUFFERS {
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= GATHER {
             buffer.clear();
             spare.push(buffer);
         }

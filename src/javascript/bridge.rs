@@ -13,6 +13,7 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use super::async_context::AsyncContext;
+use super::batch_memory;
 use super::body_memory::BodyMemory;
 use super::direct::{Batch, Direct};
 use super::driver::{Driver, Load};
@@ -21,7 +22,7 @@ use super::notifier::Notifier;
 use crate::io::IoThread;
 use crate::shared::completions::{Completions, Drained};
 use crate::shared::mailbox::{Mailbox, Message};
-use crate::shared::write_buffers::BUFFER_SIZE;
+use crate::shared::write_buffers::{BUFFER_SIZE, WriteBuffers};
 
 /// Between two looks whether the kernel has taken more.
 const SETTLE_PAUSE: Duration = Duration::from_millis(1);
@@ -46,6 +47,7 @@ pub struct Bridge {
     notifier: Arc<Notifier>,
     context: Rc<AsyncContext>,
     body_memory: BodyMemory,
+    write_buffers: WriteBuffers,
     load: RefCell<Load>,
     driver: RefCell<Borrowing>,
     batches: Cell<u64>,
@@ -84,6 +86,7 @@ impl Bridge {
             notifier,
             context,
             body_memory: BodyMemory::default(),
+            write_buffers: WriteBuffers::default(),
             load: RefCell::default(),
             driver: RefCell::default(),
             batches: Cell::new(0),
@@ -106,7 +109,10 @@ impl Bridge {
             return;
         }
         self.completions.lending.announce();
-        self.send(Message::Batch(self.completions.clone(), bytes.to_vec()));
+        self.send(Message::Batch(
+            self.completions.clone(),
+            batch_memory::copy(bytes),
+        ));
     }
 
     /// Leaves bytes for a connection with the I/O thread, around the staging buffer. The next `ring`
@@ -120,7 +126,7 @@ impl Bridge {
             let write = Message::Write {
                 completions: self.completions.clone(),
                 connection,
-                bytes: self.completions.write_buffers.copy(piece),
+                bytes: self.write_buffers.copy(piece),
                 acknowledge: acknowledge && pieces.peek().is_none(),
             };
             if let Borrowing::Possible(driver) = &*self.driver.borrow() {

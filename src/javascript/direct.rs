@@ -14,6 +14,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::batch_memory;
 use crate::records::{self, Record, command};
 use crate::shared::completions::Completions;
 use crate::shared::lent::{Lent, Request};
@@ -165,7 +166,10 @@ impl Direct {
                 for Record { connection, .. } in records::iter(bytes) {
                     messages.extend(self.release(connection));
                 }
-                messages.push(Message::Batch(self.completions.clone(), bytes.to_vec()));
+                messages.push(Message::Batch(
+                    self.completions.clone(),
+                    batch_memory::copy(bytes),
+                ));
                 self.mailbox.send_all(messages);
             }
         }
@@ -271,7 +275,7 @@ impl Direct {
             *waiting += 1;
             return;
         }
-        let rest = records.to_vec();
+        let rest = batch_memory::copy(records);
         self.announce();
         let completions = self.completions.clone();
         let message = if sent == 0 {

@@ -12,10 +12,13 @@
 //! | [`async_context`] | what `async_hooks` are told of a call that the event loop makes |
 //! | [`direct`] | requests on connections that JavaScript has borrowed |
 //! | [`driver`], [`event_loop`] | when it borrows, and how it learns of news on them: libuv |
+//! | [`batch_memory`] | memory that batches of commands are cut from |
 //! | [`body_memory`] | references to the buffers that large bodies are read into |
 
 #[cfg(unix)]
 pub mod async_context;
+#[cfg(unix)]
+pub mod batch_memory;
 #[cfg(unix)]
 pub mod body_memory;
 #[cfg(unix)]

@@ -16,8 +16,12 @@ compile_error!(
     "JavaScript reads the records with typed arrays, which have the byte order of the machine"
 );
 
+use bytes::{Buf, BufMut};
+
 /// Bytes of a record header.
 pub const HEADER_SIZE: usize = 12;
+/// Where in a header the length of the payload is, in bytes.
+const LENGTH_OFFSET: usize = 8;
 
 /// Id of a `FAILED` event that means all connections.
 pub const EVERY_CONNECTION: u32 = u32::MAX;
@@ -158,18 +162,20 @@ pub mod event {
 
 /// Appends a header and returns; the caller appends exactly `length` bytes and calls [`pad`].
 pub fn begin(out: &mut Vec<u8>, opcode: u32, flags: u32, connection: u32, length: usize) {
-    // A payload is bounded by the largest read or header block, far below 4 GiB; saturating
-    // rather than wrapping keeps a broken bound from forging a record.
-    let length = u32::try_from(length).unwrap_or(u32::MAX);
-    out.extend_from_slice(&(opcode | flags << 8).to_le_bytes());
-    out.extend_from_slice(&connection.to_le_bytes());
-    out.extend_from_slice(&length.to_le_bytes());
+    out.put_u32_le(opcode | flags << 8);
+    out.put_u32_le(connection);
+    out.put_u32_le(word(length));
 }
 
 /// Adds flags to the record whose header is at `at`.
 pub fn add_flags(out: &mut [u8], at: usize, flags: u32) {
+    change_word(out, at, |word| word | flags << 8);
+}
+
+/// Changes the word at `at`.
+fn change_word(out: &mut [u8], at: usize, change: impl FnOnce(u32) -> u32) {
     if let Some(word) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-        *word = (u32::from_le_bytes(*word) | flags << 8).to_le_bytes();
+        *word = change(u32::from_le_bytes(*word)).to_le_bytes();
     }
 }
 
@@ -180,12 +186,35 @@ pub fn pad(out: &mut Vec<u8>) {
 
 /// Appends a whole record.
 pub fn push(out: &mut Vec<u8>, opcode: u32, flags: u32, connection: u32, payload: &[&[u8]]) {
-    let length = payload.iter().map(|part| part.len()).sum();
-    begin(out, opcode, flags, connection, length);
-    for part in payload {
-        out.extend_from_slice(part);
-    }
+    push_with(out, opcode, flags, connection, |out| {
+        for part in payload {
+            out.put_slice(part);
+        }
+    });
+}
+
+/// Appends a whole record; `fill` appends its payload.
+pub fn push_with(
+    out: &mut Vec<u8>,
+    opcode: u32,
+    flags: u32,
+    connection: u32,
+    fill: impl FnOnce(&mut Vec<u8>),
+) {
+    let start = out.len();
+    begin(out, opcode, flags, connection, 0);
+    fill(out);
+    let length = out.len() - start - HEADER_SIZE;
+    change_word(out, start + LENGTH_OFFSET, |_| word(length));
     pad(out);
+}
+
+/// Gives a number as a word, the largest word for one that is too large.
+///
+/// A payload is bounded by the largest read or header block, far below 4 GiB. Saturating rather than
+/// wrapping keeps a broken bound from forging a record.
+pub(super) fn word(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// One record, as read from a batch.
@@ -204,10 +233,7 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// The little-endian `u32` at `offset` of the payload, 0 where it is too short.
     pub fn u32_at(&self, offset: usize) -> u32 {
-        self.payload
-            .get(offset..)
-            .and_then(|rest| rest.first_chunk())
-            .map_or(0, |word| u32::from_le_bytes(*word))
+        self.rest(offset).try_get_u32_le().unwrap_or(0)
     }
 
     /// The payload behind its first `offset` bytes.
@@ -220,16 +246,17 @@ impl<'a> Record<'a> {
 pub fn iter(batch: &[u8]) -> impl Iterator<Item = Record<'_>> {
     let mut rest = batch;
     std::iter::from_fn(move || {
-        let (header, after) = rest.split_first_chunk::<HEADER_SIZE>()?;
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = *header;
-        let word = u32::from_le_bytes([a, b, c, d]);
-        let length = usize::try_from(u32::from_le_bytes([i, j, k, l])).ok()?;
+        // `rest` stays at a record that is cut short, so that the end is the end.
+        let mut after = rest;
+        let word = after.try_get_u32_le().ok()?;
+        let connection = after.try_get_u32_le().ok()?;
+        let length = usize::try_from(after.try_get_u32_le().ok()?).ok()?;
         let payload = after.get(..length)?;
         rest = after.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some(Record {
             opcode: word & 0xff,
             flags: word >> 8,
-            connection: u32::from_le_bytes([e, f, g, h]),
+            connection,
             payload,
         })
     })

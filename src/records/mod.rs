@@ -12,4 +12,5 @@ mod layout;
 
 pub use layout::{
     EVERY_CONNECTION, HEADER_SIZE, Record, add_flags, begin, command, event, iter, pad, push,
+    push_with,
 };

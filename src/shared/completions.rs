@@ -8,7 +8,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::body_buffers::BodyBuffers;
 use super::lending::Lending;
 use super::wake::Wake;
-use super::write_buffers::WriteBuffers;
 
 /// Pages kept for reuse, so that a steady stream allocates nothing, and writes to memory that is warm.
 const SPARE_PAGES: usize = 8;
@@ -63,8 +62,6 @@ pub struct Completions {
     pub lending: Lending,
     /// Memory that large bodies are read into.
     pub body_buffers: BodyBuffers,
-    /// Memory of what JavaScript writes.
-    pub write_buffers: WriteBuffers,
     /// Counters of the I/O thread for `stats()`.
     pub counters: Counters,
 }
@@ -100,7 +97,6 @@ impl Completions {
             wake: Wake::new(wake),
             lending: Lending::default(),
             body_buffers: BodyBuffers::default(),
-            write_buffers: WriteBuffers::default(),
             counters: Counters::default(),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use bytes::BufMut;
+
 use super::response_decoder::ResponseDecoder;
 use crate::codec::Event;
 use crate::records::decoding::{self, Body};
@@ -56,11 +58,10 @@ pub fn decode_packet(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange
 /// Appends the record that tells of one read.
 pub fn push_read(page: &mut Vec<u8>, id: u32, length: usize, written: u64) {
     // JavaScript knows the total but for what has been on its way lately, so its lower half will do.
-    let numbers = [
-        (length as u32).to_le_bytes(),
-        (written as u32).to_le_bytes(),
-    ];
-    records::push(page, event::READ, 0, id, &[numbers.as_flattened()]);
+    records::push_with(page, event::READ, 0, id, |page| {
+        page.put_u32_le(length as u32);
+        page.put_u32_le(written as u32);
+    });
 }
 
 /// Appends the events of a packet; an empty one asks for what the bytes before it completed.

@@ -3,6 +3,7 @@
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::completions::Completions;
@@ -11,9 +12,9 @@ use super::lent::Lent;
 /// What the JavaScript thread says to the I/O thread.
 pub enum Message {
     /// Commands, with the queue on which their connections answer.
-    Batch(Arc<Completions>, Vec<u8>),
+    Batch(Arc<Completions>, Bytes),
     /// As `Batch`, and the first so many bytes that it writes have been sent already.
-    SentBatch(Arc<Completions>, Vec<u8>, usize),
+    SentBatch(Arc<Completions>, Bytes, usize),
     /// Bytes for one connection, too many to be copied once more through a batch.
     Write {
         /// The queue of the connection.
@@ -21,7 +22,7 @@ pub enum Message {
         /// Its id.
         connection: u32,
         /// What to send.
-        bytes: Vec<u8>,
+        bytes: Bytes,
         /// Whether to answer with `WRITTEN`.
         acknowledge: bool,
     },

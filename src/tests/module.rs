@@ -74,7 +74,7 @@ impl Module {
         let write = Message::Write {
             completions: self.completions.clone(),
             connection: id,
-            bytes,
+            bytes: bytes.into(),
             acknowledge: false,
         };
         self.direct.as_mut().unwrap().leave(id, write);

@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use bytes::{Buf, Bytes};
+
 use crate::records::{self, command, event};
 
 /// After so long something has gone wrong.
@@ -28,7 +30,7 @@ pub struct Event {
 
 impl Event {
     pub fn u32_at(&self, offset: usize) -> u32 {
-        u32::from_le_bytes(self.payload[offset..offset + 4].try_into().unwrap())
+        (&self.payload[offset..]).get_u32_le()
     }
 
     pub fn errno(&self) -> i32 {
@@ -37,11 +39,11 @@ impl Event {
 
     /// The number that `WRITTEN` and `RELEASED` begin with.
     pub fn total(&self) -> u64 {
-        f64::from_le_bytes(self.payload[..8].try_into().unwrap()) as u64
+        (&self.payload[..]).get_f64_le() as u64
     }
 
     pub fn status(&self) -> u16 {
-        u16::from_le_bytes(self.payload[..2].try_into().unwrap())
+        (&self.payload[..]).get_u16_le()
     }
 
     /// The socket that a `CONNECTED` event tells of.
@@ -136,8 +138,8 @@ impl Batch {
         self.command(command::CLOSE, id)
     }
 
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
+    pub fn into_bytes(self) -> Bytes {
+        self.0.into()
     }
 }
 

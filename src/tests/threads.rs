@@ -69,7 +69,7 @@ fn the_end_does_not_wait_for_a_peer_that_does_not_read() {
     let message = Message::Write {
         completions: module.completions.clone(),
         connection: 0,
-        bytes: noise(24 * 1024 * 1024),
+        bytes: noise(24 * 1024 * 1024).into(),
         acknowledge: false,
     };
     module.thread().mailbox().send(message);

@@ -82,7 +82,7 @@ impl Client {
         Message::Write {
             completions: self.completions.clone(),
             connection,
-            bytes: bytes.to_vec(),
+            bytes: bytes.to_vec().into(),
             acknowledge,
         }
     }

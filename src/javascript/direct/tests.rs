@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
+use bytes::Bytes;
+
 use super::{Batch, FEW, MAX_REQUEST};
 use crate::records::{self, command, event};
 use crate::tests::module::Module;
@@ -20,7 +22,7 @@ fn borrower(listener: &TcpListener) -> (Module, TcpStream) {
     (module, peer)
 }
 
-fn batch(fill: impl FnOnce(&mut Commands) -> &mut Commands) -> Vec<u8> {
+fn batch(fill: impl FnOnce(&mut Commands) -> &mut Commands) -> Bytes {
     let mut batch = Commands::default();
     fill(&mut batch);
     batch.into_bytes()
@@ -426,7 +428,7 @@ fn batches_are_told_apart() {
 
 #[test]
 fn a_batch_that_does_anything_but_send_short_requests_is_another() {
-    let others: [Vec<u8>; 8] = [
+    let others: [Bytes; 8] = [
         batch(|batch| batch),
         batch(|batch| batch.close(0)),
         batch(|batch| batch.request(0).write(0, GET).close(0)),
