@@ -4,22 +4,27 @@ use super::connection::Connection;
 use super::state::{Phase, State};
 use super::stream::Stream;
 use crate::records::event;
-use crate::shared::lent::Lent;
+use crate::shared::lent_connection::LentConnection;
 
 impl Connection {
     /// Lends the connection to the JavaScript thread, if that wants some and there is nothing to do.
     pub(super) fn lend(&self, state: &mut State) {
-        let lending = &self.outlet.completions().lending;
-        if !lending.is_wanted() || !state.is_idle() {
+        let offers = &self.outlet.completions().offers;
+        if !offers.is_wanted() || !state.is_idle() {
             return;
         }
-        let offered = lending.offer(|| {
+        let offered = offers.offer(|| {
             let Phase::Open(stream) = std::mem::replace(&mut state.phase, Phase::Lent) else {
                 return None;
             };
             let decoder = std::mem::take(&mut state.decoder);
             let written = state.writes.written();
-            Some(Lent::new(self.id, stream.detach(), decoder, written))
+            Some(LentConnection::new(
+                self.id,
+                stream.detach(),
+                decoder,
+                written,
+            ))
         });
         if offered {
             self.outlet.note_offer();
@@ -27,7 +32,7 @@ impl Connection {
     }
 
     /// Takes the connection back, with all that has become of it.
-    pub fn take_back(&self, lent: Lent) {
+    pub fn take_back(&self, lent: LentConnection) {
         let mut state = self.state.borrow_mut();
         if !matches!(state.phase, Phase::Lent) {
             return;

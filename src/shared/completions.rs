@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::body_buffers::BodyBuffers;
-use super::lending::Lending;
+use super::offers::Offers;
 use super::wake::Wake;
 
 /// Pages kept for reuse, so that a steady stream allocates nothing, and writes to memory that is warm.
@@ -59,7 +59,7 @@ pub struct Completions {
     /// How JavaScript is told that it has something.
     pub wake: Wake,
     /// Where connections are laid for JavaScript to borrow.
-    pub lending: Lending,
+    pub offers: Offers,
     /// Memory that large bodies are read into.
     pub body_buffers: BodyBuffers,
     /// Counters of the I/O thread for `stats()`.
@@ -95,7 +95,7 @@ impl Completions {
             shared: Mutex::default(),
             queued: AtomicUsize::new(0),
             wake: Wake::new(wake),
-            lending: Lending::default(),
+            offers: Offers::default(),
             body_buffers: BodyBuffers::default(),
             counters: Counters::default(),
         }
@@ -231,7 +231,7 @@ impl Completions {
     /// Throws away what is queued and whatever comes: the environment is ending.
     pub fn close(&self) {
         // Before the lock is held: whoever offers holds the two in the other order.
-        self.lending.close();
+        self.offers.close();
         let mut shared = self.lock();
         shared.closed = true;
         shared.pages.clear();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::completions::Completions;
-use super::lent::Lent;
+use super::lent_connection::LentConnection;
 
 /// What the JavaScript thread says to the I/O thread.
 pub enum Message {
@@ -27,7 +27,7 @@ pub enum Message {
         acknowledge: bool,
     },
     /// JavaScript gives a connection back.
-    Return(Arc<Completions>, Box<Lent>),
+    Return(Arc<Completions>, Box<LentConnection>),
     /// Answer whether every byte of the queue's connections is the kernel's, once all that was handed
     /// over before has been carried out.
     Settle(Arc<Completions>, SyncSender<bool>),

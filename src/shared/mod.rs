@@ -8,8 +8,8 @@
 //! | [`mailbox`] | JavaScript → I/O thread: messages, and a bell |
 //! | [`completions`] | I/O thread → JavaScript: pages of event records |
 //! | [`wake`] | how the I/O thread wakes the JavaScript thread |
-//! | [`lending`] | offers of connections that JavaScript may borrow |
-//! | [`lent`], [`detached`] | a connection in JavaScript's hands, and its socket |
+//! | [`offers`] | offers of connections that JavaScript may borrow |
+//! | [`lent_connection`], [`detached`] | a connection in JavaScript's hands, and its socket |
 //! | [`exchange`] | from the bytes of one read to records |
 //! | [`response_decoder`] | the decoder that a connection has while a response is on its way |
 //! | [`body_buffers`] | memory of JavaScript's that large bodies are read into |
@@ -22,9 +22,9 @@ pub mod body_buffers;
 pub mod completions;
 pub mod detached;
 pub mod exchange;
-pub mod lending;
-pub mod lent;
+pub mod lent_connection;
 pub mod mailbox;
+pub mod offers;
 pub mod response_decoder;
 pub mod wake;
 pub mod write_buffers;

@@ -7,11 +7,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::lent::Lent;
+use super::lent_connection::LentConnection;
 
 #[derive(Default)]
 struct Counter {
-    offers: Vec<Lent>,
+    offers: Vec<LentConnection>,
     /// Messages about connections that the I/O thread has not carried out yet.
     unhandled: usize,
     closed: bool,
@@ -19,7 +19,7 @@ struct Counter {
 
 /// The counter over which connections of one JavaScript-side bridge are lent.
 #[derive(Default)]
-pub struct Lending {
+pub struct Offers {
     counter: Mutex<Counter>,
     /// JavaScript sends few requests at a time, and wants to exchange them itself.
     wanted: AtomicBool,
@@ -27,7 +27,7 @@ pub struct Lending {
     has_offers: AtomicBool,
 }
 
-impl Lending {
+impl Offers {
     /// JavaScript: whether connections are wanted from now on.
     pub fn want(&self, wanted: bool) {
         self.wanted.store(wanted, Ordering::Relaxed);
@@ -40,7 +40,7 @@ impl Lending {
 
     /// The I/O thread: offers a connection, unless something is still to be done with it or others. Gives
     /// whether it did; then it has to see to it that JavaScript comes, for nobody watches the connection.
-    pub fn offer(&self, lend: impl FnOnce() -> Option<Lent>) -> bool {
+    pub fn offer(&self, lend: impl FnOnce() -> Option<LentConnection>) -> bool {
         let mut counter = self.lock();
         if counter.unhandled == 0
             && !counter.closed
@@ -54,7 +54,7 @@ impl Lending {
     }
 
     /// JavaScript: takes what is offered.
-    pub fn take(&self) -> Vec<Lent> {
+    pub fn take(&self) -> Vec<LentConnection> {
         if !self.has_offers.load(Ordering::Acquire) {
             return Vec::new();
         }
@@ -63,7 +63,7 @@ impl Lending {
 
     /// JavaScript: takes what is offered, because a message is about to be sent; nothing more is offered
     /// until that has been carried out.
-    pub fn announce(&self) -> Vec<Lent> {
+    pub fn announce(&self) -> Vec<LentConnection> {
         let mut counter = self.lock();
         counter.unhandled += 1;
         self.take_from(&mut counter)
@@ -82,7 +82,7 @@ impl Lending {
         drop(self.take_from(&mut counter));
     }
 
-    fn take_from(&self, counter: &mut Counter) -> Vec<Lent> {
+    fn take_from(&self, counter: &mut Counter) -> Vec<LentConnection> {
         self.has_offers.store(false, Ordering::Relaxed);
         std::mem::take(&mut counter.offers)
     }
@@ -96,38 +96,41 @@ impl Lending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::lent::tests::lent;
+    use crate::shared::lent_connection::tests::lent;
 
     #[test]
     fn what_is_offered_is_taken_once() {
-        let lending = Lending::default();
-        lending.offer(|| Some(lent(7)));
-        assert_eq!(lending.take().iter().map(Lent::id).collect::<Vec<_>>(), [7]);
-        assert!(lending.take().is_empty());
+        let offers = Offers::default();
+        offers.offer(|| Some(lent(7)));
+        assert_eq!(
+            offers
+                .take()
+                .iter()
+                .map(LentConnection::id)
+                .collect::<Vec<_>>(),
+            [7]
+        );
+        assert!(offers.take().is_empty());
     }
 
     #[test]
     fn nothing_is_offered_while_a_message_is_on_its_way() {
-        let lending = Lending::default();
-        assert!(lending.announce().is_empty());
-        lending.announce();
-        lending.carried_out();
-        lending.offer(|| panic!("asked for a connection that has still to be seen to"));
-        lending.carried_out();
-        lending.offer(|| Some(lent(7)));
-        assert_eq!(
-            lending.announce().len(),
-            1,
-            "the sender learns of the offer"
-        );
+        let offers = Offers::default();
+        assert!(offers.announce().is_empty());
+        offers.announce();
+        offers.carried_out();
+        offers.offer(|| panic!("asked for a connection that has still to be seen to"));
+        offers.carried_out();
+        offers.offer(|| Some(lent(7)));
+        assert_eq!(offers.announce().len(), 1, "the sender learns of the offer");
     }
 
     #[test]
     fn a_closed_counter_lends_nothing() {
-        let lending = Lending::default();
-        lending.offer(|| Some(lent(7)));
-        lending.close();
-        assert!(lending.take().is_empty());
-        lending.offer(|| panic!("asked for a connection that nobody would use"));
+        let offers = Offers::default();
+        offers.offer(|| Some(lent(7)));
+        offers.close();
+        assert!(offers.take().is_empty());
+        offers.offer(|| panic!("asked for a connection that nobody would use"));
     }
 }

@@ -19,7 +19,7 @@ use super::response_decoder::ResponseDecoder;
 use crate::records::decoding;
 
 /// A lent connection.
-pub struct Lent {
+pub struct LentConnection {
     id: u32,
     pub(crate) stream: Detached,
     pub(crate) decoder: ResponseDecoder,
@@ -47,7 +47,7 @@ pub struct Request<'a> {
     pub bytes: &'a [u8],
 }
 
-impl Lent {
+impl LentConnection {
     /// Lends an idle connection.
     pub fn new(id: u32, stream: Detached, decoder: ResponseDecoder, written: u64) -> Self {
         Self {
@@ -165,10 +165,10 @@ pub(super) mod tests {
     use super::*;
 
     /// A connection as it is lent, whose peer is gone.
-    pub fn lent(id: u32) -> Lent {
+    pub fn lent(id: u32) -> LentConnection {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         stream.set_nonblocking(true).unwrap();
-        Lent::new(id, Detached::Tcp(stream), ResponseDecoder::default(), 0)
+        LentConnection::new(id, Detached::Tcp(stream), ResponseDecoder::default(), 0)
     }
 }
