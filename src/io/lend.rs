@@ -33,6 +33,7 @@ impl Connection {
 
     /// Takes the connection back, with all that has become of it.
     pub fn take_back(&self, lent: LentConnection) {
+        let lent = lent.into_parts();
         let mut state = self.state.borrow_mut();
         if !matches!(state.phase, Phase::Lent) {
             return;

@@ -1,10 +1,9 @@
-//! A connection that is lent to the JavaScript thread, which exchanges requests on it itself.
+//! A connection that the I/O thread lends to the JavaScript thread.
 //!
-//! While few requests are in progress at a time, waking the I/O thread, and being woken by it, costs
-//! far more than the two system calls of an exchange. So an idle connection is lent: the JavaScript
-//! thread sends on it, waits for it in its own event loop, and decodes. It does the plain things only.
-//! With everything else (a body that is long, an end, an error, bytes that nobody asked for, another
-//! command than a request) the connection goes back to the I/O thread, as it is, which sees to it.
+//! The I/O thread makes a [`LentConnection`] of an idle connection, and takes it apart when it is returned.
+//! In between only the JavaScript thread runs the code here: it sends a request, reads when its event loop
+//! says so, and decodes. It does the plain things only. A long body, an end, an error, bytes that nobody
+//! asked for, and every command but a request return the connection as it is.
 
 use std::io::{self, ErrorKind, Read};
 use std::mem::MaybeUninit;
@@ -18,134 +17,166 @@ use super::exchange::{Exchange, Progress, READ_SIZE, decode_packet, with_scratch
 use super::response_decoder::ResponseDecoder;
 use crate::records::decoding;
 
-/// A lent connection.
+/// A lent connection: its socket and its decoder, which move from thread to thread. One thread has it at a
+/// time.
 pub struct LentConnection {
     id: u32,
-    pub(crate) stream: Detached,
-    pub(crate) decoder: ResponseDecoder,
-    /// A response is awaited or under way.
-    pub(crate) armed: bool,
-    /// Total of the bytes that were written when it was lent.
+    parts: Parts,
+    /// Bytes that the kernel had taken when the connection was lent, in total.
     written: u64,
-    /// Bytes sent since, for the requests before the last one, and for that.
-    pub(crate) sent_before: u64,
-    pub(crate) sent: u64,
-    /// What the last read brought, where that is for the I/O thread to see to.
-    pub(crate) outcome: Option<io::Result<Progress>>,
 }
 
-/// A request as JavaScript staged it.
+/// The parts of a lent connection, for the I/O thread to go on with when it is returned.
+pub struct Parts {
+    /// The socket, which no runtime watches.
+    pub stream: Detached,
+    /// The decoder, in the middle of a response or before one.
+    pub decoder: ResponseDecoder,
+    /// A response is awaited or under way.
+    pub armed: bool,
+    /// Bytes that the JavaScript thread has sent for all requests but the last.
+    pub sent_before: u64,
+    /// Bytes that the JavaScript thread has sent for the last request.
+    pub sent: u64,
+    /// Outcome of the last read, if the I/O thread has to act on it.
+    pub outcome: Option<io::Result<Progress>>,
+}
+
+/// A request, as its records in the staging buffer say it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The numbers of its `REQUEST` command.
+    /// Flags of its `REQUEST` command.
     pub flags: u32,
-    /// Bytes of header that the response may have.
+    /// Bytes that the header section of the response may have.
     pub max_header_size: u32,
     /// The llhttp release to agree with.
     pub llhttp: u32,
-    /// All of it.
+    /// The header section, and the body behind it.
     pub bytes: &'a [u8],
 }
 
 impl LentConnection {
-    /// Lends an idle connection.
+    /// Makes an idle connection ready to be lent. The I/O thread calls this.
     pub fn new(id: u32, stream: Detached, decoder: ResponseDecoder, written: u64) -> Self {
         Self {
             id,
-            stream,
-            decoder,
-            armed: false,
+            parts: Parts {
+                stream,
+                decoder,
+                armed: false,
+                sent_before: 0,
+                sent: 0,
+                outcome: None,
+            },
             written,
-            sent_before: 0,
-            sent: 0,
-            outcome: None,
         }
     }
 
-    /// Its connection id.
+    /// Takes a returned connection apart. The I/O thread calls this.
+    pub fn into_parts(self) -> Parts {
+        self.parts
+    }
+
+    /// Gives the connection id.
     pub fn id(&self) -> u32 {
         self.id
     }
 
-    /// Whether a response is awaited or under way.
+    /// Tells whether a response is awaited or under way.
     pub fn is_armed(&self) -> bool {
-        self.armed
+        self.parts.armed
     }
 
-    /// Its descriptor, for an event loop.
+    /// Gives the descriptor, for an event loop to watch.
     pub fn descriptor(&self) -> RawFd {
-        self.stream.as_fd().as_raw_fd()
+        self.parts.stream.as_fd().as_raw_fd()
     }
 
-    /// Sends a request, unless the peer has closed, or said something unasked. Gives how many bytes are
-    /// out; with none, or less than all of them, the connection has to go back, and the request with it.
+    /// Sends a request, unless the peer has closed, or said something unasked. Gives the number of bytes
+    /// that are out. If that is not all of them, the connection has to be returned, and the request with it.
     pub fn send(&mut self, request: &Request<'_>, counters: &Counters) -> usize {
-        // An error is the I/O thread's to deal with: it will meet the same one.
-        let sent = try_send(self.stream.as_fd(), request.bytes).unwrap_or(0);
+        let Parts {
+            stream,
+            decoder,
+            armed,
+            sent_before,
+            sent: sent_last,
+            ..
+        } = &mut self.parts;
+        // The I/O thread deals with an error: it will meet the same one.
+        let sent = try_send(stream.as_fd(), request.bytes).unwrap_or(0);
         if sent > 0 && sent == request.bytes.len() {
             let (options, method) =
                 decoding::decoder_settings(request.flags, request.max_header_size, request.llhttp);
-            self.decoder.arm(options, method);
-            self.armed = true;
-            self.sent_before += self.sent;
-            self.sent = sent as u64;
+            decoder.arm(options, method);
+            *armed = true;
+            *sent_before += *sent_last;
+            *sent_last = sent as u64;
             Counters::add(&counters.bytes_out, sent as u64);
             Counters::add(&counters.direct, 1);
         }
         sent
     }
 
-    /// Reads what has come and appends its events. `ended` says that the kernel knows of an end behind
-    /// it. Gives `false` when the connection has to go back.
+    /// Reads all that has come, and appends its events to `page`. `ended` says that the kernel knows of an
+    /// end behind it. Gives `false` when the connection has to be returned.
     pub fn receive(&mut self, page: &mut Vec<u8>, counters: &Counters, ended: bool) -> bool {
+        let Self {
+            id, parts, written, ..
+        } = self;
         with_scratch(|scratch| {
             loop {
-                // What comes on an idle connection is the I/O thread's to judge.
-                if !self.armed {
+                // The I/O thread judges what comes on an idle connection.
+                if !parts.armed {
                     return false;
                 }
-                let n = match receive_from(self.stream.as_fd(), scratch) {
-                    Ok(0) => return self.leave(Ok(Progress::Ended)),
+                let n = match receive_from(parts.stream.as_fd(), scratch) {
+                    Ok(0) => return parts.leave(Ok(Progress::Ended)),
                     Ok(n) => n,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                     Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                     // The kernel tells an error once.
-                    Err(error) => return self.leave(Err(error)),
+                    Err(error) => return parts.leave(Err(error)),
                 };
                 Counters::add(&counters.bytes_in, n as u64);
                 let packet = scratch.get(..n).unwrap_or_default();
                 let exchange = Exchange {
-                    armed: &mut self.armed,
-                    decoder: &mut self.decoder,
-                    written: self.written + self.sent_before + self.sent,
+                    armed: &mut parts.armed,
+                    decoder: &mut parts.decoder,
+                    written: *written + parts.sent_before + parts.sent,
                 };
-                match decode_packet(page, packet, self.id, exchange) {
+                match decode_packet(page, packet, *id, exchange) {
                     Progress::Read => {}
-                    other => return self.leave(Ok(other)),
+                    other => return parts.leave(Ok(other)),
                 }
-                if n == READ_SIZE || self.decoder.plain_body_ahead() >= READ_SIZE as u64 {
-                    // Much is on its way, which is what the I/O thread is there for.
+                if n == READ_SIZE || parts.decoder.plain_body_ahead() >= READ_SIZE as u64 {
+                    // Much is on its way, which the I/O thread reads beside the JavaScript thread.
                     return false;
                 }
                 if !ended {
-                    // A short read: nothing more was there, and what comes is told anew.
+                    // A short read: nothing more was there, and the event loop tells of what comes next.
                     return true;
                 }
             }
         })
     }
+}
 
+impl Parts {
+    /// Leaves the outcome of a read to the I/O thread.
     fn leave(&mut self, outcome: io::Result<Progress>) -> bool {
         self.outcome = Some(outcome);
         false
     }
 }
 
+/// Reads from a socket.
 fn receive_from(descriptor: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
     // By recv(2).
     (&*SockRef::from(&descriptor)).read(into)
 }
 
+/// Sends as much as the kernel takes at once, or nothing if the peer has closed or spoken.
 fn try_send(descriptor: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     let socket = SockRef::from(&descriptor);
     let mut probe = [MaybeUninit::uninit(); 1];
@@ -164,7 +195,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A connection as it is lent, whose peer is gone.
+    /// Makes a lent connection, whose peer is gone.
     pub fn lent(id: u32) -> LentConnection {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

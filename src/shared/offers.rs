@@ -1,95 +1,96 @@
-//! Where the I/O thread lays connections for JavaScript to borrow.
+//! Offers of connections that the I/O thread lends and the JavaScript thread borrows.
 //!
-//! A connection may be lent only while nobody has asked anything of it that the I/O thread has yet to
-//! do, so offers and messages are ordered by one lock: either the I/O thread sees that a message is on
-//! its way and does not offer, or JavaScript sees the offer before it sends the message.
+//! A connection may be lent only while the I/O thread has nothing left to do with it. So one lock orders
+//! offers and messages: either the I/O thread sees that a message is on its way, and offers nothing, or the
+//! JavaScript thread sees the offer before it sends the message.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::lent_connection::LentConnection;
 
+/// The state that the lock guards.
 #[derive(Default)]
-struct Counter {
-    offers: Vec<LentConnection>,
-    /// Messages about connections that the I/O thread has not carried out yet.
-    unhandled: usize,
+struct Ordered {
+    connections: Vec<LentConnection>,
+    /// Messages that the I/O thread has not carried out yet.
+    messages: usize,
     closed: bool,
 }
 
-/// The counter over which connections of one JavaScript-side bridge are lent.
+/// The offers of one bridge. Each method says which thread calls it.
 #[derive(Default)]
 pub struct Offers {
-    counter: Mutex<Counter>,
-    /// JavaScript sends few requests at a time, and wants to exchange them itself.
+    ordered: Mutex<Ordered>,
+    /// The JavaScript thread borrows connections: the load is light.
     wanted: AtomicBool,
-    /// There are offers; spares JavaScript the lock.
-    has_offers: AtomicBool,
+    /// There are connections; spares the JavaScript thread the lock.
+    any: AtomicBool,
 }
 
 impl Offers {
-    /// JavaScript: whether connections are wanted from now on.
+    /// Says whether the JavaScript thread borrows connections from now on. That thread calls this.
     pub fn want(&self, wanted: bool) {
         self.wanted.store(wanted, Ordering::Relaxed);
     }
 
-    /// The I/O thread: whether they are.
+    /// Tells whether the JavaScript thread borrows connections. The I/O thread calls this.
     pub fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    /// The I/O thread: offers a connection, unless something is still to be done with it or others. Gives
-    /// whether it did; then it has to see to it that JavaScript comes, for nobody watches the connection.
+    /// Offers the connection that `lend` gives, unless a message is still to be carried out. The I/O thread
+    /// calls this, and wakes the JavaScript thread if the answer is `true`: no thread watches the offer.
     pub fn offer(&self, lend: impl FnOnce() -> Option<LentConnection>) -> bool {
-        let mut counter = self.lock();
-        if counter.unhandled == 0
-            && !counter.closed
+        let mut ordered = self.lock();
+        if ordered.messages == 0
+            && !ordered.closed
             && let Some(lent) = lend()
         {
-            counter.offers.push(lent);
-            self.has_offers.store(true, Ordering::Release);
+            ordered.connections.push(lent);
+            self.any.store(true, Ordering::Release);
             return true;
         }
         false
     }
 
-    /// JavaScript: takes what is offered.
+    /// Takes all offers. The JavaScript thread calls this.
     pub fn take(&self) -> Vec<LentConnection> {
-        if !self.has_offers.load(Ordering::Acquire) {
+        if !self.any.load(Ordering::Acquire) {
             return Vec::new();
         }
         self.take_from(&mut self.lock())
     }
 
-    /// JavaScript: takes what is offered, because a message is about to be sent; nothing more is offered
-    /// until that has been carried out.
+    /// Takes all offers before a message is sent. The I/O thread offers nothing more until it has carried
+    /// that message out. The JavaScript thread calls this, once for each `Batch`, `SentBatch` and `Write`.
     pub fn announce(&self) -> Vec<LentConnection> {
-        let mut counter = self.lock();
-        counter.unhandled += 1;
-        self.take_from(&mut counter)
+        let mut ordered = self.lock();
+        ordered.messages += 1;
+        self.take_from(&mut ordered)
     }
 
-    /// The I/O thread: a message has been carried out.
+    /// Notes that a message has been carried out. The I/O thread calls this.
     pub fn carried_out(&self) {
-        let mut counter = self.lock();
-        counter.unhandled = counter.unhandled.saturating_sub(1);
+        let mut ordered = self.lock();
+        ordered.messages = ordered.messages.saturating_sub(1);
     }
 
-    /// Closes what is offered, and offers nothing more: the environment is ending.
+    /// Closes the offered connections, and takes no other offer: the environment is ending.
     pub fn close(&self) {
-        let mut counter = self.lock();
-        counter.closed = true;
-        drop(self.take_from(&mut counter));
+        let mut ordered = self.lock();
+        ordered.closed = true;
+        drop(self.take_from(&mut ordered));
     }
 
-    fn take_from(&self, counter: &mut Counter) -> Vec<LentConnection> {
-        self.has_offers.store(false, Ordering::Relaxed);
-        std::mem::take(&mut counter.offers)
+    fn take_from(&self, ordered: &mut Ordered) -> Vec<LentConnection> {
+        self.any.store(false, Ordering::Relaxed);
+        std::mem::take(&mut ordered.connections)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counter> {
+    fn lock(&self) -> MutexGuard<'_, Ordered> {
         // Nothing that holds the lock leaves half of anything behind when it panics.
-        self.counter.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ordered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,7 +100,7 @@ mod tests {
     use crate::shared::lent_connection::tests::lent;
 
     #[test]
-    fn what_is_offered_is_taken_once() {
+    fn an_offer_is_taken_once() {
         let offers = Offers::default();
         offers.offer(|| Some(lent(7)));
         assert_eq!(
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_counter_lends_nothing() {
+    fn after_the_close_nothing_is_lent() {
         let offers = Offers::default();
         offers.offer(|| Some(lent(7)));
         offers.close();
