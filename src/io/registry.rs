@@ -91,7 +91,7 @@ impl Registry {
                 sent = sent.saturating_sub(record.payload.len());
             }
         }
-        completions.lending.carried_out();
+        completions.offers.carried_out();
     }
 
     fn write(&mut self, completions: &Arc<Completions>, id: u32, bytes: Bytes, acknowledge: bool) {
@@ -102,7 +102,7 @@ impl Registry {
             });
             note_unsent(connection, unsent);
         }
-        completions.lending.carried_out();
+        completions.offers.carried_out();
     }
 
     /// Sends what is queued. Tells whether the kernel has every byte of the queue's connections.

@@ -15,8 +15,10 @@ use napi_derive::napi;
 use super::async_context::AsyncContext;
 use super::batch_memory;
 use super::body_memory::BodyMemory;
-use super::direct::{Batch, Direct};
-use super::driver::{Driver, Load};
+use super::lending::batch_kind::BatchKind;
+use super::lending::borrowed_connections::BorrowedConnections;
+use super::lending::borrower::Borrower;
+use super::lending::load::Load;
 use super::link::Link;
 use super::notifier::Notifier;
 use crate::io::IoThread;
@@ -49,7 +51,7 @@ pub struct Bridge {
     body_memory: BodyMemory,
     write_buffers: WriteBuffers,
     load: RefCell<Load>,
-    driver: RefCell<Borrowing>,
+    borrower: RefCell<Borrowing>,
     batches: Cell<u64>,
     held: Cell<bool>,
 }
@@ -62,7 +64,7 @@ enum Borrowing {
     Unneeded,
     /// Its event loop does not let it.
     Impossible,
-    Possible(Driver),
+    Possible(Borrower),
 }
 
 #[napi]
@@ -88,7 +90,7 @@ impl Bridge {
             body_memory: BodyMemory::default(),
             write_buffers: WriteBuffers::default(),
             load: RefCell::default(),
-            driver: RefCell::default(),
+            borrower: RefCell::default(),
             batches: Cell::new(0),
             held: Cell::new(false),
         })
@@ -100,15 +102,15 @@ impl Bridge {
     pub fn doorbell(&self, env: Env, staging: &[u8], length: u32) {
         let bytes = staging.get(..length as usize).unwrap_or(staging);
         self.batches.set(self.batches.get() + 1);
-        let batch = Batch::of(bytes);
-        self.load.borrow_mut().weigh(&batch);
+        let kind = BatchKind::of(bytes);
+        self.load.borrow_mut().weigh(&kind);
         self.choose_borrowing(&env);
-        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
-            driver.with(|direct| direct.hand_over(bytes, batch));
-            driver.expect();
+        if let Borrowing::Possible(borrower) = &*self.borrower.borrow() {
+            borrower.with(|borrowed| borrowed.hand_over(bytes, kind));
+            borrower.expect();
             return;
         }
-        self.completions.lending.announce();
+        self.completions.offers.announce();
         self.send(Message::Batch(
             self.completions.clone(),
             batch_memory::copy(bytes),
@@ -129,10 +131,10 @@ impl Bridge {
                 bytes: self.write_buffers.copy(piece),
                 acknowledge: acknowledge && pieces.peek().is_none(),
             };
-            if let Borrowing::Possible(driver) = &*self.driver.borrow() {
-                driver.with(|direct| direct.leave(connection, write));
+            if let Borrowing::Possible(borrower) = &*self.borrower.borrow() {
+                borrower.with(|borrowed| borrowed.leave(connection, write));
             } else {
-                self.completions.lending.announce();
+                self.completions.offers.announce();
                 self.link.with_mailbox(|mailbox| mailbox.leave([write]));
             }
         }
@@ -180,8 +182,8 @@ impl Bridge {
     pub fn drain(&self, mut slab: BufferSlice) -> i64 {
         let outcome = self.completions.drain(&mut slab);
         // Behind it: whoever offers from now on finds that the queue was seen empty, and wakes.
-        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
-            driver.with(Direct::borrow_offered);
+        if let Borrowing::Possible(borrower) = &*self.borrower.borrow() {
+            borrower.with(BorrowedConnections::borrow_offered);
         }
         match outcome {
             Drained::Copied { bytes, resume } => {
@@ -280,8 +282,8 @@ impl Bridge {
     pub fn abandon(&self, env: Env) {
         // Nobody reads any more.
         self.body_memory.let_go(&env);
-        *self.driver.borrow_mut() = Borrowing::Impossible;
-        self.completions.lending.close();
+        *self.borrower.borrow_mut() = Borrowing::Impossible;
+        self.completions.offers.close();
     }
 
     /// Asks for connections to borrow while the load is light.
@@ -290,22 +292,22 @@ impl Bridge {
         if light {
             self.join_event_loop(env);
         }
-        let wanted = light && matches!(*self.driver.borrow(), Borrowing::Possible(_));
-        self.completions.lending.want(wanted);
+        let wanted = light && matches!(*self.borrower.borrow(), Borrowing::Possible(_));
+        self.completions.offers.want(wanted);
     }
 
     /// Joins the event loop of JavaScript, once.
     fn join_event_loop(&self, env: &Env) {
-        let mut driver = self.driver.borrow_mut();
-        if matches!(*driver, Borrowing::Unneeded) {
+        let mut borrower = self.borrower.borrow_mut();
+        if matches!(*borrower, Borrowing::Unneeded) {
             let (completions, notifier) = (self.completions.clone(), self.notifier.clone());
             let context = self.context.clone();
             let started = self.link.mailbox().and_then(|mailbox| {
-                Driver::start(env, completions, mailbox, notifier, context)
+                Borrower::start(env, completions, mailbox, notifier, context)
                     .ok()
                     .flatten()
             });
-            *driver = started.map_or(Borrowing::Impossible, Borrowing::Possible);
+            *borrower = started.map_or(Borrowing::Impossible, Borrowing::Possible);
         }
     }
 

@@ -10,8 +10,8 @@
 //! | [`link`] | a bridge's hold on its I/O thread, until its environment ends |
 //! | [`notifier`] | the threadsafe function that wakes JavaScript |
 //! | [`async_context`] | what `async_hooks` are told of a call that the event loop makes |
-//! | [`direct`] | requests on connections that JavaScript has borrowed |
-//! | [`driver`], [`event_loop`] | when it borrows, and how it learns of news on them: libuv |
+//! | [`lending`] | requests that the JavaScript thread exchanges itself, on lent connections |
+//! | [`event_loop`] | two handles in the event loop of JavaScript: libuv |
 //! | [`batch_memory`] | memory that batches of commands are cut from |
 //! | [`body_memory`] | references to the buffers that large bodies are read into |
 
@@ -24,11 +24,9 @@ pub mod body_memory;
 #[cfg(unix)]
 pub mod bridge;
 #[cfg(unix)]
-pub mod direct;
-#[cfg(unix)]
-pub mod driver;
-#[cfg(unix)]
 pub mod event_loop;
+#[cfg(unix)]
+pub mod lending;
 #[cfg(unix)]
 pub mod link;
 #[cfg(unix)]

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use super::support::{Batch, DEADLINE, Event, GET, HELLO, accept, events_of, take};
 use crate::io::IoThread;
-use crate::javascript::direct::{Batch as Kind, Direct};
+use crate::javascript::lending::batch_kind::BatchKind;
+use crate::javascript::lending::borrowed_connections::BorrowedConnections;
 use crate::records::{command, event};
 use crate::shared::completions::{Completions, Drained};
 use crate::shared::mailbox::Message;
@@ -22,7 +23,7 @@ pub struct Module {
     wakes: Receiver<()>,
     log: VecDeque<Event>,
     /// With which it borrows connections as soon as it can.
-    direct: Option<Direct>,
+    borrowed: Option<BorrowedConnections>,
 }
 
 impl Module {
@@ -37,7 +38,7 @@ impl Module {
             completions,
             wakes,
             log: VecDeque::new(),
-            direct: None,
+            borrowed: None,
         }
     }
 
@@ -45,10 +46,10 @@ impl Module {
     pub fn load_borrowing() -> Self {
         let mut module = Self::load();
         let mailbox = module.thread().shared_mailbox();
-        let direct = Direct::new(module.completions.clone(), mailbox).unwrap();
-        direct.hear_io_thread().unwrap();
-        module.direct = Some(direct);
-        module.completions.lending.want(true);
+        let borrowed = BorrowedConnections::new(module.completions.clone(), mailbox).unwrap();
+        borrowed.hear_io_thread().unwrap();
+        module.borrowed = Some(borrowed);
+        module.completions.offers.want(true);
         module
     }
 
@@ -60,11 +61,11 @@ impl Module {
         let mut batch = Batch::default();
         fill(&mut batch);
         let bytes = batch.into_bytes();
-        if let Some(direct) = &mut self.direct {
-            direct.hand_over(&bytes, Kind::of(&bytes));
+        if let Some(borrowed) = &mut self.borrowed {
+            borrowed.hand_over(&bytes, BatchKind::of(&bytes));
             return;
         }
-        self.completions.lending.announce();
+        self.completions.offers.announce();
         let message = Message::Batch(self.completions.clone(), bytes);
         self.thread().mailbox().send(message);
     }
@@ -77,13 +78,15 @@ impl Module {
             bytes: bytes.into(),
             acknowledge: false,
         };
-        self.direct.as_mut().unwrap().leave(id, write);
+        self.borrowed.as_mut().unwrap().leave(id, write);
         self.thread().mailbox().ring();
     }
 
     /// Whether it has a connection, and nothing is awaited on it.
     pub fn has(&self, id: u32) -> bool {
-        self.direct.as_ref().is_some_and(|direct| direct.has(id))
+        self.borrowed
+            .as_ref()
+            .is_some_and(|borrowed| borrowed.has(id))
     }
 
     /// Requests that it has exchanged itself.
@@ -95,8 +98,8 @@ impl Module {
     fn wait(&mut self) {
         let begun = Instant::now();
         loop {
-            let found = match &mut self.direct {
-                Some(direct) => self.wakes.try_recv().is_ok() | direct.look().any(),
+            let found = match &mut self.borrowed {
+                Some(borrowed) => self.wakes.try_recv().is_ok() | borrowed.look().any(),
                 None => self.wakes.recv_timeout(DEADLINE).is_ok(),
             };
             if found {
@@ -118,8 +121,8 @@ impl Module {
                 return event;
             }
             let outcome = self.completions.drain(&mut slab);
-            if let Some(direct) = &mut self.direct {
-                direct.borrow_offered();
+            if let Some(borrowed) = &mut self.borrowed {
+                borrowed.borrow_offered();
             }
             let resume = match outcome {
                 Drained::Copied { bytes, resume } => {
@@ -148,7 +151,7 @@ impl Module {
         let begun = Instant::now();
         while !self.has(id) {
             assert!(begun.elapsed() < DEADLINE, "{id} is not lent");
-            self.direct.as_mut().unwrap().borrow_offered();
+            self.borrowed.as_mut().unwrap().borrow_offered();
             std::thread::yield_now();
         }
     }
@@ -181,7 +184,7 @@ impl Module {
 
     /// What the environment's end does.
     pub fn unload(&mut self) {
-        self.direct = None;
+        self.borrowed = None;
         self.completions.close();
         let thread = self.thread.take().unwrap();
         let detach = Message::Detach(self.completions.clone());

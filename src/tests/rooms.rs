@@ -105,7 +105,7 @@ fn a_forbidden_arrow_is_found_and_named() {
         ("records", "    pub(in crate::shared) fn f() {}"),
         (
             "io",
-            "let direct = crate::javascript::direct::Direct::new();",
+            "let borrowed = crate::javascript::lending::load::Load::default();",
         ),
         ("io", "use crate::{codec, javascript};"),
         ("io", "use super::super::javascript;"),
@@ -116,7 +116,7 @@ fn a_forbidden_arrow_is_found_and_named() {
     for (room, line) in [
         (
             "io",
-            "use crate::shared::lent::Lent; // not crate::javascript",
+            "use crate::shared::mailbox::Mailbox; // not crate::javascript",
         ),
         ("io", "use super::stream::Stream;"),
         ("io", "use crate::io::stream::Stream;"),

@@ -65,7 +65,7 @@ fn the_end_does_not_wait_for_a_peer_that_does_not_read() {
     let listener = listen();
     let mut module = Module::load();
     let peer = module.connect(0, &listener);
-    module.completions.lending.announce();
+    module.completions.offers.announce();
     let message = Message::Write {
         completions: module.completions.clone(),
         connection: 0,

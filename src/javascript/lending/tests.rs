@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 
 use bytes::Bytes;
 
-use super::{Batch, FEW, MAX_REQUEST};
+use super::batch_kind::{BatchKind, FEW, MAX_REQUEST};
 use crate::records::{self, command, event};
 use crate::tests::module::Module;
 use crate::tests::support::{
@@ -412,7 +412,7 @@ fn batches_are_told_apart() {
         (0..FEW as u32).for_each(|id| get(batch, id));
         batch
     });
-    let Batch::Few(requests) = Batch::of(&few) else {
+    let BatchKind::Few(requests) = BatchKind::of(&few) else {
         panic!("these are few");
     };
     assert_eq!(requests.len(), FEW);
@@ -423,7 +423,7 @@ fn batches_are_told_apart() {
         (0..=FEW as u32).for_each(|id| get(batch, id));
         batch
     });
-    assert_eq!(Batch::of(&many), Batch::Many);
+    assert_eq!(BatchKind::of(&many), BatchKind::Many);
 }
 
 #[test]
@@ -439,11 +439,11 @@ fn a_batch_that_does_anything_but_send_short_requests_is_another() {
         batch(|batch| batch.request(0).write(0, &[0; MAX_REQUEST])),
     ];
     for (n, bytes) in others.iter().enumerate() {
-        assert_eq!(Batch::of(bytes), Batch::Other, "{n}");
+        assert_eq!(BatchKind::of(bytes), BatchKind::Other, "{n}");
     }
     let cut = batch(|batch| batch.request(0).write(0, GET));
     assert_eq!(
-        Batch::of(&cut[..cut.len() - 4]),
-        Batch::Few(vec![(0, 0..records::HEADER_SIZE + 8)])
+        BatchKind::of(&cut[..cut.len() - 4]),
+        BatchKind::Few(vec![(0, 0..records::HEADER_SIZE + 8)])
     );
 }

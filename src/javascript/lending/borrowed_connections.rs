@@ -2,11 +2,10 @@
 //!
 //! While few requests are in progress at a time, both threads mostly sleep, and waking one costs more
 //! than everything else that an exchange takes. Then the I/O thread lends its idle connections
-//! ([`crate::shared::lending`]), and JavaScript sends, waits and decodes by itself. A batch of many requests, or
+//! ([`crate::shared::offers`]), and JavaScript sends, waits and decodes by itself. A batch of many requests, or
 //! anything else that touches a borrowed connection, gives it back first.
 
 use std::io;
-use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,68 +13,17 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::batch_memory;
-use crate::records::{self, Record, command};
+use super::batch_kind::BatchKind;
+use crate::javascript::batch_memory;
+use crate::records::{self, Record};
 use crate::shared::completions::Completions;
-use crate::shared::lent::{Lent, Request};
+use crate::shared::lent_connection::{LentConnection, Request};
 use crate::shared::mailbox::{Mailbox, Message};
 
-/// More requests than this in one batch are better sent by the I/O thread, beside JavaScript.
-const FEW: usize = 8;
-/// Longer requests are left to the I/O thread, which does not keep JavaScript waiting.
-const MAX_REQUEST: usize = 16 * 1024;
 /// Connections with news that are looked at in one go.
 const EVENTS: usize = 64;
 /// What stands for the I/O thread among them; the others are ids, which are half as long.
 const IO_THREAD: Token = Token(usize::MAX);
-
-/// What a batch of commands is to those who decide where it goes.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Batch {
-    /// A few requests, complete and not long, and nothing else: the connection of each, and where in the
-    /// batch it is.
-    Few(Vec<(u32, Range<usize>)>),
-    /// Many requests, and perhaps more.
-    Many,
-    /// Anything else.
-    Other,
-}
-
-impl Batch {
-    /// Looks through a batch.
-    pub fn of(batch: &[u8]) -> Self {
-        let mut requests: Vec<(u32, Range<usize>)> = Vec::new();
-        let mut count = 0;
-        let mut plain = true;
-        let mut start = 0;
-        for record in records::iter(batch) {
-            let end = start + records::HEADER_SIZE + record.payload.len().next_multiple_of(4);
-            if record.opcode == command::REQUEST {
-                count += 1;
-                if count > FEW {
-                    return Self::Many;
-                }
-                plain &= !requests.iter().any(|(id, _)| *id == record.connection);
-                requests.push((record.connection, start..end));
-            } else {
-                plain &= record.opcode == command::WRITE && record.flags == 0;
-                match requests.last_mut() {
-                    Some((connection, range)) if *connection == record.connection => {
-                        range.end = end
-                    }
-                    _ => plain = false,
-                }
-            }
-            start = end;
-        }
-        plain &= requests.iter().all(|(_, range)| range.len() <= MAX_REQUEST);
-        if plain && count > 0 {
-            Self::Few(requests)
-        } else {
-            Self::Other
-        }
-    }
-}
 
 /// What is new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,11 +42,11 @@ impl News {
 }
 
 /// What JavaScript has borrowed. Belongs to its thread.
-pub struct Direct {
+pub struct BorrowedConnections {
     completions: Arc<Completions>,
     mailbox: Arc<Mailbox>,
     /// By connection id.
-    lent: Vec<Option<Lent>>,
+    lent: Vec<Option<LentConnection>>,
     /// How many of them wait for a response.
     waiting: usize,
     poll: Poll,
@@ -107,7 +55,7 @@ pub struct Direct {
     gathered: Vec<u8>,
 }
 
-impl Direct {
+impl BorrowedConnections {
     /// Nothing borrowed yet.
     ///
     /// # Errors
@@ -147,15 +95,15 @@ impl Direct {
 
     /// Takes what the I/O thread offers.
     pub fn borrow_offered(&mut self) {
-        let offers = self.completions.lending.take();
+        let offers = self.completions.offers.take();
         self.borrow(offers);
     }
 
     /// Sends the requests of a batch, or hands it to the I/O thread.
-    pub fn hand_over(&mut self, bytes: &[u8], batch: Batch) {
+    pub fn hand_over(&mut self, bytes: &[u8], kind: BatchKind) {
         self.borrow_offered();
-        match batch {
-            Batch::Few(requests) if requests.iter().all(|(id, _)| self.has(*id)) => {
+        match kind {
+            BatchKind::Few(requests) if requests.iter().all(|(id, _)| self.has(*id)) => {
                 for (id, range) in requests {
                     self.send(id, bytes.get(range).unwrap_or_default());
                 }
@@ -222,11 +170,11 @@ impl Direct {
 
     /// Nothing is offered any more until the message that is about to be sent has been carried out.
     fn announce(&mut self) {
-        let offers = self.completions.lending.announce();
+        let offers = self.completions.offers.announce();
         self.borrow(offers);
     }
 
-    fn borrow(&mut self, offers: Vec<Lent>) {
+    fn borrow(&mut self, offers: Vec<LentConnection>) {
         for lent in offers {
             let index = lent.id() as usize;
             let source = lent.descriptor();
@@ -300,7 +248,7 @@ impl Direct {
     }
 }
 
-impl Drop for Direct {
+impl Drop for BorrowedConnections {
     fn drop(&mut self) {
         self.completions.wake.unwatch();
     }
@@ -327,6 +275,3 @@ fn request_of<'a>(records: &'a [u8], gathered: &'a mut Vec<u8>) -> Option<(Reque
     };
     Some((request, bytes.len()))
 }
-
-#[cfg(test)]
-mod tests;

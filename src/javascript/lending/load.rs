@@ -1,0 +1,58 @@
+//! The load, as the batches of commands show it.
+
+use super::batch_kind::BatchKind;
+
+/// Whether the load is light, by what batches there were.
+#[derive(Default)]
+pub struct Load(i32);
+
+impl Load {
+    /// So many more batches of few requests than of many, and it is.
+    const LIGHT: i32 = 4;
+    /// What was long ago does not count.
+    const LIGHTEST: i32 = 16;
+    const HEAVIEST: i32 = -48;
+    /// What a batch of many weighs against it.
+    const MANY: i32 = 16;
+
+    /// Takes another batch into account.
+    pub fn weigh(&mut self, batch: &BatchKind) {
+        match batch {
+            BatchKind::Few(_) => self.0 = (self.0 + 1).min(Self::LIGHTEST),
+            BatchKind::Many => self.0 = (self.0 - Self::MANY).max(Self::HEAVIEST),
+            BatchKind::Other => {}
+        }
+    }
+
+    /// Whether few requests are in progress at a time.
+    pub fn is_light(&self) -> bool {
+        self.0 >= Self::LIGHT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_is_light_after_some_batches_of_few_requests_and_heavy_after_one_of_many() {
+        let mut load = Load::default();
+        let few = BatchKind::Few(Vec::new());
+        for _ in 0..Load::LIGHT {
+            assert!(!load.is_light());
+            load.weigh(&few);
+        }
+        assert!(load.is_light());
+        load.weigh(&BatchKind::Other);
+        assert!(load.is_light());
+        (0..100).for_each(|_| load.weigh(&few));
+        load.weigh(&BatchKind::Many);
+        assert!(!load.is_light());
+        (0..100).for_each(|_| load.weigh(&BatchKind::Many));
+        let again = (0..1000).find(|_| {
+            load.weigh(&few);
+            load.is_light()
+        });
+        assert_eq!(again, Some(51));
+    }
+}
