@@ -26,11 +26,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::connect::{ConnectError, Connecting, Target};
+use super::connect::{ConnectError, Target};
 use super::outlet::{Outlet, note_work};
 use super::reader;
 use super::socket_options::SocketOptions;
-use super::state::{Carrier, ExchangeStage, Phase, Reading, State, Writing};
+use super::state::State;
 use super::write_queue::Flushed;
 use crate::records::decoding;
 use crate::records::{self, event};
@@ -77,7 +77,7 @@ impl Connection {
     /// Starts connecting; `bound` is a socket with a local address.
     pub fn connect(&self, target: Target, bound: Option<OwnedFd>) {
         let mut state = self.state.borrow_mut();
-        if matches!(state.phase, Phase::Waiting) {
+        if state.is_waiting() {
             state.target = Some(target);
             self.start_connect(&mut state, bound);
         }
@@ -102,7 +102,7 @@ impl Connection {
     pub fn write(&self, bytes: &[u8], sent: usize, acknowledge: bool) {
         let (done, rest) = bytes.split_at(sent.min(bytes.len()));
         let writes = &mut self.state.borrow_mut().writes;
-        writes.note_sent(done.len());
+        writes.note_sent(done.len() as u64);
         writes.push(rest, acknowledge);
     }
 
@@ -130,7 +130,7 @@ impl Connection {
     pub fn set_options(&self, change: impl Fn(&mut SocketOptions)) {
         let mut state = self.state.borrow_mut();
         change(&mut state.options);
-        if let Phase::Open(stream) = &state.phase {
+        if let Some(stream) = state.stream() {
             let mut changed = SocketOptions::default();
             change(&mut changed);
             changed.apply(stream);
@@ -139,7 +139,7 @@ impl Connection {
 
     /// Gives the descriptor away once everything queued is out and no response is under way.
     pub fn release(&self) {
-        self.state.borrow_mut().release.get_or_insert_default();
+        self.state.borrow_mut().plan_release();
         self.flush();
     }
 
@@ -149,15 +149,10 @@ impl Connection {
         if !reset && !state.has_unread() {
             // The close does the same to the peer as a half-close that is still due, and JavaScript does
             // not ask any more whether that is done.
-            state.writing.take_shutdown();
+            state.take_shutdown();
         }
         self.flush_state(&mut state);
-        if let (true, Phase::Open(stream) | Phase::Lost(Some(stream))) = (reset, &state.phase) {
-            stream.reset_on_close();
-        }
-        state.phase = Phase::Closed;
-        state.writes.clear();
-        state.wake();
+        state.close(reset);
         // One that was not taken: JavaScript has closed without wanting it.
         drop(self.outlet.completions().take_descriptor(self.id));
         self.emit(event::CLOSED, 0, &[]);
@@ -221,7 +216,7 @@ impl Connection {
             self.emit(event::WRITE_ERROR, 0, &[&errno.to_le_bytes()]);
         }
         self.lend(&mut state);
-        if matches!(state.phase, Phase::Closed) {
+        if state.is_closed() {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -229,21 +224,17 @@ impl Connection {
     }
 
     fn poll_connect(&self, state: &mut State, context: &mut Context<'_>) -> Poll<()> {
-        if let Phase::Connecting(connecting) = &mut state.phase {
-            match std::task::ready!(connecting.poll(context)) {
-                Ok(()) => self.connected(state),
-                Err(error) => self.connect_failed(state, &error),
-            }
+        match std::task::ready!(state.poll_connect(context)) {
+            Ok(false) => {}
+            Ok(true) => self.connected(state),
+            Err(error) => self.connect_failed(state, &error),
         }
         Poll::Ready(())
     }
 
     fn poll_writes(&self, state: &mut State, context: &mut Context<'_>) {
         while self.flush_state(state) == Flushed::Blocked {
-            let Phase::Open(stream) = &mut state.phase else {
-                return;
-            };
-            if stream.poll_write_ready(context).is_pending() {
+            if state.poll_write_ready(context).is_pending() {
                 return;
             }
         }
@@ -251,8 +242,7 @@ impl Connection {
 
     fn poll_reads(&self, state: &mut State, context: &mut Context<'_>) -> Reads {
         for _ in 0..READS_A_TURN {
-            if state.reading == Reading::Ended || (state.paused && !self.hears_end(state, context))
-            {
+            if state.has_ended() || (state.paused && !self.hears_end(state, context)) {
                 return Reads::Done;
             }
             if self.outlet.throttle(context.waker(), &mut state.round) {
@@ -262,25 +252,18 @@ impl Connection {
                 self.watch(state, context);
                 return Reads::Done;
             }
-            let State {
-                phase: Phase::Open(stream),
-                exchange,
-                decoder,
-                writes,
-                ..
-            } = state
-            else {
+            let mut armed = state.is_armed();
+            let Some((stream, decoder, written)) = state.reader() else {
                 return Reads::Done;
             };
-            let mut armed = exchange.is_armed();
-            let of_exchange = Exchange {
+            let exchange = Exchange {
                 armed: &mut armed,
                 decoder,
-                written: writes.written(),
+                written,
             };
-            let outcome = reader::poll_read(stream, context, self.id, &self.outlet, of_exchange);
+            let outcome = reader::poll_read(stream, context, self.id, &self.outlet, exchange);
             if !armed {
-                exchange.finish();
+                state.end_exchange();
             }
             match outcome {
                 Poll::Pending => return Reads::Done,
@@ -309,18 +292,18 @@ impl Connection {
                 state.upgrade(rest);
                 self.flush_state(state);
             }
-            Progress::Broken => state.reading = Reading::Ended,
+            Progress::Broken => state.end_reading(),
             Progress::Unsolicited => {
                 if state.spoil() {
                     self.emit(event::EOF, event::IDLE | event::UNSOLICITED, &[]);
                 }
             }
             Progress::Ended => {
-                state.reading = Reading::Ended;
+                state.end_reading();
                 // A reset that a write has reported already looks like an end here. It is none: a body
                 // that the end would complete has been cut.
-                if state.writing != Writing::Failed(libc::ECONNRESET) {
-                    let was_armed = state.exchange.finish();
+                if state.write_error() != Some(libc::ECONNRESET) {
+                    let was_armed = state.end_exchange();
                     reader::end(self.id, &self.outlet, was_armed, &mut state.decoder);
                 }
             }
@@ -328,7 +311,7 @@ impl Connection {
     }
 
     pub(super) fn read_failed(&self, state: &mut State, error: &io::Error, flags: u32) {
-        state.reading = Reading::Ended;
+        state.end_reading();
         self.emit(event::READ_ERROR, flags, &[&errno(error).to_le_bytes()]);
     }
 
@@ -336,21 +319,13 @@ impl Connection {
         if state.is_replaceable() && state.writes.has_request_bytes() && state.is_stale() {
             self.replace(state);
         }
-        let State {
-            phase: Phase::Open(stream),
-            writes,
-            writing: Writing::Open | Writing::ShutdownDue { .. },
-            ..
-        } = state
-        else {
+        let before = state.writes.written();
+        let Some(outcome) = state.flush() else {
             return Flushed::All;
         };
-        let before = writes.written();
-        let outcome = writes.flush(stream);
-        let completions = self.outlet.completions();
-        let sent = writes.written() - before;
-        Counters::add(&completions.counters.bytes_out, sent);
-        if let Some(total) = writes.take_acknowledgement() {
+        let sent = state.writes.written() - before;
+        Counters::add(&self.outlet.completions().counters.bytes_out, sent);
+        if let Some(total) = state.writes.take_acknowledgement() {
             self.emit(event::WRITTEN, 0, &[&(total as f64).to_le_bytes()]);
         }
         match outcome {
@@ -363,29 +338,28 @@ impl Connection {
 
     /// Does what has waited until everything queued is written.
     fn after_writes(&self, state: &mut State) {
-        let Phase::Open(stream) = &state.phase else {
-            return;
-        };
-        if let Some(acknowledge) = state.writing.take_shutdown() {
+        if let Some(acknowledge) = state.take_shutdown()
+            && let Some(stream) = state.stream()
+        {
             let outcome = stream.shutdown_write();
             if acknowledge {
                 let errno = outcome.err().map_or(0, |error| errno(&error));
                 self.emit(event::SHUTDOWN_DONE, 0, &[&errno.to_le_bytes()]);
             }
         }
-        if !state.can_release() {
-            return;
-        }
-        let rest = state.release.take().unwrap_or_default();
-        match stream.duplicate() {
-            Ok(descriptor) => {
-                state.reading = Reading::Ended;
-                let completions = self.outlet.completions();
-                completions.keep_descriptor(self.id, descriptor);
-                let written = (state.writes.written() as f64).to_le_bytes();
-                self.emit(event::RELEASED, 0, &[&written, &rest]);
+        if let Some(rest) = state.take_release()
+            && let Some(stream) = state.stream()
+        {
+            match stream.duplicate() {
+                Ok(descriptor) => {
+                    state.end_reading();
+                    let completions = self.outlet.completions();
+                    completions.keep_descriptor(self.id, descriptor);
+                    let written = (state.writes.written() as f64).to_le_bytes();
+                    self.emit(event::RELEASED, 0, &[&written, &rest]);
+                }
+                Err(error) => self.read_failed(state, &error, 0),
             }
-            Err(error) => self.read_failed(state, &error, 0),
         }
     }
 
@@ -399,53 +373,34 @@ impl Connection {
         state.wake();
     }
 
-    /// Connects again underneath the same socket: the peer had closed an idle connection.
+    /// Connects again underneath the same socket, because the peer had closed an idle connection.
     fn replace(&self, state: &mut State) {
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
-        if let (Phase::Open(stream), Some(target)) = (&state.phase, &state.target)
-            && target.has_fixed_port()
-        {
-            // The same pair of addresses is free again only when both ends have forgotten it.
-            stream.reset_on_close();
-        }
         state.begin_replacement();
         self.start_connect(state, None);
     }
 
     fn start_connect(&self, state: &mut State, bound: Option<OwnedFd>) {
-        let Some(target) = &mut state.target else {
-            return;
-        };
-        match Connecting::start(target, bound) {
-            Ok(connecting) => {
-                state.phase = Phase::Connecting(connecting);
-                state.wake();
-            }
-            Err(error) => self.connect_failed(state, &error),
+        if let Err(error) = state.begin_connect(bound) {
+            self.connect_failed(state, &error);
         }
     }
 
     fn connected(&self, state: &mut State) {
-        let Phase::Connecting(connecting) = std::mem::replace(&mut state.phase, Phase::Waiting)
-        else {
+        let Some(stream) = state.stream() else {
             return;
         };
-        let stream = connecting.into_stream();
-        state.options.apply(&stream);
+        state.options.apply(stream);
         let (port, address) = stream.local_address();
         let descriptor = stream.descriptor().to_le_bytes();
         Counters::add(&self.outlet.completions().counters.connections_opened, 1);
-        let flags = match state.exchange {
-            ExchangeStage::Armed(Carrier::Replaced) => event::AGAIN,
-            _ => 0,
-        };
+        let flags = if state.is_replaced() { event::AGAIN } else { 0 };
         let port = u32::from(port).to_le_bytes();
         self.emit(
             event::CONNECTED,
             flags,
             &[&descriptor, &port, address.as_bytes()],
         );
-        state.phase = Phase::Open(stream);
     }
 
     fn connect_failed(&self, state: &mut State, error: &ConnectError) {
@@ -462,11 +417,7 @@ impl Connection {
 
 /// The flag `IDLE` of an event that ends the connection, unless a response is awaited or under way.
 pub(super) fn idle_flag(state: &State) -> u32 {
-    if state.exchange.is_armed() {
-        0
-    } else {
-        event::IDLE
-    }
+    if state.is_armed() { 0 } else { event::IDLE }
 }
 
 fn errno(error: &io::Error) -> i32 {

@@ -1,7 +1,7 @@
 //! Lends a connection to the JavaScript thread, and takes it back.
 
 use super::connection::{Connection, idle_flag};
-use super::state::{Phase, State};
+use super::state::State;
 use super::stream::Stream;
 use crate::shared::lent_connection::LentConnection;
 
@@ -26,14 +26,14 @@ impl Connection {
     pub fn take_back(&self, lent: LentConnection) {
         let lent = lent.into_parts();
         let mut state = self.state.borrow_mut();
-        if !matches!(state.phase, Phase::Lent) {
+        if !state.is_lent() {
             return;
         }
         let (stream, error) = match Stream::attach(lent.stream) {
             Ok(stream) => (Some(stream), None),
             Err(error) => (None, Some(error)),
         };
-        let (sent_before, sent) = (lent.sent_before as usize, lent.sent as usize);
+        let (sent_before, sent) = (lent.sent_before, lent.sent);
         state.end_lend(stream, lent.decoder, lent.armed, sent_before, sent);
         let flags = idle_flag(&state);
         if let Some(error) = error {

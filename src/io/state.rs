@@ -33,14 +33,16 @@
 //!
 //! What the runtime knows of a stream that was lent is a stage of the [`Stream`].
 
-use std::task::Waker;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::connect::{Connecting, Target};
+use super::connect::{ConnectError, Connecting, Target};
 use super::outlet::time_since_poll;
 use super::socket_options::SocketOptions;
 use super::stream::Stream;
-use super::write_queue::WriteQueue;
+use super::write_queue::{Flushed, WriteQueue};
 use crate::codec::{DecoderOptions, RequestMethod};
 use crate::shared::response_decoder::ResponseDecoder;
 
@@ -49,7 +51,7 @@ use crate::shared::response_decoder::ResponseDecoder;
 pub const FRESH: Duration = Duration::from_micros(500);
 
 /// Phase of a connection on its way from nothing to closed.
-pub enum Phase {
+enum Phase {
     /// The connection has no socket yet.
     Waiting,
     /// The kernel is connecting.
@@ -65,8 +67,8 @@ pub enum Phase {
 }
 
 /// Stage of the exchange, which is a request and its response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangeStage {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ExchangeStage {
     /// The connection has carried no request since it was made, or since it was taken back idle. The
     /// I/O thread has to see its news before it is lent again.
     Unused,
@@ -77,8 +79,8 @@ pub enum ExchangeStage {
 }
 
 /// Kind of the connection that carries the armed request; decides whether another may take its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carrier {
     /// The connection was made for the request.
     Fresh,
     /// The connection stood before the request, so it may have died while it was idle.
@@ -89,8 +91,8 @@ pub enum Carrier {
 }
 
 /// Stage of the reading side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
     /// The peer has sent nothing but what it was asked for.
     Open,
     /// The peer has sent unsolicited bytes, so no other request may use the connection. An upload may
@@ -101,8 +103,8 @@ pub enum Reading {
 }
 
 /// Stage of the writing side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writing {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
     /// Bytes are written as they come.
     Open,
     /// A half-close follows once everything queued is written; JavaScript hears of it if `acknowledge`.
@@ -112,16 +114,16 @@ pub enum Writing {
     Failed(i32),
 }
 
-/// State of one connection.
+/// State of one connection. The stages are private, so only the methods here change them.
 pub struct State {
-    pub phase: Phase,
-    pub exchange: ExchangeStage,
-    pub reading: Reading,
-    pub writing: Writing,
+    phase: Phase,
+    exchange: ExchangeStage,
+    reading: Reading,
+    writing: Writing,
+    /// Bytes read beyond the head, once the descriptor is to be given away.
+    release: Option<Vec<u8>>,
     /// JavaScript wants to read nothing for now; holds for a replacement too.
     pub paused: bool,
-    /// Bytes read beyond the head, once the descriptor is to be given away.
-    pub release: Option<Vec<u8>>,
     /// Place to connect to, also for a replacement.
     pub target: Option<Target>,
     pub options: SocketOptions,
@@ -132,34 +134,7 @@ pub struct State {
     pub waker: Option<Waker>,
 }
 
-impl ExchangeStage {
-    /// Returns true while a response is awaited or under way.
-    pub fn is_armed(self) -> bool {
-        matches!(self, Self::Armed(_))
-    }
-
-    /// Ends the exchange under way. Tells whether there was one.
-    pub fn finish(&mut self) -> bool {
-        let was_armed = self.is_armed();
-        if was_armed {
-            *self = Self::Done;
-        }
-        was_armed
-    }
-}
-
-impl Writing {
-    /// Takes the half-close that is due, if any. Gives whether JavaScript wants to hear of it.
-    pub fn take_shutdown(&mut self) -> Option<bool> {
-        let Self::ShutdownDue { acknowledge } = *self else {
-            return None;
-        };
-        *self = Self::Open;
-        Some(acknowledge)
-    }
-}
-
-/// The transitions.
+/// The phases.
 impl State {
     /// Makes the state of a connection of which nothing is known.
     pub fn new() -> Self {
@@ -168,8 +143,8 @@ impl State {
             exchange: ExchangeStage::Unused,
             reading: Reading::Open,
             writing: Writing::Open,
-            paused: false,
             release: None,
+            paused: false,
             target: None,
             options: SocketOptions::default(),
             decoder: ResponseDecoder::default(),
@@ -179,77 +154,70 @@ impl State {
         }
     }
 
-    /// Arms the decoder for the response to a request whose bytes follow.
-    pub fn begin_exchange(&mut self, options: DecoderOptions, method: RequestMethod) {
-        self.decoder.arm(options, method);
-        self.exchange = ExchangeStage::Armed(match self.phase {
-            Phase::Open(_) => Carrier::Reused,
-            _ => Carrier::Fresh,
-        });
-        self.writes.begin_request();
+    /// Returns true until the first connect.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Waiting)
     }
 
-    /// Ends HTTP on the connection, whose descriptor is due to be given away with the bytes in `rest`.
-    pub fn upgrade(&mut self, rest: Vec<u8>) {
-        self.reading = Reading::Ended;
-        self.exchange.finish();
-        self.release = Some(rest);
-    }
-
-    /// Notes unsolicited bytes. Tells whether they are the first.
-    pub fn spoil(&mut self) -> bool {
-        let is_first = self.reading != Reading::Spoiled;
-        if self.reading == Reading::Open {
-            self.reading = Reading::Spoiled;
+    /// Starts to connect to the target, if there is one; `bound` is a socket with a local address.
+    pub fn begin_connect(&mut self, bound: Option<OwnedFd>) -> Result<(), ConnectError> {
+        if let Some(target) = &mut self.target {
+            self.phase = Phase::Connecting(Connecting::start(target, bound)?);
+            self.wake();
         }
-        is_first
+        Ok(())
     }
 
-    /// Plans a half-close behind everything queued, unless writing has failed.
-    pub fn plan_shutdown(&mut self, acknowledge: bool) {
-        if !matches!(self.writing, Writing::Failed(_)) {
-            self.writing = Writing::ShutdownDue { acknowledge };
-        }
-    }
-
-    /// Stops writing after an error; what is queued is dropped.
-    pub fn fail_writing(&mut self, errno: i32) {
-        self.writes.clear();
-        self.writing = Writing::Failed(errno);
-    }
-
-    /// Takes the error number of a failed write, with which an open connection is lost. A closed one has
-    /// nothing to tell: its id may be another connection's already.
-    pub fn take_write_error(&mut self) -> Option<i32> {
-        let Writing::Failed(errno) = self.writing else {
-            return None;
+    /// Waits for the outcome of a connect, which opens the connection. Gives whether there was one.
+    pub fn poll_connect(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, ConnectError>> {
+        let Phase::Connecting(connecting) = &mut self.phase else {
+            return Poll::Ready(Ok(false));
         };
-        match std::mem::replace(&mut self.phase, Phase::Lost(None)) {
-            Phase::Open(stream) => {
-                self.phase = Phase::Lost(Some(stream));
-                self.reading = Reading::Ended;
-                self.writing = Writing::Open;
-                Some(errno)
-            }
-            other => {
-                self.phase = other;
-                None
-            }
+        std::task::ready!(connecting.poll(context))?;
+        if let Phase::Connecting(connecting) = std::mem::replace(&mut self.phase, Phase::Waiting) {
+            self.phase = Phase::Open(connecting.into_stream());
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    /// Gives the stream of an open connection.
+    pub fn stream(&self) -> Option<&Stream> {
+        match &self.phase {
+            Phase::Open(stream) => Some(stream),
+            _ => None,
         }
     }
 
-    /// Forgets the connection that has died, for another that takes its place for the armed request.
+    /// Gives what a read of an open connection takes: the stream, the decoder and the bytes written.
+    pub fn reader(&mut self) -> Option<(&mut Stream, &mut ResponseDecoder, u64)> {
+        match &mut self.phase {
+            Phase::Open(stream) => Some((stream, &mut self.decoder, self.writes.written())),
+            _ => None,
+        }
+    }
+
+    /// Gives the local port and address, which the kernel knows as soon as it connects. Both are empty
+    /// before that.
+    pub fn local_address(&self) -> (u16, String) {
+        match &self.phase {
+            Phase::Connecting(connecting) => connecting.stream().local_address(),
+            Phase::Open(stream) => stream.local_address(),
+            _ => Default::default(),
+        }
+    }
+
+    /// Prepares for another connection, which takes the place of a dead one for the armed request.
     pub fn begin_replacement(&mut self) {
+        if let (Phase::Open(stream), Some(target)) = (&self.phase, &self.target)
+            && target.has_fixed_port()
+        {
+            // The same pair of addresses is free again only when both ends have forgotten it.
+            stream.reset_on_close();
+        }
         self.phase = Phase::Waiting;
         self.exchange = ExchangeStage::Armed(Carrier::Replaced);
         self.reading = Reading::Open;
         self.writes.forget_earlier_requests();
-    }
-
-    /// Drops what was to be sent, of a connection that has failed.
-    pub fn lose(&mut self) {
-        self.phase = Phase::Lost(None);
-        self.writes.clear();
     }
 
     /// Takes the stream, the decoder and the total of the bytes written, to lend them to the JavaScript
@@ -262,6 +230,11 @@ impl State {
         Some((stream, decoder, self.writes.written()))
     }
 
+    /// Returns true while the JavaScript thread has the connection.
+    pub fn is_lent(&self) -> bool {
+        matches!(self.phase, Phase::Lent)
+    }
+
     /// Takes the connection back. `armed` says that a response is awaited or under way; of the bytes that
     /// the JavaScript thread has sent, the last `sent` are those of its last request.
     pub fn end_lend(
@@ -269,8 +242,8 @@ impl State {
         stream: Option<Stream>,
         decoder: ResponseDecoder,
         armed: bool,
-        sent_before: usize,
-        sent: usize,
+        sent_before: u64,
+        sent: u64,
     ) {
         self.phase = stream.map_or(Phase::Lost(None), Phase::Open);
         self.decoder = decoder;
@@ -283,15 +256,73 @@ impl State {
         self.writes.begin_request();
         self.writes.note_sent(sent);
     }
+
+    /// Gives the connection up, and drops what was to be sent.
+    pub fn lose(&mut self) {
+        self.phase = Phase::Lost(None);
+        self.writes.clear();
+    }
+
+    /// Closes the connection, on request by a reset.
+    pub fn close(&mut self, reset: bool) {
+        if let (true, Phase::Open(stream) | Phase::Lost(Some(stream))) = (reset, &self.phase) {
+            stream.reset_on_close();
+        }
+        self.phase = Phase::Closed;
+        self.writes.clear();
+        self.wake();
+    }
+
+    /// Returns true once JavaScript has closed the connection.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// Makes the task run.
+    pub fn wake(&self) {
+        // A task that has not run yet has no waker, and will run.
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
 }
 
-/// The questions.
+/// The exchange.
 impl State {
+    /// Arms the decoder for the response to a request whose bytes follow.
+    pub fn begin_exchange(&mut self, options: DecoderOptions, method: RequestMethod) {
+        self.decoder.arm(options, method);
+        self.exchange = ExchangeStage::Armed(match self.phase {
+            Phase::Open(_) => Carrier::Reused,
+            _ => Carrier::Fresh,
+        });
+        self.writes.begin_request();
+    }
+
+    /// Returns true while a response is awaited or under way.
+    pub fn is_armed(&self) -> bool {
+        matches!(self.exchange, ExchangeStage::Armed(_))
+    }
+
+    /// Returns true while the armed request is on a connection that has replaced a dead one.
+    pub fn is_replaced(&self) -> bool {
+        self.exchange == ExchangeStage::Armed(Carrier::Replaced)
+    }
+
     /// Tells whether nothing of the armed request is out, on a connection that stood before it. The peer
     /// owes nothing then: whatever comes from it shows that the connection is no good, and another one
     /// can take its place.
     pub fn is_replaceable(&self) -> bool {
         self.exchange == ExchangeStage::Armed(Carrier::Reused) && self.writes.request_is_untouched()
+    }
+
+    /// Ends the exchange under way. Tells whether there was one.
+    pub fn end_exchange(&mut self) -> bool {
+        let was_armed = self.is_armed();
+        if was_armed {
+            self.exchange = ExchangeStage::Done;
+        }
+        was_armed
     }
 
     /// Returns true while the connection stands, in good order, and waits for its next request.
@@ -305,8 +336,30 @@ impl State {
             && self.release.is_none()
             && self.writes.is_empty()
     }
+}
 
-    /// Tells whether an idle connection has died, as far as the kernel knows at this moment.
+/// The reading side.
+impl State {
+    /// Notes that nothing more is to be read.
+    pub fn end_reading(&mut self) {
+        self.reading = Reading::Ended;
+    }
+
+    /// Returns true once nothing more is to be read.
+    pub fn has_ended(&self) -> bool {
+        self.reading == Reading::Ended
+    }
+
+    /// Notes unsolicited bytes. Tells whether they are the first.
+    pub fn spoil(&mut self) -> bool {
+        let is_first = self.reading != Reading::Spoiled;
+        if self.reading == Reading::Open {
+            self.reading = Reading::Spoiled;
+        }
+        is_first
+    }
+
+    /// Tells whether the open connection has died while it was idle, as far as the kernel knows now.
     pub fn is_stale(&self) -> bool {
         let Phase::Open(stream) = &self.phase else {
             return false;
@@ -321,22 +374,6 @@ impl State {
             }
     }
 
-    /// Tells whether the descriptor can be given away now: not in the middle of a response, because what
-    /// the decoder knows of it cannot be given.
-    pub fn can_release(&self) -> bool {
-        self.release.is_some() && (!self.exchange.is_armed() || self.decoder.is_idle())
-    }
-
-    /// Gives the local port and address, which the kernel knows as soon as it connects. Both are empty
-    /// before that.
-    pub fn local_address(&self) -> (u16, String) {
-        match &self.phase {
-            Phase::Connecting(connecting) => connecting.stream().local_address(),
-            Phase::Open(stream) => stream.local_address(),
-            _ => Default::default(),
-        }
-    }
-
     /// Tells whether bytes of the peer may wait unread; asks the kernel only if the runtime has noticed
     /// something. Then a close is a reset, in front of which a half-close is still an end.
     pub fn has_unread(&self) -> bool {
@@ -345,17 +382,106 @@ impl State {
         };
         self.reading != Reading::Ended && (stream.is_unseen() || stream.has_noticed_bytes())
     }
+}
+
+/// The writing side, and what follows everything written.
+impl State {
+    /// Writes what is queued, as far as the kernel takes it. Gives nothing unless the connection is open
+    /// and writing has not failed.
+    pub fn flush(&mut self) -> Option<io::Result<Flushed>> {
+        match (&mut self.phase, self.writing) {
+            (Phase::Open(stream), Writing::Open | Writing::ShutdownDue { .. }) => {
+                Some(self.writes.flush(stream))
+            }
+            _ => None,
+        }
+    }
+
+    /// Waits until an open connection may take more.
+    pub fn poll_write_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.phase {
+            Phase::Open(stream) => stream.poll_write_ready(context).map(drop),
+            _ => Poll::Pending,
+        }
+    }
 
     /// Returns true while bytes wait until the kernel takes more.
     pub fn has_unsent(&self) -> bool {
         matches!(self.phase, Phase::Open(_)) && !self.writes.is_empty()
     }
 
-    /// Makes the task run.
-    pub fn wake(&self) {
-        // A task that has not run yet has no waker, and will run.
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
+    /// Plans a half-close behind everything queued, unless writing has failed.
+    pub fn plan_shutdown(&mut self, acknowledge: bool) {
+        if !matches!(self.writing, Writing::Failed(_)) {
+            self.writing = Writing::ShutdownDue { acknowledge };
+        }
+    }
+
+    /// Takes the half-close that is due, if any. Gives whether JavaScript wants to hear of it.
+    pub fn take_shutdown(&mut self) -> Option<bool> {
+        let Writing::ShutdownDue { acknowledge } = self.writing else {
+            return None;
+        };
+        self.writing = Writing::Open;
+        Some(acknowledge)
+    }
+
+    /// Stops writing after an error, and drops what is queued.
+    pub fn fail_writing(&mut self, errno: i32) {
+        self.writes.clear();
+        self.writing = Writing::Failed(errno);
+    }
+
+    /// Gives the error number of a write that has failed, until it is taken.
+    pub fn write_error(&self) -> Option<i32> {
+        match self.writing {
+            Writing::Failed(errno) => Some(errno),
+            _ => None,
+        }
+    }
+
+    /// Takes the error number of a failed write, with which an open connection is lost. A closed one has
+    /// nothing to tell: its id may be another connection's already.
+    pub fn take_write_error(&mut self) -> Option<i32> {
+        let errno = self.write_error()?;
+        match std::mem::replace(&mut self.phase, Phase::Lost(None)) {
+            Phase::Open(stream) => {
+                self.phase = Phase::Lost(Some(stream));
+                self.reading = Reading::Ended;
+                self.writing = Writing::Open;
+                Some(errno)
+            }
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    /// Plans to give the descriptor away.
+    pub fn plan_release(&mut self) {
+        self.release.get_or_insert_default();
+    }
+
+    /// Ends HTTP on the connection, and plans to give the descriptor away with the bytes in `rest`.
+    pub fn upgrade(&mut self, rest: Vec<u8>) {
+        self.reading = Reading::Ended;
+        self.end_exchange();
+        self.release = Some(rest);
+    }
+
+    /// Tells whether the descriptor is to be given away and can be now: not in the middle of a response,
+    /// because what the decoder knows of it cannot be given.
+    pub fn can_release(&self) -> bool {
+        self.release.is_some() && (!self.is_armed() || self.decoder.is_idle())
+    }
+
+    /// Takes the bytes to be given away with the descriptor, if that can be done now.
+    pub fn take_release(&mut self) -> Option<Vec<u8>> {
+        if self.can_release() {
+            self.release.take()
+        } else {
+            None
         }
     }
 }

@@ -61,9 +61,9 @@ impl WriteQueue {
     }
 
     /// Counts bytes that went to the kernel around this queue, which was empty.
-    pub fn note_sent(&mut self, length: usize) {
-        self.queued += length as u64;
-        self.written += length as u64;
+    pub fn note_sent(&mut self, length: u64) {
+        self.queued += length;
+        self.written += length;
     }
 
     /// Returns true while the kernel has everything.
