@@ -28,7 +28,8 @@
 //!
 //! writing   Open ──shutdown──> ShutdownDue ──everything is written──> Open
 //!             │                     │
-//!             └─────────────────────┴──write error──> Failed ──told──> Open, in the phase Lost
+//!             └─────────────────────┴──write error──> Failed
+//!           Failed ──replace, or told and Lost──> Open
 //! ```
 //!
 //! What the runtime knows of a stream that was lent is a stage of the [`Stream`].
@@ -217,6 +218,10 @@ impl State {
         self.phase = Phase::Waiting;
         self.exchange = ExchangeStage::Armed(Carrier::Replaced);
         self.reading = Reading::Open;
+        if let Writing::Failed(_) = self.writing {
+            // The bytes that could not be written were of an earlier request.
+            self.writing = Writing::Open;
+        }
         self.writes.forget_earlier_requests();
     }
 

@@ -87,12 +87,14 @@ impl WriteQueue {
     }
 
     /// Drops what was queued before the last request began. Its own connection is gone; on a new one the
-    /// peer would take it for the beginning of the request.
+    /// peer would take it for the beginning of the request. It counts as written.
     pub fn forget_earlier_requests(&mut self) {
-        let left = self.request_start.saturating_sub(self.written);
+        let unsent = self.unsent.remaining() as u64;
+        let of_request = self.queued - self.request_start;
         // What is left lies in memory, so its length fits.
-        self.unsent.advance(left as usize);
-        self.written += left;
+        self.unsent
+            .advance(unsent.saturating_sub(of_request) as usize);
+        self.written = self.written.max(self.request_start);
     }
 
     /// Forgets everything, for a connection that is lost.

@@ -13,7 +13,7 @@ use crate::shared::exchange::READ_SIZE;
 const MUCH: usize = 24 * 1024 * 1024;
 
 /// Sends a response with a large body from a thread of its own.
-fn send_body(mut peer: TcpStream, body: Vec<u8>) -> std::thread::JoinHandle<TcpStream> {
+pub fn send_body(mut peer: TcpStream, body: Vec<u8>) -> std::thread::JoinHandle<TcpStream> {
     std::thread::spawn(move || {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
         peer.write_all(head.as_bytes()).unwrap();

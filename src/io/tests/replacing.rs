@@ -9,8 +9,10 @@ use socket2::SockRef;
 use super::harness::{
     Client, GET, HELLO, accept, expect_no_connection, listen, noise, take, take_all,
 };
+use super::reading::{asked, send_body};
 use crate::records::{command, event};
 use crate::shared::binding::bind;
+use crate::shared::completions::HIGH_WATER_MARK;
 
 /// More than the kernel's buffers of both ends hold.
 const MUCH: usize = 24 * 1024 * 1024;
@@ -174,6 +176,32 @@ fn a_request_that_waits_behind_an_answered_one_is_saved_when_the_peer_closes() {
     let mut peer = serve_again(&mut client, &listener);
     client.send(|batch| batch.close(0));
     assert_eq!(take_all(&mut peer), b"");
+}
+
+#[test]
+fn a_request_is_saved_although_the_rest_of_an_answered_one_has_failed_before() {
+    let listener = listen();
+    let mut client = Client::new();
+    let peer = answered_early(&mut client, &listener);
+    // While JavaScript takes nothing, nothing is read, and so the failure is not told.
+    let flood = send_body(asked(&mut client, 1, &listener), noise(MUCH));
+    client.spin_until("a full queue", |client| {
+        client.completions.queued() >= HIGH_WATER_MARK
+    });
+    reset(peer);
+    client.spin(100);
+    client.send(|batch| batch.request(0).write_acknowledged(0, GET));
+    assert_eq!(client.expect(0, event::CONNECTED).flags, event::AGAIN);
+    let total = (GET.len() + MUCH + GET.len()) as u64;
+    assert_eq!(client.expect(0, event::WRITTEN).total(), total);
+    let mut peer = accept(&listener);
+    assert_eq!(take(&mut peer, GET.len()), GET);
+    peer.write_all(HELLO).unwrap();
+    assert_eq!(client.response(0), b"hello");
+    client.send(|batch| batch.close(0));
+    assert_eq!(take_all(&mut peer), b"");
+    client.skip_to(1, event::END);
+    flood.join().unwrap();
 }
 
 #[test]
