@@ -1,4 +1,4 @@
-//! One connection: what JavaScript commands, and the task that waits for its socket.
+//! The connection: the commands that reach it, and the task that waits for its socket.
 //!
 //! The stages and their transitions are in `state.rs`. The task goes through this table:
 //!
@@ -37,32 +37,32 @@ use crate::records::{self, event};
 use crate::shared::completions::Counters;
 use crate::shared::exchange::{Exchange, Progress};
 
-/// Reads in a row before other connections get their turn.
+/// Reads of one connection in a row before others get their turn.
 const READS_A_TURN: usize = 4;
 
-/// Why reading stopped.
+/// Reason for which reading has stopped.
 #[derive(PartialEq, Eq)]
 enum Reads {
-    /// Nothing more is there, or wanted.
+    /// Nothing more is there, or JavaScript wants no more.
     Done,
-    /// More may be there; the task goes on when it is its turn, or when JavaScript has taken some.
+    /// More may be there. The task goes on at its next turn, or when JavaScript has taken some.
     Deferred,
 }
 
-/// A connection, shared by its task and the registry.
+/// Connection of the I/O thread; its task and the registry share it.
 pub struct Connection {
     pub(super) id: u32,
     pub(super) outlet: Rc<Outlet>,
     pub(super) state: RefCell<State>,
-    /// Whether the registry has it in its list of those to flush.
+    /// The registry has it in its list of connections to flush.
     pub unsent: Cell<bool>,
     #[cfg(test)]
     panics: Cell<bool>,
 }
 
-/// What JavaScript commands.
+/// The commands.
 impl Connection {
-    /// A connection that does nothing yet.
+    /// Makes a connection that does nothing yet.
     pub fn new(id: u32, outlet: Rc<Outlet>) -> Rc<Self> {
         Rc::new(Self {
             id,
@@ -83,7 +83,7 @@ impl Connection {
         }
     }
 
-    /// Fails without trying, for an address that is none.
+    /// Fails to connect without trying, because the address is none.
     pub fn refuse(&self, errno: i32) {
         let error = ConnectError {
             errno,
@@ -112,7 +112,7 @@ impl Connection {
         writes.push_owned(bytes, acknowledge);
     }
 
-    /// Ends the writing side after everything queued; [`Self::flush`] does it.
+    /// Plans a half-close behind everything queued; [`Self::flush`] does it.
     pub fn shutdown(&self, acknowledge: bool) {
         self.state.borrow_mut().plan_shutdown(acknowledge);
     }
@@ -153,12 +153,12 @@ impl Connection {
         }
         self.flush_state(&mut state);
         state.close(reset);
-        // One that was not taken: JavaScript has closed without wanting it.
+        // JavaScript does not want a descriptor that it has not taken before it closed.
         drop(self.outlet.completions().take_descriptor(self.id));
         self.emit(event::CLOSED, 0, &[]);
     }
 
-    /// Sends what is queued, as far as the kernel takes it, and does what waits for that.
+    /// Sends what is queued, as far as the kernel takes it, and does what has waited for that.
     pub fn flush(&self) {
         self.unsent.set(false);
         let mut state = self.state.borrow_mut();
@@ -168,20 +168,20 @@ impl Connection {
         self.lend(&mut state);
     }
 
-    /// Looks at the state. A task that has panicked in the middle of a change has none to look at.
+    /// Asks the state a question. Gives the default after a panic in the middle of a change.
     pub fn ask<T: Default>(&self, question: impl FnOnce(&State) -> T) -> T {
         let state = self.state.try_borrow();
         state.map(|state| question(&state)).unwrap_or_default()
     }
 
-    /// Makes the task panic.
+    /// Makes the task panic, for a test.
     #[cfg(test)]
     pub fn panic_in_task(&self) {
         self.panics.set(true);
         self.state.borrow().wake();
     }
 
-    /// Gives the connection up after a panic: what its state is worth is not known.
+    /// Gives the connection up after a panic, which may have left anything in its state.
     pub fn fail(&self) {
         if let Ok(mut state) = self.state.try_borrow_mut() {
             state.lose();
@@ -190,7 +190,7 @@ impl Connection {
     }
 }
 
-/// What its task does.
+/// The task.
 impl Connection {
     /// Waits for the socket until the connection is closed.
     pub async fn run(self: Rc<Self>) {
@@ -267,7 +267,7 @@ impl Connection {
             }
             match outcome {
                 Poll::Pending => return Reads::Done,
-                // As much as a turn of others: it is over.
+                // That was as much as a whole turn of others.
                 Poll::Ready(Ok(Progress::ReadBody)) => {
                     self.progress(state, Progress::Read);
                     break;
@@ -281,6 +281,7 @@ impl Connection {
         Reads::Deferred
     }
 
+    /// Acts on the outcome of a read.
     pub(super) fn progress(&self, state: &mut State, progress: Progress) {
         match progress {
             Progress::Read | Progress::ReadBody => {
@@ -300,8 +301,8 @@ impl Connection {
             }
             Progress::Ended => {
                 state.end_reading();
-                // A reset that a write has reported already looks like an end here. It is none: a body
-                // that the end would complete has been cut.
+                // After a write has reported a reset, that looks like an end here. It is none: a body that
+                // the end would complete has been cut.
                 if state.write_error() != Some(libc::ECONNRESET) {
                     let was_armed = state.end_exchange();
                     reader::end(self.id, &self.outlet, was_armed, &mut state.decoder);
@@ -310,11 +311,13 @@ impl Connection {
         }
     }
 
+    /// Ends the reading side after an error.
     pub(super) fn read_failed(&self, state: &mut State, error: &io::Error, flags: u32) {
         state.end_reading();
         self.emit(event::READ_ERROR, flags, &[&errno(error).to_le_bytes()]);
     }
 
+    /// Sends what is queued, on another connection if this one has died before the armed request.
     pub(super) fn flush_state(&self, state: &mut State) -> Flushed {
         if state.is_replaceable() && state.writes.has_request_bytes() && state.is_stale() {
             self.replace(state);
@@ -368,7 +371,7 @@ impl Connection {
             self.replace(state);
             return;
         }
-        // An answer may have come before the peer closed: the task passes it on first.
+        // A response may have come before the peer closed: the task passes it on first.
         state.fail_writing(errno(error));
         state.wake();
     }
@@ -415,7 +418,7 @@ impl Connection {
     }
 }
 
-/// The flag `IDLE` of an event that ends the connection, unless a response is awaited or under way.
+/// Gives the flag `IDLE` for an event that ends the connection, unless a response is awaited or under way.
 pub(super) fn idle_flag(state: &State) -> u32 {
     if state.is_armed() { 0 } else { event::IDLE }
 }
