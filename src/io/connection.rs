@@ -15,8 +15,8 @@
 //! | the end of the stream | exchange `Done`, reading `Ended` | `EOF` |
 //! | failed to read | reading `Ended` | `READ_ERROR` |
 //!
-//! Where nothing of the armed request is out, on a connection that stood before it, everything but the
-//! first two replaces the connection instead, as soon as there is a byte to send.
+//! A connection that stood before its request is only watched until the first byte of that is out. Bytes,
+//! an end or a failure before then show that it has died. It is replaced when there is a byte to send.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -106,7 +106,7 @@ impl Connection {
         writes.push(rest, acknowledge);
     }
 
-    /// As [`Self::write`], without a copy.
+    /// Does the same as [`Self::write`], without a copy.
     pub fn write_owned(&self, bytes: Bytes, acknowledge: bool) {
         let writes = &mut self.state.borrow_mut().writes;
         writes.push_owned(bytes, acknowledge);
@@ -147,8 +147,8 @@ impl Connection {
     pub fn close(&self, reset: bool) {
         let mut state = self.state.borrow_mut();
         if !reset && !state.has_unread() {
-            // The close does the same to the peer as a half-close that is still due, and JavaScript does
-            // not ask any more whether that is done.
+            // To the peer, the close does the same as a half-close that is still due. JavaScript does not
+            // ask any more whether that is done.
             state.take_shutdown();
         }
         self.flush_state(&mut state);

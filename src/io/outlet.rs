@@ -52,8 +52,8 @@ impl Outlet {
         self.append_up_to(PUBLISH_AT, fill)
     }
 
-    /// As [`Self::append`], but publishes the page only when it holds `publish_at` bytes. For bytes that
-    /// come so fast that a wake for each piece would cost more than it brings.
+    /// Does the same as [`Self::append`], but publishes the page only when it holds `publish_at` bytes. It is
+    /// meant for bytes that come so fast that a wake for each piece would cost more than it brings.
     pub fn append_up_to<T>(
         self: &Rc<Self>,
         publish_at: usize,

@@ -130,7 +130,7 @@ fn poll_read_body(
     })
 }
 
-/// As [`poll_read_body`], into buffers that JavaScript has laid out. The page only names them.
+/// Reads plain body into buffers that JavaScript has laid out. The page only names them.
 fn poll_read_into(
     mut claims: Vec<Claim<'_>>,
     stream: &mut Stream,

@@ -39,8 +39,8 @@ pub struct Registry {
 impl Registry {
     /// Carries out messages in their order, inside the I/O thread's runtime.
     ///
-    /// The bytes that they write are sent at the end, so that a header block and the body behind it go out
-    /// together, in whatever pieces they were handed over.
+    /// The bytes that they write are sent at the end. So a header block and the body behind it go out
+    /// together, in whatever pieces JavaScript has handed them over.
     pub fn handle(&mut self, messages: &mut Vec<Message>) {
         for message in messages.drain(..) {
             note_work();

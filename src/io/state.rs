@@ -32,7 +32,7 @@
 //!           Failed ──replace, or told and Lost──> Open
 //! ```
 //!
-//! What the runtime knows of a stream that was lent is a stage of the [`Stream`].
+//! The [`Stream`] has stages of its own, for what the runtime knows of it.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -30,7 +30,7 @@ pub struct Stream {
 enum Readiness {
     /// The runtime may not have looked at the stream.
     Unseen,
-    /// As [`Self::Unseen`], but a request is out, so what comes from the peer may be its response.
+    /// The runtime may not have looked, but a request is out: its response may come.
     Written,
     /// The runtime has looked and hears of every change.
     Known,
@@ -84,7 +84,8 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
-    /// As [`Self::poll_read`], into several places in their order, which have `room` bytes together.
+    /// Reads once into several places in their order, which have `room` bytes together. After a short
+    /// read, the kernel is not asked again before the next readiness event.
     pub fn poll_read_vectored(
         &self,
         context: &mut Context<'_>,
@@ -196,12 +197,13 @@ impl Stream {
         is_input(&self.peek())
     }
 
-    /// As [`Self::has_unread_input`], but asks the kernel only if the runtime has noticed something.
+    /// Tells the same as [`Self::has_unread_input`], but asks the kernel only if the runtime has noticed
+    /// something.
     pub fn has_noticed_input(&self) -> bool {
         is_input(&self.peek_if_noticed())
     }
 
-    /// As [`Self::has_noticed_input`], but neither an end nor an error counts.
+    /// Tells the same as [`Self::has_noticed_input`], but neither an end nor an error counts.
     pub fn has_noticed_bytes(&self) -> bool {
         matches!(self.peek_if_noticed(), Ok(n) if n > 0)
     }
@@ -230,7 +232,7 @@ impl Stream {
         Poll::Pending
     }
 
-    /// As [`Self::peek`], but asks the kernel only if the runtime has noticed something.
+    /// Does the same as [`Self::peek`], but asks the kernel only if the runtime has noticed something.
     fn peek_if_noticed(&self) -> io::Result<usize> {
         self.watched.try_io(Interest::READABLE, |_| self.peek())
     }

@@ -56,7 +56,7 @@ impl IoThread {
         &self.mailbox
     }
 
-    /// As [`Self::mailbox`], for an owner that may outlive the thread. Messages put there then stay there.
+    /// Gives a mailbox that may outlive the thread. Messages put there then stay there.
     pub fn shared_mailbox(&self) -> Arc<Mailbox> {
         self.mailbox.clone()
     }
@@ -116,8 +116,8 @@ pub fn configure(builder: &mut Builder, mailbox: &Arc<Mailbox>) -> io::Result<Lo
     let mailbox = mailbox.clone();
     builder
         .enable_io()
-        // A thread that publishes when it is about to sleep makes the pages as large, and the wakes as
-        // few, as they can be without delaying anything.
+        // The pages are as large, and the wakes as few, as they can be without a delay, if the thread
+        // publishes when it is about to sleep.
         .on_thread_park(flush_all)
         // Commands come before the news that has woken the thread: JavaScript may have paused, or closed,
         // the connection that there is news of.

@@ -91,7 +91,7 @@ impl WriteQueue {
     pub fn forget_earlier_requests(&mut self) {
         let unsent = self.unsent.remaining() as u64;
         let of_request = self.queued - self.request_start;
-        // What is left lies in memory, so its length fits.
+        // The bytes lie in memory, so their number fits.
         self.unsent
             .advance(unsent.saturating_sub(of_request) as usize);
         self.written = self.written.max(self.request_start);

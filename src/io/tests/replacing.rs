@@ -14,7 +14,7 @@ use crate::records::{command, event};
 use crate::shared::binding::bind;
 use crate::shared::completions::HIGH_WATER_MARK;
 
-/// More than the kernel's buffers of both ends hold.
+/// Bytes that are more than the kernel's buffers of both ends hold.
 const MUCH: usize = 24 * 1024 * 1024;
 
 fn reset(peer: TcpStream) {
@@ -23,7 +23,7 @@ fn reset(peer: TcpStream) {
         .unwrap();
 }
 
-/// Expects the request on the next connection and answers it.
+/// Expects the request on the next connection, and answers it.
 fn serve_again(client: &mut Client, listener: &std::net::TcpListener) -> TcpStream {
     assert_eq!(client.expect(0, event::CONNECTED).flags, event::AGAIN);
     let mut peer = accept(listener);
@@ -137,7 +137,7 @@ fn a_large_body_is_sent_whole_and_once() {
     server.join().unwrap();
 }
 
-/// A request that was answered before all of it was sent, and a peer that then closes.
+/// Makes a connection whose request was answered before all of it was sent.
 fn answered_early(client: &mut Client, listener: &std::net::TcpListener) -> TcpStream {
     let mut peer = client.connect(0, listener);
     client.send_with_body(|batch| batch.request(0).write(0, GET), 0, &noise(MUCH));
