@@ -1,7 +1,7 @@
-//! Memory for batches of commands. The JavaScript thread cuts each batch from a run of memory, and the I/O
-//! thread drops it when it has carried the commands out; then the run is used again.
+//! Memory for batches of commands. The JavaScript thread cuts each batch from a run of memory, and the I/O thread
+//! drops the batch when it has carried the commands out. When all batches of a run are dropped, it is used again.
 //!
-//! No allocation for each doorbell, and none of memory that the other thread frees.
+//! So a doorbell allocates nothing, and the I/O thread frees no memory of another thread.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! Decoder events as records, for the I/O thread and for the decoder that JavaScript drives.
+//! Records of decoder events, and decoder settings of `REQUEST` commands. Pure: any thread may call it.
 
 use bytes::BufMut;
 
@@ -6,12 +6,12 @@ use super::layout::word;
 use crate::codec::{DecodeError, DecoderOptions, Dialect, Event, Head, Leniency, RequestMethod};
 use crate::records::{self, command, event};
 
-/// How a piece of the body is passed on.
+/// Form in which a record says a piece of the body.
 #[derive(Clone, Copy)]
 pub enum Body<'a> {
-    /// By its bytes.
+    /// The bytes.
     Inline,
-    /// By its place in the chunk that JavaScript holds.
+    /// The place in this chunk, which JavaScript holds.
     ReferenceInto(&'a [u8]),
 }
 
@@ -37,6 +37,7 @@ pub fn encode(out: &mut Vec<u8>, connection: u32, event: &Event<'_>, body: Body<
     }
 }
 
+/// Appends an `INFORMATION` or a `HEAD`.
 fn encode_head(out: &mut Vec<u8>, opcode: u32, connection: u32, head: &Head<'_>) {
     let mut flags = 0;
     if head.keep_alive {
@@ -45,7 +46,7 @@ fn encode_head(out: &mut Vec<u8>, opcode: u32, connection: u32, head: &Head<'_>)
     if head.upgrade {
         flags |= event::UPGRADE;
     }
-    // Asked of every response by the agent, which else would need the whole header as strings.
+    // The agent asks for this field of every response, and would need the whole header as strings otherwise.
     if head
         .fields
         .iter()
@@ -83,7 +84,7 @@ pub fn encode_error(
     });
 }
 
-/// What a `REQUEST` command, or the same numbers from JavaScript, asks of the decoder.
+/// Gives the decoder settings that the numbers of a `REQUEST` command ask for.
 pub fn decoder_settings(
     flags: u32,
     max_header_size: u32,

@@ -26,7 +26,7 @@ pub fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
 pub enum Progress {
     /// Bytes came, and all of them are decoded.
     Read,
-    /// As [`Self::Read`]; they are as many as several reads bring, and more may be there at once.
+    /// Bytes came, as [`Self::Read`], as many as several reads bring; more may be there at once.
     ReadBody,
     /// Bytes came that end HTTP on this connection. These followed the head.
     Upgraded(Vec<u8>),
@@ -94,7 +94,7 @@ pub fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'
                         *armed = true;
                         keeps = head.keep_alive;
                     }
-                    // What follows in the same packet is still decoded, as Node does: a second
+                    // The rest of the packet is still decoded, as Node does: a second
                     // response or garbage there is the peer's fault and must be told.
                     Event::End(_) => *armed = false,
                     _ => {}

@@ -2,8 +2,8 @@
 //!
 //! The I/O thread makes a [`LentConnection`] of an idle connection, and takes it apart when it is returned.
 //! In between only the JavaScript thread runs the code here: it sends a request, reads when its event loop
-//! says so, and decodes. It does the plain things only. A long body, an end, an error, bytes that nobody
-//! asked for, and every command but a request return the connection as it is.
+//! says so, and decodes. It does the plain things only. A long body, an end, an error, bytes that no
+//! request asked for, and every command but a request return the connection as it is.
 
 use std::io::{self, ErrorKind, Read};
 use std::mem::MaybeUninit;

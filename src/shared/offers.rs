@@ -132,6 +132,6 @@ mod tests {
         offers.offer(|| Some(lent(7)));
         offers.close();
         assert!(offers.take().is_empty());
-        offers.offer(|| panic!("asked for a connection that nobody would use"));
+        offers.offer(|| panic!("asked for a connection that no thread would use"));
     }
 }

@@ -1,4 +1,4 @@
-//! The JavaScript side of one loaded module, on a test's thread.
+//! A loaded module without JavaScript: the thread of a test is its JavaScript thread.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -16,13 +16,13 @@ use crate::records::{command, event};
 use crate::shared::completions::{Completions, Drained};
 use crate::shared::mailbox::Message;
 
-/// The JavaScript side of one loaded module, on a test's thread.
+/// A loaded module. It sends commands and takes events, as `lib/bridge/bridge.js` does.
 pub struct Module {
     thread: Option<Arc<IoThread>>,
     pub completions: Arc<Completions>,
     wakes: Receiver<()>,
     log: VecDeque<Event>,
-    /// With which it borrows connections as soon as it can.
+    /// The connections that the module borrows, if it does.
     borrowed: Option<BorrowedConnections>,
 }
 
@@ -42,7 +42,7 @@ impl Module {
         }
     }
 
-    /// One that borrows every connection that it can.
+    /// Loads a module that borrows every connection that it is offered.
     pub fn load_borrowing() -> Self {
         let mut module = Self::load();
         let mailbox = module.thread().shared_mailbox();
@@ -82,19 +82,19 @@ impl Module {
         self.thread().mailbox().ring();
     }
 
-    /// Whether it has a connection, and nothing is awaited on it.
+    /// Tells whether the module has borrowed a connection, and the connection is idle.
     pub fn has(&self, id: u32) -> bool {
         self.borrowed
             .as_ref()
             .is_some_and(|borrowed| borrowed.has(id))
     }
 
-    /// Requests that it has exchanged itself.
+    /// Gives the number of requests that the module has exchanged on borrowed connections.
     pub fn exchanged(&self) -> u64 {
         self.completions.counters.direct.load(Ordering::Relaxed)
     }
 
-    /// Waits for the thread to wake it, or for news of its own connections.
+    /// Waits for a wake of the I/O thread, or for news of the borrowed connections.
     fn wait(&mut self) {
         let begun = Instant::now();
         loop {
@@ -110,7 +110,7 @@ impl Module {
         }
     }
 
-    /// The next event that is not a `READ`.
+    /// Gives the next event that is not a `READ`.
     pub fn next(&mut self) -> Event {
         let mut slab = vec![0; 1 << 20];
         loop {
@@ -145,7 +145,7 @@ impl Module {
         }
     }
 
-    /// Takes what it is offered until it has a connection.
+    /// Borrows connections until this one is among them.
     #[track_caller]
     pub fn until_it_has(&mut self, id: u32) {
         let begun = Instant::now();
@@ -182,7 +182,7 @@ impl Module {
         }
     }
 
-    /// What the environment's end does.
+    /// Does what the end of an environment does.
     pub fn unload(&mut self) {
         self.borrowed = None;
         self.completions.close();

@@ -1,28 +1,30 @@
-//! Kinds of batches of commands.
+//! Kinds of batches of commands. Pure; the JavaScript thread calls it for each doorbell.
 
 use std::ops::Range;
 
 use crate::records::{self, command};
 
-/// More requests than this in one batch are better sent by the I/O thread, beside JavaScript.
+/// Requests in a batch up to which the JavaScript thread sends it; the I/O thread sends more requests beside
+/// JavaScript.
 pub(super) const FEW: usize = 8;
-/// Longer requests are left to the I/O thread, which does not keep JavaScript waiting.
+/// Bytes of one request's records up to which the JavaScript thread sends it; a longer one would keep it from
+/// running JavaScript.
 pub(super) const MAX_REQUEST: usize = 16 * 1024;
 
-/// What a batch of commands is to those who decide where it goes.
+/// Kind of a batch of commands; decides which thread sends it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BatchKind {
-    /// A few requests, complete and not long, and nothing else: the connection of each, and where in the
-    /// batch it is.
+    /// A few requests, complete and short, and nothing else: the connection of each, and its place in the
+    /// batch.
     Few(Vec<(u32, Range<usize>)>),
-    /// Many requests, and perhaps more.
+    /// Many requests, and perhaps other commands.
     Many,
-    /// Anything else.
+    /// Any other batch.
     Other,
 }
 
 impl BatchKind {
-    /// Looks through a batch.
+    /// Determines the kind of a batch.
     pub fn of(batch: &[u8]) -> Self {
         let mut requests: Vec<(u32, Range<usize>)> = Vec::new();
         let mut count = 0;

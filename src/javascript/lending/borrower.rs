@@ -1,4 +1,5 @@
-//! When JavaScript borrows connections, and how its event loop serves them.
+//! The membership of a bridge in the event loop of JavaScript: it serves the borrowed connections, and the wakes
+//! of the I/O thread. The JavaScript thread runs the code here.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,25 +16,27 @@ use crate::javascript::notifier::Notifier;
 use crate::shared::completions::Completions;
 use crate::shared::mailbox::Mailbox;
 
+/// The parts of a borrower, which the event loop calls too.
 struct Inner {
     context: Rc<AsyncContext>,
+    /// The borrowed connections, until the environment ends.
     connections: RefCell<Option<BorrowedConnections>>,
     event_loop: RefCell<Option<EventLoop>>,
     busy_wait: BusyWait,
-    /// Another processor can work while this one looks.
-    may_wait: bool,
+    /// The machine has another processor, which can work while this one waits.
+    waits_busily: bool,
     notifier: Arc<Notifier>,
 }
 
-/// Borrowed connections in the event loop of their JavaScript thread.
+/// The borrowed connections of one bridge, in the event loop of its JavaScript thread.
 pub struct Borrower(Rc<Inner>);
 
 impl Borrower {
-    /// Joins the event loop. Gives `None` where that is not possible. Runs no JavaScript: whoever asks may
-    /// be in the middle of something.
+    /// Joins the event loop. Gives `None` in a process without libuv. Runs no JavaScript: the caller may be in
+    /// the middle of a change.
     ///
     /// # Errors
-    /// Whatever the system, libuv or Node-API answers, for example when the environment is ending.
+    /// The error of the system, libuv or Node-API, for example when the environment is ending.
     pub fn start(
         env: &Env,
         completions: Arc<Completions>,
@@ -49,38 +52,38 @@ impl Borrower {
             connections: RefCell::new(Some(connections)),
             event_loop: RefCell::new(None),
             busy_wait: BusyWait::default(),
-            may_wait: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
+            waits_busily: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
             notifier,
         }));
         let event_loop = EventLoop::watch(env, descriptor, Box::new(borrower.0.clone()))?;
         let watches = event_loop.is_some();
         *borrower.0.event_loop.borrow_mut() = event_loop;
         if watches {
-            // Not before it is watched. If it cannot be, the threadsafe function still does it.
+            // Not before the loop watches. If this fails, the threadsafe function still wakes.
             let _ = borrower.with(|connections| connections.hear_io_thread());
         }
         Ok(watches.then_some(borrower))
     }
 
-    /// Does something with what is borrowed, unless the environment is ending.
+    /// Calls `work` with the borrowed connections, unless the environment is ending.
     pub fn with<T>(&self, work: impl FnOnce(&mut BorrowedConnections) -> T) -> Option<T> {
         self.0.connections.borrow_mut().as_mut().map(work)
     }
 
-    /// Requests have gone out: looks for the first response before the loop sleeps.
-    pub fn expect(&self) {
+    /// Begins a busy wait, if requests have gone out and one is worth it.
+    pub fn expect_response(&self) {
         let Inner {
             connections,
             event_loop,
             busy_wait,
-            may_wait,
+            waits_busily,
             ..
         } = &*self.0;
         let is_waiting = connections
             .borrow()
             .as_ref()
             .is_some_and(BorrowedConnections::is_waiting);
-        if *may_wait
+        if *waits_busily
             && is_waiting
             && busy_wait.begin(Instant::now())
             && let Some(event_loop) = &*event_loop.borrow()
@@ -92,14 +95,15 @@ impl Borrower {
 
 impl Drop for Borrower {
     fn drop(&mut self) {
-        // The event loop has a share of it, which goes with the handles.
+        // The event loop has a share of the parts, which goes with its handles.
         self.0.end();
     }
 }
 
 impl Inner {
+    /// Closes the handles and the borrowed connections.
     fn end(&self) {
-        // The handles first: they watch a descriptor of the other.
+        // The handles first: they watch a descriptor of the connections.
         drop(self.event_loop.take());
         drop(self.connections.take());
     }
@@ -107,7 +111,7 @@ impl Inner {
 
 impl Listener for Rc<Inner> {
     fn on_readable(&self) {
-        // Borrowed for no longer than this, because JavaScript comes back for the next request.
+        // The cell is free again before JavaScript runs, which comes back for the next request.
         let news = self
             .connections
             .borrow_mut()
@@ -118,7 +122,7 @@ impl Listener for Rc<Inner> {
             self.busy_wait.succeed();
         }
         if news.any() {
-            // SAFETY: libuv has called.
+            // SAFETY: libuv calls this from the event loop, outside of any other call.
             unsafe { self.notifier.call(&self.context) };
         }
     }

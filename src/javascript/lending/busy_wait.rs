@@ -1,28 +1,30 @@
-//! How long the event loop looks for a response before it sleeps.
+//! The time for which the event loop looks for a response before it sleeps. The JavaScript thread runs the code
+//! here.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How long the event loop may look for a response before it sleeps.
+/// The busy wait of one event loop, which sleeps when it is over.
 ///
-/// Going to sleep and being woken costs as much of the processor as looking for tens of microseconds,
-/// and delays the response by as much again. A peer that is farther away than that is found out, and
-/// hardly ever waited for awake again.
+/// Sleeping and being woken costs as much of the processor as looking for tens of microseconds, and delays the
+/// response by as much again. A peer that takes longer is noticed, and hardly ever waited for awake again.
 #[derive(Default)]
 pub struct BusyWait {
+    /// End of the busy wait, while there is one.
     until: Cell<Option<Instant>>,
-    /// Requests for which it sleeps at once, before it tries again; and what is left of them.
+    /// Requests for which the event loop sleeps at once after a busy wait in vain.
     pause: Cell<u32>,
+    /// Requests that are left of a pause.
     left: Cell<u32>,
 }
 
 impl BusyWait {
-    /// About what a wake-up costs.
+    /// Longest busy wait: about as much as a wake costs.
     const LIMIT: Duration = Duration::from_micros(100);
-    /// With a peer that takes longer, looking costs at most `LIMIT` for so many requests.
+    /// Most requests between two tries: what a busy wait in vain costs is shared by so many.
     const LONGEST_PAUSE: u32 = 512;
 
-    /// A request is out. Gives whether to stay awake for its response.
+    /// Notes that a request is out. Gives `true` if the event loop shall stay awake for the response.
     pub fn begin(&self, now: Instant) -> bool {
         if let Some(left) = self.left.get().checked_sub(1) {
             self.left.set(left);
@@ -32,14 +34,14 @@ impl BusyWait {
         true
     }
 
-    /// A response was there. Gives whether it was worth to stay awake.
+    /// Notes that a response is there: a busy wait, if there is one, was worth it.
     pub fn succeed(&self) {
         if self.until.take().is_some() {
             self.pause.set(0);
         }
     }
 
-    /// Nothing was there. Gives whether that is enough.
+    /// Tells whether the busy wait is over, with nothing there by `now`. The end of one in vain begins a pause.
     pub fn is_over(&self, now: Instant) -> bool {
         match self.until.get() {
             Some(until) if now < until => false,

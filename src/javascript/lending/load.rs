@@ -1,21 +1,22 @@
-//! The load, as the batches of commands show it.
+//! The load: decides whether the JavaScript thread borrows connections. That thread runs the code here.
 
 use super::batch_kind::BatchKind;
 
-/// Whether the load is light, by what batches there were.
+/// The load of one bridge: a score that batches of few requests raise and batches of many lower.
 #[derive(Default)]
 pub struct Load(i32);
 
 impl Load {
-    /// So many more batches of few requests than of many, and it is.
+    /// Score at which the load counts as light.
     const LIGHT: i32 = 4;
-    /// What was long ago does not count.
+    /// Highest score: older batches of few requests do not count.
     const LIGHTEST: i32 = 16;
+    /// Lowest score: older batches of many requests do not count.
     const HEAVIEST: i32 = -48;
-    /// What a batch of many weighs against it.
+    /// Points that a batch of many requests takes; one of few gives a point.
     const MANY: i32 = 16;
 
-    /// Takes another batch into account.
+    /// Counts a batch.
     pub fn weigh(&mut self, batch: &BatchKind) {
         match batch {
             BatchKind::Few(_) => self.0 = (self.0 + 1).min(Self::LIGHTEST),
@@ -24,7 +25,7 @@ impl Load {
         }
     }
 
-    /// Whether few requests are in progress at a time.
+    /// Tells whether few requests are in progress at a time.
     pub fn is_light(&self) -> bool {
         self.0 >= Self::LIGHT
     }

@@ -13,7 +13,7 @@ use crate::tests::support::{
     until_delivered,
 };
 
-/// A module that has borrowed connection 0.
+/// Loads a module that has borrowed connection 0.
 fn borrower(listener: &TcpListener) -> (Module, TcpStream) {
     let mut module = Module::load_borrowing();
     let mut peer = module.connect(0, listener);
@@ -153,7 +153,7 @@ fn a_command_in_the_middle_of_a_response_leaves_the_response_whole() {
 }
 
 #[test]
-fn a_large_write_follows_what_was_sent_directly() {
+fn a_large_write_follows_a_request_on_a_borrowed_connection() {
     let listener = listen();
     let (mut module, mut peer) = borrower(&listener);
     let body = noise(100_000);
@@ -166,7 +166,7 @@ fn a_large_write_follows_what_was_sent_directly() {
 }
 
 #[test]
-fn written_bytes_are_counted_over_all_that_was_sent_directly() {
+fn written_bytes_are_counted_over_both_threads() {
     let listener = listen();
     let (mut module, mut peer) = borrower(&listener);
     for _ in 0..10 {
