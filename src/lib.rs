@@ -6,9 +6,9 @@
 //! |---|---|---|---|
 //! | [`codec`] | HTTP/1.1 responses from bytes | any thread | nothing |
 //! | [`records`] | the layout of what travels between Rust and JavaScript | any thread | `codec` |
-//! | [`shared`] | what both threads touch: queues, wakes, buffers, lent connections | both threads | `codec`, `records` |
+//! | [`shared`] | the types that both threads touch: queues, wakes, buffers, lent connections | both threads | `codec`, `records` |
 //! | [`io`] | sockets, a task each | the I/O thread | `codec`, `records`, `shared` |
-//! | [`javascript`] | the exports, and what the JavaScript thread does itself | the JavaScript thread | all; of `io` only what starts the thread |
+//! | [`javascript`] | the exports, the requests on lent connections, a part in the event loop | the JavaScript thread | all; of `io` only `IoThread` |
 //!
 //! Unix has all of it. Elsewhere there are `codec`, `records`, and of `javascript` the exports that need no
 //! socket: the decoder for JavaScript's own streams.

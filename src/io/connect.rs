@@ -1,4 +1,4 @@
-//! From a numeric address or a path to a stream.
+//! Connects a stream to a numeric address or to a path.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,43 +11,44 @@ use super::stream::Stream;
 use crate::shared::binding::{bind_to, new_socket};
 use crate::shared::detached::Detached;
 
-/// Where a connection goes; kept, because a stale one is replaced by another to the same place.
+/// Place to connect to. A connection keeps it, because a stale one is replaced by another to the same place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A TCP endpoint.
     Tcp {
-        /// The peer.
+        /// Address of the peer.
         remote: SocketAddr,
-        /// Where the connection comes from, if JavaScript has bound it; port 0 means any.
+        /// Own address, if JavaScript has bound the socket; port 0 means any.
         local: Option<SocketAddr>,
     },
-    /// The path of a Unix domain socket; a leading NUL means Linux's abstract names.
+    /// Path of a Unix domain socket; a leading NUL means Linux's abstract names.
     Unix(Vec<u8>),
 }
 
 impl Target {
-    /// Whether both ends of the connection are given, so that there can be only one.
+    /// Tells whether both ends of the connection are given, so that there can be only one.
     pub fn has_fixed_port(&self) -> bool {
         matches!(self, Self::Tcp { local: Some(local), .. } if local.port() != 0)
     }
 }
 
-/// Why connecting failed.
+/// Failure of a connect.
 #[derive(Debug)]
 pub struct ConnectError {
-    /// The system's error number.
+    /// Error number of the system.
     pub errno: i32,
-    /// The kernel refused before sending anything; libuv reports such errors at once.
+    /// The kernel has refused before it sent anything; libuv reports such errors at once.
     pub at_once: bool,
 }
 
-/// A connect on its way.
+/// Connect that the kernel is doing.
 pub struct Connecting {
     stream: Stream,
 }
 
 impl Connecting {
-    /// Starts connecting; `bound` is a socket from [`crate::shared::binding::bind`], whose address the target remembers.
+    /// Starts connecting. `bound` is a socket of [`bind`](crate::shared::binding::bind), whose address the
+    /// target remembers.
     pub fn start(target: &mut Target, bound: Option<OwnedFd>) -> Result<Self, ConnectError> {
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         let at_once = |error| ConnectError {
@@ -110,12 +111,12 @@ impl Connecting {
         }))
     }
 
-    /// The stream on its way.
+    /// Gives the stream that is not connected yet.
     pub fn stream(&self) -> &Stream {
         &self.stream
     }
 
-    /// The connected stream.
+    /// Gives the connected stream.
     pub fn into_stream(self) -> Stream {
         self.stream
     }
@@ -123,7 +124,7 @@ impl Connecting {
 
 fn unix_address(path: &[u8]) -> io::Result<SockAddr> {
     use std::os::unix::ffi::OsStrExt;
-    // The one reason is a path that is too long for the kernel, which would have said EINVAL.
+    // It fails only for a path that is too long for the kernel, which would have said EINVAL.
     SockAddr::unix(std::ffi::OsStr::from_bytes(path))
         .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
 }

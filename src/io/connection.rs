@@ -1,18 +1,22 @@
-//! One connection: what JavaScript commands, and the task that waits for its socket.
+//! The connection: the commands that reach it, and the task that waits for its socket.
 //!
-//! ```text
-//!            connect                            idle, few requests at a time
-//!  Waiting ──────────> Connecting ──────────> Open <────────────────────> Lent
-//!     │                    │   ▲               │ │
-//!     │                    │   └───────────────┘ │
-//!     │                    │  first byte of a request
-//!     │                    │  on a dead connection
-//!     │                    ▼                     ▼
-//!     └───────> Lost (failed, ended, given away) ──close──> Closed
-//! ```
+//! The stages and their transitions are in `state.rs`. The task goes through this table:
 //!
-//! Only JavaScript closes a connection; until it does, a lost one stays as it is, so that an id
-//! never means two connections.
+//! | The kernel has | becomes | JavaScript hears |
+//! |---|---|---|
+//! | connected | phase `Open` | `CONNECTED`, after a replacement with `AGAIN` |
+//! | failed to connect | phase `Lost` | `CONNECT_FAILED` |
+//! | taken everything queued | half-close and release, if due | `SHUTDOWN_DONE`, `RELEASED` |
+//! | failed to write | writing `Failed`, then phase `Lost` | `WRITE_ERROR`, once all is read |
+//! | bytes of a response | exchange `Done` with its last one | what is decoded |
+//! | a head that upgrades | exchange `Done`, reading `Ended`, release due | the head |
+//! | bytes that are not HTTP | reading `Ended` | `PARSE_ERROR` |
+//! | unsolicited bytes | reading `Spoiled` | `EOF` with `UNSOLICITED`, once |
+//! | the end of the stream | exchange `Done`, reading `Ended` | `EOF` |
+//! | failed to read | reading `Ended` | `READ_ERROR` |
+//!
+//! A connection that stood before its request is only watched until the first byte of that is out. Bytes,
+//! an end or a failure before then show that it has died. It is replaced when there is a byte to send.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -20,43 +24,45 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::connect::{ConnectError, Connecting, Target};
+use bytes::Bytes;
+
+use super::connect::{ConnectError, Target};
 use super::outlet::{Outlet, note_work};
 use super::reader;
 use super::socket_options::SocketOptions;
-use super::state::{Phase, Shutdown, State};
+use super::state::State;
 use super::write_queue::Flushed;
 use crate::records::decoding;
 use crate::records::{self, event};
 use crate::shared::completions::Counters;
 use crate::shared::exchange::{Exchange, Progress};
 
-/// Reads in a row before other connections get their turn.
+/// Reads of one connection in a row before others get their turn.
 const READS_A_TURN: usize = 4;
 
-/// Why reading stopped.
+/// Reason for which reading has stopped.
 #[derive(PartialEq, Eq)]
 enum Reads {
-    /// Nothing more is there, or wanted.
+    /// Nothing more is there, or JavaScript wants no more.
     Done,
-    /// More may be there; the task goes on when it is its turn, or when JavaScript has taken some.
+    /// More may be there. The task goes on at its next turn, or when JavaScript has taken some.
     Deferred,
 }
 
-/// A connection, shared by its task and the registry.
+/// Connection of the I/O thread; its task and the registry share it.
 pub struct Connection {
     pub(super) id: u32,
     pub(super) outlet: Rc<Outlet>,
     pub(super) state: RefCell<State>,
-    /// Whether the registry has it in its list of those to flush.
+    /// The registry has it in its list of connections to flush.
     pub unsent: Cell<bool>,
     #[cfg(test)]
     panics: Cell<bool>,
 }
 
-/// What JavaScript commands.
+/// The commands.
 impl Connection {
-    /// A connection that does nothing yet.
+    /// Makes a connection that does nothing yet.
     pub fn new(id: u32, outlet: Rc<Outlet>) -> Rc<Self> {
         Rc::new(Self {
             id,
@@ -71,13 +77,13 @@ impl Connection {
     /// Starts connecting; `bound` is a socket with a local address.
     pub fn connect(&self, target: Target, bound: Option<OwnedFd>) {
         let mut state = self.state.borrow_mut();
-        if matches!(state.phase, Phase::Waiting) {
+        if state.is_waiting() {
             state.target = Some(target);
             self.start_connect(&mut state, bound);
         }
     }
 
-    /// Fails without trying, for an address that is none.
+    /// Fails to connect without trying, because the address is none.
     pub fn refuse(&self, errno: i32) {
         let error = ConnectError {
             errno,
@@ -89,32 +95,26 @@ impl Connection {
     /// Arms the decoder for the response to a request whose bytes follow.
     pub fn request(&self, flags: u32, max_header_size: u32, llhttp: u32) {
         let (options, method) = decoding::decoder_settings(flags, max_header_size, llhttp);
-        let mut state = self.state.borrow_mut();
-        state.decoder.arm(options, method);
-        state.armed = true;
-        state.reused = matches!(state.phase, Phase::Open(_));
-        state.used = true;
-        state.replaced = false;
-        state.writes.begin_request();
+        self.state.borrow_mut().begin_exchange(options, method);
     }
 
     /// Appends bytes, of which the first `sent` are out already; [`Self::flush`] sends the others.
     pub fn write(&self, bytes: &[u8], sent: usize, acknowledge: bool) {
         let (done, rest) = bytes.split_at(sent.min(bytes.len()));
         let writes = &mut self.state.borrow_mut().writes;
-        writes.note_sent(done.len());
+        writes.note_sent(done.len() as u64);
         writes.push(rest, acknowledge);
     }
 
-    /// As [`Self::write`], without a copy.
-    pub fn write_owned(&self, bytes: Vec<u8>, acknowledge: bool) {
+    /// Does the same as [`Self::write`], without a copy.
+    pub fn write_owned(&self, bytes: Bytes, acknowledge: bool) {
         let writes = &mut self.state.borrow_mut().writes;
         writes.push_owned(bytes, acknowledge);
     }
 
-    /// Ends the writing side after everything queued; [`Self::flush`] does it.
+    /// Plans a half-close behind everything queued; [`Self::flush`] does it.
     pub fn shutdown(&self, acknowledge: bool) {
-        self.state.borrow_mut().shutdown = Some(Shutdown { acknowledge });
+        self.state.borrow_mut().plan_shutdown(acknowledge);
     }
 
     /// Stops or continues reading.
@@ -130,7 +130,7 @@ impl Connection {
     pub fn set_options(&self, change: impl Fn(&mut SocketOptions)) {
         let mut state = self.state.borrow_mut();
         change(&mut state.options);
-        if let Phase::Open(stream) = &state.phase {
+        if let Some(stream) = state.stream() {
             let mut changed = SocketOptions::default();
             change(&mut changed);
             changed.apply(stream);
@@ -139,7 +139,7 @@ impl Connection {
 
     /// Gives the descriptor away once everything queued is out and no response is under way.
     pub fn release(&self) {
-        self.state.borrow_mut().release.get_or_insert_default();
+        self.state.borrow_mut().plan_release();
         self.flush();
     }
 
@@ -147,23 +147,18 @@ impl Connection {
     pub fn close(&self, reset: bool) {
         let mut state = self.state.borrow_mut();
         if !reset && !state.has_unread() {
-            // A half-close that has not been done yet: the close does the same to the peer, and there is
-            // nobody left who could ask whether it is done.
-            state.shutdown = None;
+            // To the peer, the close does the same as a half-close that is still due. JavaScript does not
+            // ask any more whether that is done.
+            state.take_shutdown();
         }
         self.flush_state(&mut state);
-        if let (true, Phase::Open(stream) | Phase::Lost(Some(stream))) = (reset, &state.phase) {
-            stream.reset_on_close();
-        }
-        state.phase = Phase::Closed;
-        state.writes.clear();
-        state.wake();
-        // One that was not taken: JavaScript has closed without wanting it.
+        state.close(reset);
+        // JavaScript does not want a descriptor that it has not taken before it closed.
         drop(self.outlet.completions().take_descriptor(self.id));
         self.emit(event::CLOSED, 0, &[]);
     }
 
-    /// Sends what is queued, as far as the kernel takes it, and does what waits for that.
+    /// Sends what is queued, as far as the kernel takes it, and does what has waited for that.
     pub fn flush(&self) {
         self.unsent.set(false);
         let mut state = self.state.borrow_mut();
@@ -173,30 +168,29 @@ impl Connection {
         self.lend(&mut state);
     }
 
-    /// Looks at the state. A task that has panicked in the middle of a change has none to look at.
+    /// Asks the state a question. Gives the default after a panic in the middle of a change.
     pub fn ask<T: Default>(&self, question: impl FnOnce(&State) -> T) -> T {
         let state = self.state.try_borrow();
         state.map(|state| question(&state)).unwrap_or_default()
     }
 
-    /// Makes the task panic.
+    /// Makes the task panic, for a test.
     #[cfg(test)]
     pub fn panic_in_task(&self) {
         self.panics.set(true);
         self.state.borrow().wake();
     }
 
-    /// Gives the connection up after a panic: what its state is worth is not known.
+    /// Gives the connection up after a panic, which may have left anything in its state.
     pub fn fail(&self) {
         if let Ok(mut state) = self.state.try_borrow_mut() {
-            state.phase = Phase::Lost(None);
-            state.writes.clear();
+            state.lose();
         }
         self.emit(event::FAILED, 0, &[]);
     }
 }
 
-/// What its task does.
+/// The task.
 impl Connection {
     /// Waits for the socket until the connection is closed.
     pub async fn run(self: Rc<Self>) {
@@ -212,38 +206,43 @@ impl Connection {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        if let Phase::Connecting(connecting) = &mut state.phase {
-            match connecting.poll(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => self.connected(&mut state),
-                Poll::Ready(Err(error)) => self.connect_failed(&mut state, &error),
-            }
+        if self.poll_connect(&mut state, context).is_pending() {
+            return Poll::Pending;
         }
-        while self.flush_state(&mut state) == Flushed::Blocked {
-            let Phase::Open(stream) = &state.phase else {
-                break;
-            };
-            if stream.poll_write_ready(context).is_pending() {
-                break;
-            }
-            state.attached = false;
-        }
+        self.poll_writes(&mut state, context);
         if self.poll_reads(&mut state, context) == Reads::Done
-            && let Some(errno) = state.write_error.take()
+            && let Some(errno) = state.take_write_error()
         {
-            self.lose(&mut state, errno);
+            self.emit(event::WRITE_ERROR, 0, &[&errno.to_le_bytes()]);
         }
         self.lend(&mut state);
-        if matches!(state.phase, Phase::Closed) {
+        if state.is_closed() {
             Poll::Ready(())
         } else {
             Poll::Pending
         }
     }
 
+    fn poll_connect(&self, state: &mut State, context: &mut Context<'_>) -> Poll<()> {
+        match std::task::ready!(state.poll_connect(context)) {
+            Ok(false) => {}
+            Ok(true) => self.connected(state),
+            Err(error) => self.connect_failed(state, &error),
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_writes(&self, state: &mut State, context: &mut Context<'_>) {
+        while self.flush_state(state) == Flushed::Blocked {
+            if state.poll_write_ready(context).is_pending() {
+                return;
+            }
+        }
+    }
+
     fn poll_reads(&self, state: &mut State, context: &mut Context<'_>) -> Reads {
         for _ in 0..READS_A_TURN {
-            if state.read_ended || (state.paused && !self.hears_end(state, context)) {
+            if state.has_ended() || (state.paused && !self.hears_end(state, context)) {
                 return Reads::Done;
             }
             if self.outlet.throttle(context.waker(), &mut state.round) {
@@ -253,33 +252,28 @@ impl Connection {
                 self.watch(state, context);
                 return Reads::Done;
             }
-            let State {
-                phase: Phase::Open(stream),
-                armed,
-                decoder,
-                writes,
-                ..
-            } = state
-            else {
+            let mut armed = state.is_armed();
+            let Some((stream, decoder, written)) = state.reader() else {
                 return Reads::Done;
             };
             let exchange = Exchange {
-                armed,
+                armed: &mut armed,
                 decoder,
-                written: writes.written(),
+                written,
             };
-            match reader::poll_read(stream, context, self.id, &self.outlet, exchange) {
+            let outcome = reader::poll_read(stream, context, self.id, &self.outlet, exchange);
+            if !armed {
+                state.end_exchange();
+            }
+            match outcome {
                 Poll::Pending => return Reads::Done,
-                // As much as a turn of others: it is over.
+                // That was as much as a whole turn of others.
                 Poll::Ready(Ok(Progress::ReadBody)) => {
                     self.progress(state, Progress::Read);
                     break;
                 }
                 Poll::Ready(Ok(progress)) => self.progress(state, progress),
-                Poll::Ready(Err(error)) => {
-                    let flags = if state.armed { 0 } else { event::IDLE };
-                    self.read_failed(state, &error, flags);
-                }
+                Poll::Ready(Err(error)) => self.read_failed(state, &error, idle_flag(state)),
             }
         }
         // More may wait; let other connections read first.
@@ -287,6 +281,7 @@ impl Connection {
         Reads::Deferred
     }
 
+    /// Acts on the outcome of a read.
     pub(super) fn progress(&self, state: &mut State, progress: Progress) {
         match progress {
             Progress::Read | Progress::ReadBody => {
@@ -295,57 +290,45 @@ impl Connection {
                 }
             }
             Progress::Upgraded(rest) => {
-                state.read_ended = true;
-                state.armed = false;
-                state.release = Some(rest);
+                state.upgrade(rest);
                 self.flush_state(state);
             }
-            Progress::Broken => state.read_ended = true,
+            Progress::Broken => state.end_reading(),
             Progress::Unsolicited => {
-                if !std::mem::replace(&mut state.spoiled, true) {
+                if state.spoil() {
                     self.emit(event::EOF, event::IDLE | event::UNSOLICITED, &[]);
                 }
             }
             Progress::Ended => {
-                state.read_ended = true;
-                // A reset that a write has reported already looks like an end here. It is none: a body
-                // that the end would complete has been cut.
-                if state.write_error != Some(libc::ECONNRESET) {
-                    reader::end(self.id, &self.outlet, &mut state.armed, &mut state.decoder);
+                state.end_reading();
+                // After a write has reported a reset, that looks like an end here. It is none: a body that
+                // the end would complete has been cut.
+                if state.write_error() != Some(libc::ECONNRESET) {
+                    let was_armed = state.end_exchange();
+                    reader::end(self.id, &self.outlet, was_armed, &mut state.decoder);
                 }
             }
         }
     }
 
+    /// Ends the reading side after an error.
     pub(super) fn read_failed(&self, state: &mut State, error: &io::Error, flags: u32) {
-        state.read_ended = true;
+        state.end_reading();
         self.emit(event::READ_ERROR, flags, &[&errno(error).to_le_bytes()]);
     }
 
+    /// Sends what is queued, on another connection if this one has died before the armed request.
     pub(super) fn flush_state(&self, state: &mut State) -> Flushed {
         if state.is_replaceable() && state.writes.has_request_bytes() && state.is_stale() {
             self.replace(state);
         }
-        let State {
-            phase: Phase::Open(stream),
-            writes,
-            attached,
-            write_error: None,
-            ..
-        } = state
-        else {
+        let before = state.writes.written();
+        let Some(outcome) = state.flush() else {
             return Flushed::All;
         };
-        let before = writes.written();
-        let outcome = writes.flush(stream, *attached);
-        let completions = self.outlet.completions();
-        for chunk in writes.take_done() {
-            completions.write_buffers.give_back(chunk);
-        }
-        let sent = writes.written() - before;
-        state.unseen &= sent == 0;
-        Counters::add(&completions.counters.bytes_out, sent);
-        if let Some(total) = writes.take_acknowledgement() {
+        let sent = state.writes.written() - before;
+        Counters::add(&self.outlet.completions().counters.bytes_out, sent);
+        if let Some(total) = state.writes.take_acknowledgement() {
             self.emit(event::WRITTEN, 0, &[&(total as f64).to_le_bytes()]);
         }
         match outcome {
@@ -356,34 +339,30 @@ impl Connection {
         Flushed::All
     }
 
-    /// Everything queued is out: what waited for that happens now.
+    /// Does what has waited until everything queued is written.
     fn after_writes(&self, state: &mut State) {
-        let Phase::Open(stream) = &state.phase else {
-            return;
-        };
-        if let Some(Shutdown { acknowledge }) = state.shutdown.take() {
-            let errno = stream
-                .shutdown_write()
-                .err()
-                .map_or(0, |error| errno(&error));
+        if let Some(acknowledge) = state.take_shutdown()
+            && let Some(stream) = state.stream()
+        {
+            let outcome = stream.shutdown_write();
             if acknowledge {
+                let errno = outcome.err().map_or(0, |error| errno(&error));
                 self.emit(event::SHUTDOWN_DONE, 0, &[&errno.to_le_bytes()]);
             }
         }
-        if !state.can_release() {
-            return;
-        }
-        let rest = state.release.take().unwrap_or_default();
-        match stream.duplicate() {
-            Ok(descriptor) => {
-                state.read_ended = true;
-                self.outlet
-                    .completions()
-                    .keep_descriptor(self.id, descriptor);
-                let written = (state.writes.written() as f64).to_le_bytes();
-                self.emit(event::RELEASED, 0, &[&written, &rest]);
+        if let Some(rest) = state.take_release()
+            && let Some(stream) = state.stream()
+        {
+            match stream.duplicate() {
+                Ok(descriptor) => {
+                    state.end_reading();
+                    let completions = self.outlet.completions();
+                    completions.keep_descriptor(self.id, descriptor);
+                    let written = (state.writes.written() as f64).to_le_bytes();
+                    self.emit(event::RELEASED, 0, &[&written, &rest]);
+                }
+                Err(error) => self.read_failed(state, &error, 0),
             }
-            Err(error) => self.read_failed(state, &error, 0),
         }
     }
 
@@ -392,78 +371,43 @@ impl Connection {
             self.replace(state);
             return;
         }
-        // An answer may have come before the peer closed: the task passes it on first.
-        state.writes.clear();
-        state.write_error = Some(errno(error));
+        // A response may have come before the peer closed: the task passes it on first.
+        state.fail_writing(errno(error));
         state.wake();
     }
 
-    /// After an error of the writing side.
-    fn lose(&self, state: &mut State, errno: i32) {
-        self.emit(event::WRITE_ERROR, 0, &[&errno.to_le_bytes()]);
-        state.read_ended = true;
-        let phase = std::mem::replace(&mut state.phase, Phase::Closed);
-        state.phase = match phase {
-            Phase::Open(stream) => Phase::Lost(Some(stream)),
-            other => other,
-        };
-    }
-
-    /// Connects again underneath the same socket: the peer had closed an idle connection.
+    /// Connects again underneath the same socket, because the peer had closed an idle connection.
     fn replace(&self, state: &mut State) {
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
-        state.read_ended = false;
-        state.spoiled = false;
-        state.reused = false;
-        state.replaced = true;
-        state.writes.forget_earlier_requests();
-        if let (Phase::Open(stream), Some(target)) = (&state.phase, &state.target)
-            && target.has_fixed_port()
-        {
-            // The same pair of addresses is free again only when both ends have forgotten it.
-            stream.reset_on_close();
-        }
-        state.phase = Phase::Waiting;
+        state.begin_replacement();
         self.start_connect(state, None);
     }
 
     fn start_connect(&self, state: &mut State, bound: Option<OwnedFd>) {
-        let Some(target) = &mut state.target else {
-            return;
-        };
-        match Connecting::start(target, bound) {
-            Ok(connecting) => {
-                state.phase = Phase::Connecting(connecting);
-                state.wake();
-            }
-            Err(error) => self.connect_failed(state, &error),
+        if let Err(error) = state.begin_connect(bound) {
+            self.connect_failed(state, &error);
         }
     }
 
     fn connected(&self, state: &mut State) {
-        let Phase::Connecting(connecting) = std::mem::replace(&mut state.phase, Phase::Waiting)
-        else {
+        let Some(stream) = state.stream() else {
             return;
         };
-        let stream = connecting.into_stream();
-        state.options.apply(&stream);
+        state.options.apply(stream);
         let (port, address) = stream.local_address();
         let descriptor = stream.descriptor().to_le_bytes();
         Counters::add(&self.outlet.completions().counters.connections_opened, 1);
-        let flags = if state.replaced { event::AGAIN } else { 0 };
+        let flags = if state.is_replaced() { event::AGAIN } else { 0 };
         let port = u32::from(port).to_le_bytes();
         self.emit(
             event::CONNECTED,
             flags,
             &[&descriptor, &port, address.as_bytes()],
         );
-        state.attached = false;
-        state.phase = Phase::Open(stream);
     }
 
     fn connect_failed(&self, state: &mut State, error: &ConnectError) {
-        state.phase = Phase::Lost(None);
-        state.writes.clear();
+        state.lose();
         let flags = if error.at_once { event::AT_ONCE } else { 0 };
         self.emit(event::CONNECT_FAILED, flags, &[&error.errno.to_le_bytes()]);
     }
@@ -472,6 +416,11 @@ impl Connection {
         self.outlet
             .append(|page| records::push(page, opcode, flags, self.id, payload));
     }
+}
+
+/// Gives the flag `IDLE` for an event that ends the connection, unless a response is awaited or under way.
+pub(super) fn idle_flag(state: &State) -> u32 {
+    if state.is_armed() { 0 } else { event::IDLE }
 }
 
 fn errno(error: &io::Error) -> i32 {

@@ -1,55 +1,43 @@
-//! How a connection is lent to the JavaScript thread, and what becomes of it afterwards.
+//! Lends a connection to the JavaScript thread, and takes it back.
 
-use super::connection::Connection;
-use super::state::{Phase, State};
+use super::connection::{Connection, idle_flag};
+use super::state::State;
 use super::stream::Stream;
-use crate::records::event;
-use crate::shared::lent::Lent;
+use crate::shared::lent_connection::LentConnection;
 
 impl Connection {
-    /// Lends the connection to the JavaScript thread, if that wants some and there is nothing to do.
+    /// Offers the connection to the JavaScript thread, if that wants some and there is nothing to do.
     pub(super) fn lend(&self, state: &mut State) {
-        let lending = &self.outlet.completions().lending;
-        if !lending.is_wanted() || !state.is_idle() {
+        let offers = &self.outlet.completions().offers;
+        if !offers.is_wanted() || !state.is_idle() {
             return;
         }
-        let offered = lending.offer(|| {
-            let Phase::Open(stream) = std::mem::replace(&mut state.phase, Phase::Lent) else {
-                return None;
-            };
-            let decoder = std::mem::take(&mut state.decoder);
-            let written = state.writes.written();
-            Some(Lent::new(self.id, stream.detach(), decoder, written))
+        let offered = offers.offer(|| {
+            let (stream, decoder, written) = state.begin_lend()?;
+            let detached = stream.detach();
+            Some(LentConnection::new(self.id, detached, decoder, written))
         });
         if offered {
             self.outlet.note_offer();
         }
     }
 
-    /// Takes the connection back, with all that has become of it.
-    pub fn take_back(&self, lent: Lent) {
+    /// Takes the connection back, and acts on the outcome of the JavaScript thread's last read.
+    pub fn take_back(&self, lent: LentConnection) {
+        let lent = lent.into_parts();
         let mut state = self.state.borrow_mut();
-        if !matches!(state.phase, Phase::Lent) {
+        if !state.is_lent() {
             return;
         }
-        state.decoder = lent.decoder;
-        state.armed = lent.armed;
-        state.reused = true;
-        state.replaced = false;
-        // Its news, if it is idle, have to be seen here before it is lent again.
-        state.used = lent.armed;
-        state.unseen = true;
-        state.attached = true;
-        state.writes.note_sent(lent.sent_before as usize);
-        state.writes.begin_request();
-        state.writes.note_sent(lent.sent as usize);
-        let flags = if state.armed { 0 } else { event::IDLE };
-        match Stream::attach(lent.stream) {
-            Ok(stream) => state.phase = Phase::Open(stream),
-            Err(error) => {
-                state.phase = Phase::Lost(None);
-                self.read_failed(&mut state, &error, flags);
-            }
+        let (stream, error) = match Stream::attach(lent.stream) {
+            Ok(stream) => (Some(stream), None),
+            Err(error) => (None, Some(error)),
+        };
+        let (sent_before, sent) = (lent.sent_before, lent.sent);
+        state.end_lend(stream, lent.decoder, lent.armed, sent_before, sent);
+        let flags = idle_flag(&state);
+        if let Some(error) = error {
+            self.read_failed(&mut state, &error, flags);
         }
         match lent.outcome {
             None => {}

@@ -1,4 +1,4 @@
-//! Connections on the I/O thread: sockets, their tasks, and the commands that drive them.
+//! The connections of the I/O thread: sockets, their tasks, and the commands that drive them.
 //!
 //! ```text
 //! commands ──> registry ──> connection ──write──> stream ──> kernel
@@ -8,7 +8,7 @@
 //!                   codec::Decoder ──> reader ──> outlet ──> completions
 //! ```
 //!
-//! Only the I/O thread runs the code here, in one tokio runtime, so connections share state by `Rc`. The room
+//! Only the I/O thread runs this code, in one tokio runtime, so connections share state by `Rc`. The room
 //! may import `codec`, `records` and `shared`.
 
 mod connect;

@@ -1,4 +1,4 @@
-//! Where connections put their events: a page of the I/O thread's own, published in bulk.
+//! The outlet of events. Connections append them to a page of the I/O thread, which is published in bulk.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use crate::shared::completions::{Completions, HIGH_WATER_MARK};
 
-/// A page is published as soon as it holds this much, so that JavaScript works while more is read.
+/// Bytes from which a page is published at once, so that JavaScript works while more is read.
 const PUBLISH_AT: usize = 32 * 1024;
-/// A thread that is never idle publishes after so many pieces of work: a runtime with tasks to run
-/// does not park.
+/// Pieces of work after which every page is published, for a thread that is never idle: a runtime with
+/// tasks to run does not park.
 const PUBLISH_AFTER: u32 = 12;
 
 thread_local! {
-    /// Outlets with something to publish. A plain list: one for each loaded module, mostly one.
+    /// Outlets with something to publish. Each loaded module has one, so there is mostly one.
     static DIRTY: RefCell<Vec<Rc<Outlet>>> = const { RefCell::new(Vec::new()) };
     /// Pieces of work done since everything was published.
     static UNPUBLISHED_WORK: Cell<u32> = const { Cell::new(0) };
@@ -26,16 +26,16 @@ pub struct Outlet {
     completions: Arc<Completions>,
     page: RefCell<Vec<u8>>,
     dirty: Cell<bool>,
-    /// JavaScript has to take what is offered to it.
+    /// A connection is offered that JavaScript has to come for.
     offers: Cell<bool>,
-    /// Connections that read on once JavaScript has taken most of the queue.
+    /// Tasks of connections that read on once JavaScript has taken most of the queue.
     waiting: RefCell<Vec<Waker>>,
-    /// Counts how often they were let on, from 1.
+    /// Number of times, from 1, that waiting connections were let on.
     round: Cell<u64>,
 }
 
 impl Outlet {
-    /// The end of `completions` on this thread.
+    /// Makes the end of `completions` on this thread.
     pub fn new(completions: Arc<Completions>) -> Rc<Self> {
         Rc::new(Self {
             completions,
@@ -52,8 +52,8 @@ impl Outlet {
         self.append_up_to(PUBLISH_AT, fill)
     }
 
-    /// As [`Self::append`], for what comes so fast that a wake for each piece would cost more than
-    /// it brings: the page is published when it holds `publish_at`.
+    /// Does the same as [`Self::append`], but publishes the page only when it holds `publish_at` bytes. It is
+    /// meant for bytes that come so fast that a wake for each piece would cost more than it brings.
     pub fn append_up_to<T>(
         self: &Rc<Self>,
         publish_at: usize,
@@ -80,8 +80,7 @@ impl Outlet {
         self.completions.publish(&mut self.page.borrow_mut());
     }
 
-    /// Notes that a connection is offered: JavaScript comes for it when the page is published, which it
-    /// is then also if it is empty.
+    /// Notes that a connection is offered. JavaScript is woken for it with the next page, even an empty one.
     pub fn note_offer(self: &Rc<Self>) {
         self.offers.set(true);
         self.note_dirty();
@@ -93,8 +92,8 @@ impl Outlet {
         }
     }
 
-    /// Makes a connection wait while JavaScript has enough to do. `round` is the connection's own, so
-    /// that it waits only once however often it is polled. Gives `false` when it need not wait.
+    /// Makes a connection wait while JavaScript has enough to do. Returns false when it need not wait.
+    /// `round` is the connection's own, so that it waits once, however often it is polled.
     pub fn throttle(&self, waker: &Waker, round: &mut u64) -> bool {
         if self.page.borrow().len() + self.completions.queued() < HIGH_WATER_MARK {
             return false;
@@ -109,7 +108,7 @@ impl Outlet {
         true
     }
 
-    /// Lets the waiting connections read on, those first that have waited longest.
+    /// Lets the waiting connections read on, in the order in which they began to wait.
     pub fn drained(&self) {
         self.round.set(self.round.get() + 1);
         for waker in self.waiting.take() {
@@ -117,13 +116,13 @@ impl Outlet {
         }
     }
 
-    /// The queue behind it.
+    /// Gives the queue behind the outlet.
     pub fn completions(&self) -> &Arc<Completions> {
         &self.completions
     }
 }
 
-/// Takes back what was appended to a page: a panic must not leave half a record there.
+/// Guard that takes back what was appended to a page: a panic must not leave half a record there.
 struct Undo<'a> {
     page: &'a mut Vec<u8>,
     to: Option<usize>,
@@ -138,6 +137,7 @@ impl Drop for Undo<'_> {
 }
 
 thread_local! {
+    /// Time at which the runtime last asked the kernel for what is new on all sockets.
     static LAST_POLL: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
@@ -146,12 +146,12 @@ pub fn note_poll() {
     LAST_POLL.set(Some(Instant::now()));
 }
 
-/// How long ago that was.
+/// Gives the time since the runtime last asked the kernel.
 pub fn time_since_poll() -> Duration {
     LAST_POLL.get().map_or(Duration::MAX, |last| last.elapsed())
 }
 
-/// Notes that a task was polled or a message carried out; publishes when it is time.
+/// Notes that a task was polled or a message carried out, and publishes when it is time.
 pub fn note_work() {
     let done = UNPUBLISHED_WORK.get() + 1;
     UNPUBLISHED_WORK.set(done);
@@ -160,7 +160,7 @@ pub fn note_work() {
     }
 }
 
-/// Publishes every page. Called when the thread has nothing left to do and is about to sleep.
+/// Publishes every page. The thread does so when it is about to sleep.
 pub fn flush_all() {
     UNPUBLISHED_WORK.set(0);
     DIRTY.with_borrow_mut(|dirty| {
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    /// An outlet, and how often its reader was woken.
+    /// Makes an outlet, with the number of times that its reader was woken.
     fn outlet() -> (Rc<Outlet>, Arc<AtomicUsize>) {
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = wakes.clone();

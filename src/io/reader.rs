@@ -1,4 +1,4 @@
-//! From the kernel's bytes to event records.
+//! Reads the kernel's bytes and passes them on as event records.
 
 use std::io;
 use std::rc::Rc;
@@ -18,19 +18,21 @@ use crate::shared::exchange::{
 };
 use crate::shared::response_decoder::ResponseDecoder;
 
-/// Reads of [`READ_SIZE`] done by one call of the kernel where nothing but body is ahead.
+/// Pieces of [`READ_SIZE`] that one call of the kernel reads where nothing but body is ahead.
 const BODY_PIECES: usize = 4;
-/// What a read of body has before it in the page: a whole `READ` record and the header of `DATA`.
+/// Bytes before each piece of body in the page: a whole `READ` record and the header of `DATA`.
 const HEADERS: usize = 2 * records::HEADER_SIZE + READ_PAYLOAD;
+/// Bytes of a `READ` record's payload.
 const READ_PAYLOAD: usize = 8;
+/// Bytes of one piece in the page, with its records.
 const PIECE_SIZE: usize = HEADERS + READ_SIZE;
-/// The page that such reads are collected in. A little more: of other records.
+/// Bytes of the page that such pieces are collected in, with a little room for other records.
 pub const BODY_PAGE: usize = BODY_PIECES * PIECE_SIZE + 4096;
-/// It is published when no other piece fits.
+/// Bytes from which that page is published: no other piece fits.
 const BODY_PAGE_FULL: usize = BODY_PAGE - PIECE_SIZE + 1;
 
-/// Pieces in buffers are published when they are so many: JavaScript has something to do for a while, and
-/// there is still room for what comes meanwhile. (Or before the thread sleeps, as everything is.)
+/// Bytes in body buffers from which they are published. JavaScript has something to do for a while then,
+/// and there is still room for what comes meanwhile. (A thread that is about to sleep publishes all.)
 const PUBLISH_BODY_AT: usize = HIGH_WATER_MARK / 4 * 3;
 
 /// Reads once and passes on what was read.
@@ -66,11 +68,11 @@ pub fn poll_read(
     })
 }
 
-/// The bytes ahead are plain body: reads them straight into the page, in pieces as large as other
-/// reads, each behind the headers of its records, which are completed afterwards.
+/// Reads plain body straight into the page, in pieces as large as other reads. Each lies behind the headers
+/// of its records, which are completed afterwards.
 ///
-/// One call of the kernel and one wake of JavaScript for several pieces: while a body comes as fast as
-/// it can be read, a wake for each would cost more than the reading.
+/// Several pieces take one call of the kernel and one wake of JavaScript. While a body comes as fast as it
+/// can be read, a wake for each would cost more than the reading.
 fn poll_read_body(
     stream: &mut Stream,
     context: &mut Context<'_>,
@@ -87,7 +89,7 @@ fn poll_read_body(
     outlet.append_up_to(BODY_PAGE_FULL, |page| {
         let room = BODY_PAGE.saturating_sub(page.len()) / PIECE_SIZE;
         let pieces = room.clamp(1, BODY_PIECES).min(ahead / READ_SIZE);
-        // All that a page will need at once: growing would copy what it has.
+        // The page gets all the room at once: growing would copy what it has.
         page.reserve_exact(
             BODY_PAGE
                 .saturating_sub(page.len())
@@ -128,7 +130,7 @@ fn poll_read_body(
     })
 }
 
-/// As `poll_read_body`, into buffers that JavaScript has laid out for it: the page only tells of them.
+/// Reads plain body into buffers that JavaScript has laid out. The page only names them.
 fn poll_read_into(
     mut claims: Vec<Claim<'_>>,
     stream: &mut Stream,
@@ -158,7 +160,7 @@ fn poll_read_into(
             records::push(page, event::BODY, 0, id, &[numbers.as_flattened()]);
         }
         pass_body(page, n, id, outlet, state);
-        // Last: a panic takes the records back, and then nobody would ever take what is filled.
+        // Filled last: a panic takes the records back, and JavaScript would never take these buffers then.
         for (claim, length) in claims.into_iter().zip(lengths) {
             claim.fill(length);
         }
@@ -173,7 +175,7 @@ fn poll_read_into(
     }))
 }
 
-/// Accounts for bytes that were body without being looked at, and appends the end that they may complete.
+/// Accounts for bytes of body that the decoder has not seen, and appends the end that they may complete.
 fn pass_body(page: &mut Vec<u8>, n: usize, id: u32, outlet: &Outlet, state: Exchange<'_>) {
     state.decoder.get().skip_body(n as u64);
     Counters::add(&outlet.completions().counters.bytes_in, n as u64);
@@ -182,22 +184,17 @@ fn pass_body(page: &mut Vec<u8>, n: usize, id: u32, outlet: &Outlet, state: Exch
     }
 }
 
-/// Passes on the end of the stream.
-pub fn end(id: u32, outlet: &Rc<Outlet>, armed: &mut bool, decoder: &mut ResponseDecoder) {
+/// Passes on the end of the stream; `armed` says that a response was awaited or under way.
+pub fn end(id: u32, outlet: &Rc<Outlet>, armed: bool, decoder: &mut ResponseDecoder) {
     outlet.append(|page| {
-        if !std::mem::take(armed) {
+        if !armed {
             records::push(page, event::EOF, event::IDLE, id, &[]);
             return;
         }
-        // An error here means that the message is cut; JavaScript sees that from its state, as Node's
-        // client, which also ignores what its parser says at the end of the stream.
+        // An error here means that the message is cut. JavaScript sees that from its state, as Node's
+        // client does, which also ignores what its parser says at the end of the stream.
         let completes = matches!(decoder.get().finish(), Ok(Some(Event::End(_))));
-        records::push(
-            page,
-            event::EOF,
-            if completes { event::COMPLETES } else { 0 },
-            id,
-            &[],
-        );
+        let flags = if completes { event::COMPLETES } else { 0 };
+        records::push(page, event::EOF, flags, id, &[]);
     });
 }

@@ -1,9 +1,11 @@
-//! All connections of the I/O thread, and the commands that reach them.
+//! The registry of all connections of the I/O thread. It carries out the commands that reach them.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::connect::Target;
 use super::connection::Connection;
@@ -16,29 +18,29 @@ use crate::shared::binding::take_over;
 use crate::shared::completions::{Completions, Counters};
 use crate::shared::mailbox::Message;
 
-/// Ids are dense, so one above this is none. It bounds the table, whatever a batch says.
+/// Highest id of a connection. Ids are dense, so this bounds the table, whatever a batch says.
 const MAX_CONNECTIONS: u32 = 1 << 22;
 
-/// The connections of one loaded module; ids are dense, chosen by its JavaScript side.
+/// Connections of one loaded module. Its JavaScript side chooses the ids, which are dense.
 struct Channel {
     outlet: Rc<Outlet>,
     connections: Vec<Option<Rc<Connection>>>,
 }
 
-/// Every connection, by queue and id.
+/// Registry of every connection, by queue and id.
 #[derive(Default)]
 pub struct Registry {
-    /// By the address of the queue, which its `Arc` keeps unique.
+    /// Channels by the address of their queue, which its `Arc` keeps unique.
     channels: HashMap<usize, Channel>,
     /// Connections with something new to send.
     unsent: Vec<Rc<Connection>>,
 }
 
 impl Registry {
-    /// Carries out messages in their order. Must run inside the I/O thread's runtime.
+    /// Carries out messages in their order, inside the I/O thread's runtime.
     ///
-    /// What they write is sent at the end, so that a header block and the body behind it go out
-    /// together, in whatever pieces they were handed over.
+    /// The bytes that they write are sent at the end. So a header block and the body behind it go out
+    /// together, in whatever pieces JavaScript has handed them over.
     pub fn handle(&mut self, messages: &mut Vec<Message>) {
         for message in messages.drain(..) {
             note_work();
@@ -65,7 +67,7 @@ impl Registry {
                     guarded(connection, |connection| connection.take_back(*lent));
                 }
             }
-            // Who asked may have given up waiting, here and below.
+            // The JavaScript thread may have given up waiting for the answer, here and below.
             Message::Settle(completions, answer) => {
                 let _ = answer.try_send(self.settle(&completions));
             }
@@ -79,7 +81,7 @@ impl Registry {
         }
     }
 
-    /// Carries out a batch of commands. The first `sent` bytes that it writes are out already.
+    /// Carries out a batch of commands. The first `sent` bytes that they write are out already.
     fn run_batch(&mut self, completions: &Arc<Completions>, batch: &[u8], mut sent: usize) {
         let Self { channels, unsent } = self;
         let channel = channel(channels, completions);
@@ -89,16 +91,10 @@ impl Registry {
                 sent = sent.saturating_sub(record.payload.len());
             }
         }
-        completions.lending.carried_out();
+        completions.offers.carried_out();
     }
 
-    fn write(
-        &mut self,
-        completions: &Arc<Completions>,
-        id: u32,
-        bytes: Vec<u8>,
-        acknowledge: bool,
-    ) {
+    fn write(&mut self, completions: &Arc<Completions>, id: u32, bytes: Bytes, acknowledge: bool) {
         let Self { channels, unsent } = self;
         if let Some(connection) = channel(channels, completions).connection(id) {
             guarded(connection, |connection| {
@@ -106,10 +102,10 @@ impl Registry {
             });
             note_unsent(connection, unsent);
         }
-        completions.lending.carried_out();
+        completions.offers.carried_out();
     }
 
-    /// Sends what is queued. Tells whether the kernel has every byte of the queue's connections.
+    /// Sends what is queued. Tells whether the kernel has every byte of the connections.
     fn settle(&mut self, completions: &Arc<Completions>) -> bool {
         self.flush();
         let connections = &self.channel(completions).connections;
@@ -158,9 +154,9 @@ fn note_unsent(connection: &Rc<Connection>, unsent: &mut Vec<Rc<Connection>>) {
     }
 }
 
-/// Does something with a connection; a panic loses that connection and nothing else.
+/// Does some work on a connection; a panic loses that connection and nothing else.
 fn guarded(connection: &Rc<Connection>, work: impl FnOnce(&Connection)) {
-    // What is shared with other connections, the outlet's page, is whole after a panic.
+    // The outlet's page, which all connections share, is whole after a panic.
     if catch_unwind(AssertUnwindSafe(|| work(connection))).is_err() {
         connection.fail();
     }
@@ -181,7 +177,7 @@ impl Channel {
         }
     }
 
-    /// The connection with this id; a new one starts to wait for its socket.
+    /// Gives the connection with this id; a new one starts to wait for its socket.
     fn connection(&mut self, id: u32) -> Option<&Rc<Connection>> {
         if id > MAX_CONNECTIONS {
             return None;
@@ -200,7 +196,7 @@ impl Channel {
         })
     }
 
-    /// Local port and address of a connection; both empty if it has none.
+    /// Gives the local port and address of a connection; both are empty if it has none.
     fn local_address(&self, id: u32) -> (u16, String) {
         let connection = self.connections.get(id as usize).and_then(Option::as_ref);
         let address = connection.map(|connection| connection.ask(State::local_address));
@@ -213,7 +209,7 @@ impl Channel {
             Some(connection) => guarded(&connection, |connection| {
                 connection.close(record.flags & command::RESET != 0);
             }),
-            // Never used: it is as closed as it can be.
+            // A connection that was never used is as closed as it can be.
             None => self
                 .outlet
                 .append(|page| records::push(page, event::CLOSED, 0, record.connection, &[])),
@@ -221,7 +217,7 @@ impl Channel {
     }
 }
 
-/// Runs a connection's task; should it panic, JavaScript is told that the connection is lost.
+/// Runs a connection's task. Should it panic, JavaScript hears that the connection is lost.
 async fn run_guarded(connection: Rc<Connection>) {
     struct Guard(Rc<Connection>);
     impl Drop for Guard {
@@ -272,9 +268,10 @@ fn run_command(connection: &Connection, record: &Record<'_>, sent: usize) {
     }
 }
 
-/// Commands that only tests have: they fail as nothing does that is known of.
+/// Opcode of a command that panics as it is carried out; only tests send it.
 #[cfg(test)]
 pub const PANIC: u32 = 254;
+/// Opcode of a command that makes the connection's task panic; only tests send it.
 #[cfg(test)]
 pub const PANIC_IN_TASK: u32 = 255;
 

@@ -1,4 +1,4 @@
-//! Options of the kernel's socket, remembered so that a replaced connection gets them again.
+//! Options of the kernel's socket. A connection remembers them, so that a replacement gets them too.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::stream::Stream;
 
-/// `SO_KEEPALIVE` with its times; `None` leaves the system's own.
+/// Setting of `SO_KEEPALIVE`. The times are in seconds; `None` leaves the system's own.
 #[derive(Clone, Copy, Default)]
 pub struct KeepAlive {
     pub enable: bool,
@@ -15,7 +15,7 @@ pub struct KeepAlive {
     pub count: Option<u32>,
 }
 
-/// What JavaScript asked for; `None` where it did not.
+/// Options that JavaScript has asked for; `None` where it has not.
 #[derive(Clone, Copy, Default)]
 pub struct SocketOptions {
     pub no_delay: Option<bool>,
@@ -24,7 +24,7 @@ pub struct SocketOptions {
 }
 
 impl SocketOptions {
-    /// Sets everything that was asked for. As in Node, a kernel that refuses one is not an error.
+    /// Sets every option that JavaScript has asked for. As in Node, it is no error if the kernel refuses one.
     pub fn apply(&self, stream: &Stream) {
         if stream.is_unix() {
             return;
@@ -50,8 +50,8 @@ fn apply_keep_alive(socket: &SockRef<'_>, options: &KeepAlive) {
     }
     let seconds = |value: u32| Duration::from_secs(value.into());
     let mut parameters = TcpKeepalive::new();
-    // Where no delay is given libuv asks for probes with the system's times.
-    // With one, its default is a probe each second, ten times:
+    // Without a delay libuv asks for probes with the system's times. With one, its default is a probe
+    // each second, ten times:
     // https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_keepalive
     if let Some(delay) = options.delay {
         parameters = parameters

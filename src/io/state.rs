@@ -1,150 +1,204 @@
-//! What a connection knows about itself.
+//! State of one connection: the stages of its parts, and every transition between them.
+//!
+//! The phase says where the connection is on its way:
+//!
+//! ```text
+//!            connect                connected               lend, if idle
+//!  Waiting ──────────> Connecting ────────────> Open <───────────────────────> Lent
+//!     │                  │    ▲                 │  │          take back
+//!     │                  │    └──── replace ────┘  │
+//!     │                  ▼                         ▼
+//!     └─────────────> Lost (failed to connect, to write, panicked) ──close──> Closed
+//! ```
+//!
+//! Only JavaScript closes a connection, in any phase. Until then a lost one stays as it is, so that an id
+//! never means two connections. Three parts of the state have stages of their own:
+//!
+//! ```text
+//! exchange  Unused ──request──> Armed(Fresh | Reused) ──end of response or stream, upgrade──> Done
+//!                                  │   ▲                                                       │
+//!                                  │   └───────────────────────request─────────────────────────┘
+//!                                  └──replace──> Armed(Replaced), which goes on as the other two
+//!           any ──take back──> Armed(Reused) with a response under way, else Unused
+//!
+//! reading   Open ──unsolicited bytes──> Spoiled
+//!             │                            │
+//!             └────────────────────────────┴──end, error, upgrade, not HTTP──> Ended
+//!           any ──replace──> Open
+//!
+//! writing   Open ──shutdown──> ShutdownDue ──everything is written──> Open
+//!             │                     │
+//!             └─────────────────────┴──write error──> Failed
+//!           Failed ──replace, or told and Lost──> Open
+//! ```
+//!
+//! The [`Stream`] has stages of its own, for what the runtime knows of it.
 
-use std::task::Waker;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::connect::{Connecting, Target};
+use super::connect::{ConnectError, Connecting, Target};
 use super::outlet::time_since_poll;
 use super::socket_options::SocketOptions;
 use super::stream::Stream;
-use super::write_queue::WriteQueue;
+use super::write_queue::{Flushed, WriteQueue};
+use crate::codec::{DecoderOptions, RequestMethod};
 use crate::shared::response_decoder::ResponseDecoder;
 
-/// The runtime's last look at all sockets is good enough for a request that is sent within this time;
-/// after that, the connection itself is looked at once more.
+/// Age up to which the runtime's last look at all sockets is good enough for a request. Beyond it, the
+/// connection itself is looked at once more.
 pub const FRESH: Duration = Duration::from_micros(500);
 
-/// Where a connection is on its way; the graph is in `connection.rs`.
-pub enum Phase {
-    /// No socket yet.
+/// Phase of a connection on its way from nothing to closed.
+enum Phase {
+    /// The connection has no socket yet.
     Waiting,
     /// The kernel is connecting.
     Connecting(Connecting),
-    /// It stands.
+    /// The connection stands.
     Open(Stream),
-    /// It stands, and the JavaScript thread has it.
+    /// The connection stands, and the JavaScript thread has it.
     Lent,
     /// Nothing more is read or written; the stream, if any, is kept so that it can be reset.
     Lost(Option<Stream>),
-    /// JavaScript has closed it.
+    /// JavaScript has closed the connection.
     Closed,
 }
 
-/// A half-close that is to be done.
-pub struct Shutdown {
-    /// JavaScript wants to hear of it.
-    pub acknowledge: bool,
+/// Stage of the exchange, which is a request and its response.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ExchangeStage {
+    /// The connection has carried no request since it was made, or since it was taken back idle. The
+    /// I/O thread has to see its news before it is lent again.
+    Unused,
+    /// A response is awaited or under way.
+    Armed(Carrier),
+    /// The last exchange is over.
+    Done,
 }
 
-/// The state of one connection.
+/// Kind of the connection that carries the armed request; decides whether another may take its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    /// The connection was made for the request.
+    Fresh,
+    /// The connection stood before the request, so it may have died while it was idle.
+    Reused,
+    /// The connection has replaced one that had died. Once is enough: a peer that closes every
+    /// connection is not asked for ever.
+    Replaced,
+}
+
+/// Stage of the reading side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// The peer has sent nothing but what it was asked for.
+    Open,
+    /// The peer has sent unsolicited bytes, so no other request may use the connection. An upload may
+    /// still be under way: what comes is read, so that the end is noticed, and forgotten.
+    Spoiled,
+    /// Nothing more is to be read: the stream has ended, failed, been upgraded, or is not HTTP.
+    Ended,
+}
+
+/// Stage of the writing side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// Bytes are written as they come.
+    Open,
+    /// A half-close follows once everything queued is written; JavaScript hears of it if `acknowledge`.
+    ShutdownDue { acknowledge: bool },
+    /// A write has failed with this error number. JavaScript hears of it once everything is read that
+    /// the peer had sent before.
+    Failed(i32),
+}
+
+/// State of one connection. The stages are private, so only the methods here change them.
 pub struct State {
-    pub phase: Phase,
-    /// Where it goes, for a replacement.
+    phase: Phase,
+    exchange: ExchangeStage,
+    reading: Reading,
+    writing: Writing,
+    /// Bytes read beyond the head, once the descriptor is to be given away.
+    release: Option<Vec<u8>>,
+    /// JavaScript wants to read nothing for now; holds for a replacement too.
+    pub paused: bool,
+    /// Place to connect to, also for a replacement.
     pub target: Option<Target>,
     pub options: SocketOptions,
     pub decoder: ResponseDecoder,
-    /// A response is awaited or under way.
-    pub armed: bool,
-    /// The connection stood before the request that is armed, so it may have died while it was idle.
-    pub reused: bool,
-    /// It has carried a request, since it was given back if it was lent.
-    pub used: bool,
-    /// It was lent, and the runtime may not have looked at its stream since.
-    pub unseen: bool,
-    /// It was lent, and the runtime may not know yet that its stream is writable.
-    pub attached: bool,
-    /// It has been replaced for the request that is armed. Once is enough: a peer that closes every
-    /// connection is not asked for ever.
-    pub replaced: bool,
     pub writes: WriteQueue,
-    /// The error number of a failed write, to be told once what the peer had sent before is read.
-    pub write_error: Option<i32>,
-    pub paused: bool,
-    /// Nothing more is to be read: the peer has ended its stream, or sent what is not HTTP.
-    pub read_ended: bool,
-    /// The peer has sent what nobody asked for, so no other request may use it. An upload may still be
-    /// under way: what comes is read, so that the end is noticed, and forgotten.
-    pub spoiled: bool,
-    /// Half-close once everything queued is out.
-    pub shutdown: Option<Shutdown>,
-    /// Asked to give the descriptor away, and what was read beyond the head.
-    pub release: Option<Vec<u8>>,
-    /// The round in which it last waited for JavaScript.
+    /// Round of the outlet in which the connection last waited for JavaScript.
     pub round: u64,
     pub waker: Option<Waker>,
 }
 
+/// The phases.
 impl State {
-    /// The state of a connection that nothing is known of.
+    /// Makes the state of a connection of which nothing is known.
     pub fn new() -> Self {
         Self {
             phase: Phase::Waiting,
+            exchange: ExchangeStage::Unused,
+            reading: Reading::Open,
+            writing: Writing::Open,
+            release: None,
+            paused: false,
             target: None,
             options: SocketOptions::default(),
             decoder: ResponseDecoder::default(),
-            armed: false,
-            reused: false,
-            used: false,
-            unseen: false,
-            attached: false,
-            replaced: false,
             writes: WriteQueue::default(),
-            write_error: None,
-            paused: false,
-            read_ended: false,
-            spoiled: false,
-            shutdown: None,
-            release: None,
             round: 0,
             waker: None,
         }
     }
 
-    /// Whether nothing of the request that is armed is out, on a connection that stood before it. The
-    /// peer owes nothing then: whatever comes from it shows that the connection is no good, and
-    /// another one can take its place.
-    pub fn is_replaceable(&self) -> bool {
-        self.armed && self.reused && self.writes.request_is_untouched()
+    /// Returns true until the first connect.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Waiting)
     }
 
-    /// Whether it stands, in good order, and waits for its next request.
-    pub fn is_idle(&self) -> bool {
-        self.used
-            && self.decoder.peer_keeps_connection
-            && matches!(self.phase, Phase::Open(_))
-            && !self.armed
-            && !self.paused
-            && !self.read_ended
-            && !self.spoiled
-            && self.shutdown.is_none()
-            && self.write_error.is_none()
-            && self.release.is_none()
-            && self.writes.is_empty()
+    /// Starts to connect to the target, if there is one; `bound` is a socket with a local address.
+    pub fn begin_connect(&mut self, bound: Option<OwnedFd>) -> Result<(), ConnectError> {
+        if let Some(target) = &mut self.target {
+            self.phase = Phase::Connecting(Connecting::start(target, bound)?);
+            self.wake();
+        }
+        Ok(())
     }
 
-    /// Whether an idle connection has died, as far as the kernel knows at this moment.
-    pub fn is_stale(&self) -> bool {
-        let Phase::Open(stream) = &self.phase else {
-            return false;
+    /// Waits for the outcome of a connect, which opens the connection. Gives whether there was one.
+    pub fn poll_connect(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, ConnectError>> {
+        let Phase::Connecting(connecting) = &mut self.phase else {
+            return Poll::Ready(Ok(false));
         };
-        // The task may not have seen yet what the runtime has noticed. Only when the runtime's look
-        // is old has the kernel to be asked in any case.
-        self.read_ended
-            || self.spoiled
-            || if self.unseen || time_since_poll() > FRESH {
-                stream.has_unread_input()
-            } else {
-                stream.has_noticed_input()
-            }
+        std::task::ready!(connecting.poll(context))?;
+        if let Phase::Connecting(connecting) = std::mem::replace(&mut self.phase, Phase::Waiting) {
+            self.phase = Phase::Open(connecting.into_stream());
+        }
+        Poll::Ready(Ok(true))
     }
 
-    /// Whether the descriptor can be given away now: not in the middle of a response, because what
-    /// the decoder knows of it cannot be given.
-    pub fn can_release(&self) -> bool {
-        self.release.is_some() && (!self.armed || self.decoder.is_idle())
+    /// Gives the stream of an open connection.
+    pub fn stream(&self) -> Option<&Stream> {
+        match &self.phase {
+            Phase::Open(stream) => Some(stream),
+            _ => None,
+        }
     }
 
-    /// Local port and address, which the kernel knows as soon as it connects; both empty before that.
+    /// Gives what a read of an open connection takes: the stream, the decoder and the bytes written.
+    pub fn reader(&mut self) -> Option<(&mut Stream, &mut ResponseDecoder, u64)> {
+        match &mut self.phase {
+            Phase::Open(stream) => Some((stream, &mut self.decoder, self.writes.written())),
+            _ => None,
+        }
+    }
+
+    /// Gives the local port and address, which the kernel knows as soon as it connects. Both are empty
+    /// before that.
     pub fn local_address(&self) -> (u16, String) {
         match &self.phase {
             Phase::Connecting(connecting) => connecting.stream().local_address(),
@@ -153,18 +207,80 @@ impl State {
         }
     }
 
-    /// Whether bytes of the peer may wait that nobody has read, asked of the kernel only if the runtime has
-    /// noticed something. Then a close is a reset, in front of which a half-close is still an end.
-    pub fn has_unread(&self) -> bool {
-        let Phase::Open(stream) = &self.phase else {
-            return false;
-        };
-        !self.read_ended && (self.unseen || stream.has_noticed_bytes())
+    /// Prepares for another connection, which takes the place of a dead one for the armed request.
+    pub fn begin_replacement(&mut self) {
+        if let (Phase::Open(stream), Some(target)) = (&self.phase, &self.target)
+            && target.has_fixed_port()
+        {
+            // The same pair of addresses is free again only when both ends have forgotten it.
+            stream.reset_on_close();
+        }
+        self.phase = Phase::Waiting;
+        self.exchange = ExchangeStage::Armed(Carrier::Replaced);
+        self.reading = Reading::Open;
+        if let Writing::Failed(_) = self.writing {
+            // The bytes that could not be written were of an earlier request.
+            self.writing = Writing::Open;
+        }
+        self.writes.forget_earlier_requests();
     }
 
-    /// Whether bytes wait until the kernel takes more.
-    pub fn has_unsent(&self) -> bool {
-        matches!(self.phase, Phase::Open(_)) && !self.writes.is_empty()
+    /// Takes the stream, the decoder and the total of the bytes written, to lend them to the JavaScript
+    /// thread. Only an idle connection is lent.
+    pub fn begin_lend(&mut self) -> Option<(Stream, ResponseDecoder, u64)> {
+        let Phase::Open(stream) = std::mem::replace(&mut self.phase, Phase::Lent) else {
+            return None;
+        };
+        let decoder = std::mem::take(&mut self.decoder);
+        Some((stream, decoder, self.writes.written()))
+    }
+
+    /// Returns true while the JavaScript thread has the connection.
+    pub fn is_lent(&self) -> bool {
+        matches!(self.phase, Phase::Lent)
+    }
+
+    /// Takes the connection back. `armed` says that a response is awaited or under way; of the bytes that
+    /// the JavaScript thread has sent, the last `sent` are those of its last request.
+    pub fn end_lend(
+        &mut self,
+        stream: Option<Stream>,
+        decoder: ResponseDecoder,
+        armed: bool,
+        sent_before: u64,
+        sent: u64,
+    ) {
+        self.phase = stream.map_or(Phase::Lost(None), Phase::Open);
+        self.decoder = decoder;
+        self.exchange = if armed {
+            ExchangeStage::Armed(Carrier::Reused)
+        } else {
+            ExchangeStage::Unused
+        };
+        self.writes.note_sent(sent_before);
+        self.writes.begin_request();
+        self.writes.note_sent(sent);
+    }
+
+    /// Gives the connection up, and drops what was to be sent.
+    pub fn lose(&mut self) {
+        self.phase = Phase::Lost(None);
+        self.writes.clear();
+    }
+
+    /// Closes the connection, on request by a reset.
+    pub fn close(&mut self, reset: bool) {
+        if let (true, Phase::Open(stream) | Phase::Lost(Some(stream))) = (reset, &self.phase) {
+            stream.reset_on_close();
+        }
+        self.phase = Phase::Closed;
+        self.writes.clear();
+        self.wake();
+    }
+
+    /// Returns true once JavaScript has closed the connection.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
     }
 
     /// Makes the task run.
@@ -172,6 +288,205 @@ impl State {
         // A task that has not run yet has no waker, and will run.
         if let Some(waker) = &self.waker {
             waker.wake_by_ref();
+        }
+    }
+}
+
+/// The exchange.
+impl State {
+    /// Arms the decoder for the response to a request whose bytes follow.
+    pub fn begin_exchange(&mut self, options: DecoderOptions, method: RequestMethod) {
+        self.decoder.arm(options, method);
+        self.exchange = ExchangeStage::Armed(match self.phase {
+            Phase::Open(_) => Carrier::Reused,
+            _ => Carrier::Fresh,
+        });
+        self.writes.begin_request();
+    }
+
+    /// Returns true while a response is awaited or under way.
+    pub fn is_armed(&self) -> bool {
+        matches!(self.exchange, ExchangeStage::Armed(_))
+    }
+
+    /// Returns true while the armed request is on a connection that has replaced a dead one.
+    pub fn is_replaced(&self) -> bool {
+        self.exchange == ExchangeStage::Armed(Carrier::Replaced)
+    }
+
+    /// Tells whether nothing of the armed request is out, on a connection that stood before it. The peer
+    /// owes nothing then: whatever comes from it shows that the connection is no good, and another one
+    /// can take its place.
+    pub fn is_replaceable(&self) -> bool {
+        self.exchange == ExchangeStage::Armed(Carrier::Reused) && self.writes.request_is_untouched()
+    }
+
+    /// Ends the exchange under way. Tells whether there was one.
+    pub fn end_exchange(&mut self) -> bool {
+        let was_armed = self.is_armed();
+        if was_armed {
+            self.exchange = ExchangeStage::Done;
+        }
+        was_armed
+    }
+
+    /// Returns true while the connection stands, in good order, and waits for its next request.
+    pub fn is_idle(&self) -> bool {
+        self.exchange == ExchangeStage::Done
+            && self.reading == Reading::Open
+            && self.writing == Writing::Open
+            && self.decoder.peer_keeps_connection
+            && matches!(self.phase, Phase::Open(_))
+            && !self.paused
+            && self.release.is_none()
+            && self.writes.is_empty()
+    }
+}
+
+/// The reading side.
+impl State {
+    /// Notes that nothing more is to be read.
+    pub fn end_reading(&mut self) {
+        self.reading = Reading::Ended;
+    }
+
+    /// Returns true once nothing more is to be read.
+    pub fn has_ended(&self) -> bool {
+        self.reading == Reading::Ended
+    }
+
+    /// Notes unsolicited bytes. Tells whether they are the first.
+    pub fn spoil(&mut self) -> bool {
+        let is_first = self.reading != Reading::Spoiled;
+        if self.reading == Reading::Open {
+            self.reading = Reading::Spoiled;
+        }
+        is_first
+    }
+
+    /// Tells whether the open connection has died while it was idle, as far as the kernel knows now.
+    pub fn is_stale(&self) -> bool {
+        let Phase::Open(stream) = &self.phase else {
+            return false;
+        };
+        // The task may not have seen yet what the runtime has noticed. Only when the runtime's look
+        // is old has the kernel to be asked in any case.
+        self.reading != Reading::Open
+            || if stream.is_unseen() || time_since_poll() > FRESH {
+                stream.has_unread_input()
+            } else {
+                stream.has_noticed_input()
+            }
+    }
+
+    /// Tells whether bytes of the peer may wait unread; asks the kernel only if the runtime has noticed
+    /// something. Then a close is a reset, in front of which a half-close is still an end.
+    pub fn has_unread(&self) -> bool {
+        let Phase::Open(stream) = &self.phase else {
+            return false;
+        };
+        self.reading != Reading::Ended && (stream.is_unseen() || stream.has_noticed_bytes())
+    }
+}
+
+/// The writing side, and what follows everything written.
+impl State {
+    /// Writes what is queued, as far as the kernel takes it. Gives nothing unless the connection is open
+    /// and writing has not failed.
+    pub fn flush(&mut self) -> Option<io::Result<Flushed>> {
+        match (&mut self.phase, self.writing) {
+            (Phase::Open(stream), Writing::Open | Writing::ShutdownDue { .. }) => {
+                Some(self.writes.flush(stream))
+            }
+            _ => None,
+        }
+    }
+
+    /// Waits until an open connection may take more.
+    pub fn poll_write_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.phase {
+            Phase::Open(stream) => stream.poll_write_ready(context).map(drop),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Returns true while bytes wait until the kernel takes more.
+    pub fn has_unsent(&self) -> bool {
+        matches!(self.phase, Phase::Open(_)) && !self.writes.is_empty()
+    }
+
+    /// Plans a half-close behind everything queued, unless writing has failed.
+    pub fn plan_shutdown(&mut self, acknowledge: bool) {
+        if !matches!(self.writing, Writing::Failed(_)) {
+            self.writing = Writing::ShutdownDue { acknowledge };
+        }
+    }
+
+    /// Takes the half-close that is due, if any. Gives whether JavaScript wants to hear of it.
+    pub fn take_shutdown(&mut self) -> Option<bool> {
+        let Writing::ShutdownDue { acknowledge } = self.writing else {
+            return None;
+        };
+        self.writing = Writing::Open;
+        Some(acknowledge)
+    }
+
+    /// Stops writing after an error, and drops what is queued.
+    pub fn fail_writing(&mut self, errno: i32) {
+        self.writes.clear();
+        self.writing = Writing::Failed(errno);
+    }
+
+    /// Gives the error number of a write that has failed, until it is taken.
+    pub fn write_error(&self) -> Option<i32> {
+        match self.writing {
+            Writing::Failed(errno) => Some(errno),
+            _ => None,
+        }
+    }
+
+    /// Takes the error number of a failed write, with which an open connection is lost. A closed one has
+    /// nothing to tell: its id may be another connection's already.
+    pub fn take_write_error(&mut self) -> Option<i32> {
+        let errno = self.write_error()?;
+        match std::mem::replace(&mut self.phase, Phase::Lost(None)) {
+            Phase::Open(stream) => {
+                self.phase = Phase::Lost(Some(stream));
+                self.reading = Reading::Ended;
+                self.writing = Writing::Open;
+                Some(errno)
+            }
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    /// Plans to give the descriptor away.
+    pub fn plan_release(&mut self) {
+        self.release.get_or_insert_default();
+    }
+
+    /// Ends HTTP on the connection, and plans to give the descriptor away with the bytes in `rest`.
+    pub fn upgrade(&mut self, rest: Vec<u8>) {
+        self.reading = Reading::Ended;
+        self.end_exchange();
+        self.release = Some(rest);
+    }
+
+    /// Tells whether the descriptor is to be given away and can be now: not in the middle of a response,
+    /// because what the decoder knows of it cannot be given.
+    pub fn can_release(&self) -> bool {
+        self.release.is_some() && (!self.is_armed() || self.decoder.is_idle())
+    }
+
+    /// Takes the bytes to be given away with the descriptor, if that can be done now.
+    pub fn take_release(&mut self) -> Option<Vec<u8>> {
+        if self.can_release() {
+            self.release.take()
+        } else {
+            None
         }
     }
 }

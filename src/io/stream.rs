@@ -1,4 +1,4 @@
-//! One interface over the two kinds of stream sockets.
+//! The stream of a connection: one interface over TCP and Unix domain sockets.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -11,15 +11,32 @@ use tokio::io::{Interest, ReadBuf};
 use crate::shared::address::host_text;
 use crate::shared::detached::Detached;
 
-/// A connected (or connecting) stream socket that the runtime of this thread watches.
+/// Connected (or connecting) stream socket that the runtime of this thread watches.
 ///
-/// Not the runtime's own `TcpStream`, because that does not watch for urgent data: see
+/// The runtime's own `TcpStream` would not do: it does not watch for urgent data, see
 /// [`Stream::read_once`].
 pub struct Stream {
     watched: AsyncFd<Detached>,
+    readiness: Readiness,
 }
 
-/// What the runtime watches for.
+/// Stage of what the runtime knows of a stream.
+///
+/// ```text
+/// attach ──> Unseen ──bytes are written──> Written ──the kernel says writable──> Known
+///              └─────────────────the kernel says writable─────────────────────────┘
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readiness {
+    /// The runtime may not have looked at the stream.
+    Unseen,
+    /// The runtime may not have looked, but a request is out: its response may come.
+    Written,
+    /// The runtime has looked and hears of every change.
+    Known,
+}
+
+/// Gives the events that the runtime watches for.
 fn interest() -> Interest {
     let both = Interest::READABLE.add(Interest::WRITABLE);
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -36,37 +53,39 @@ impl Stream {
         self.watched.into_inner()
     }
 
-    /// Gives a stream, which must not block, to the runtime of this thread, which has not looked at it
-    /// yet.
+    /// Gives a stream, which must not block, to the runtime of this thread.
     pub fn attach(detached: Detached) -> io::Result<Self> {
         // SAFETY: `detached` owns its descriptor, which is open, and always shows the same one.
         let watched = unsafe { AsyncFd::register_with_interest(detached, interest()) }?;
-        Ok(Self { watched })
+        Ok(Self {
+            watched,
+            readiness: Readiness::Unseen,
+        })
     }
 
-    /// Whether it is a Unix domain socket.
+    /// Tells whether this is a Unix domain socket.
     pub fn is_unix(&self) -> bool {
         matches!(self.watched.get_ref(), Detached::Unix(_))
     }
 
-    /// Reads once. After a short read it does not ask the kernel again before the next readiness event.
+    /// Reads once. After a short read, the kernel is not asked again before the next readiness event.
     pub fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let room = buffer.remaining();
-        // SAFETY: nothing but initialised bytes is written to it.
+        // SAFETY: nothing but initialised bytes is written there.
         let place = unsafe { buffer.unfilled_mut() };
         let n = std::task::ready!(self.read_once(context, room, |socket| socket.recv(place)))?;
-        // SAFETY: the kernel has filled so many bytes.
+        // SAFETY: the kernel has filled `n` bytes.
         unsafe { buffer.assume_init(n) };
         buffer.advance(n);
         Poll::Ready(Ok(()))
     }
 
-    /// Reads once into several places, in their order, which have `room` together. After a short read it
-    /// does not ask the kernel again before the next readiness event, as [`Self::poll_read`].
+    /// Reads once into several places in their order, which have `room` bytes together. After a short
+    /// read, the kernel is not asked again before the next readiness event.
     pub fn poll_read_vectored(
         &self,
         context: &mut Context<'_>,
@@ -76,10 +95,10 @@ impl Stream {
         self.read_once(context, room, |socket| Ok(socket.recv_vectored(places)?.0))
     }
 
-    /// One successful call of `read`, which has `room` for so many bytes.
+    /// Calls `read`, which has room for `room` bytes, until it succeeds once.
     ///
-    /// A read that brings less has taken all that was there, unless it ended at a byte of urgent data,
-    /// before which the kernel stops: then what is behind that has been told already.
+    /// A read that brings less has taken all that was there. Only at a byte of urgent data does the kernel
+    /// stop too; then it has told already of what is behind.
     fn read_once(
         &self,
         context: &mut Context<'_>,
@@ -93,7 +112,7 @@ impl Stream {
                 match read(&SockRef::from(stream))? {
                     n if n > 0 && n < room && !self.stops_at_urgent_data() => {
                         short = Some(n);
-                        // What makes the runtime wait for the next event, and nothing else.
+                        // This makes the runtime wait for the next event, and does nothing else.
                         Err(io::ErrorKind::WouldBlock.into())
                     }
                     n => Ok(n),
@@ -101,7 +120,7 @@ impl Stream {
             });
             match (outcome, short) {
                 (_, Some(n)) => return Poll::Ready(Ok(n)),
-                // The readiness was that of what has been read since.
+                // The readiness was that of bytes that have been read since.
                 (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {}
                 (Err(error), None) if error.kind() == io::ErrorKind::Interrupted => {}
                 (outcome, None) => return Poll::Ready(outcome),
@@ -109,7 +128,8 @@ impl Stream {
         }
     }
 
-    /// Whether the runtime has noticed urgent data since this was asked last. It costs no system call.
+    /// Tells whether the runtime has noticed urgent data since the last such question. This costs no
+    /// system call.
     fn stops_at_urgent_data(&self) -> bool {
         let mut noticed = false;
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -122,8 +142,16 @@ impl Stream {
         noticed
     }
 
+    /// Returns true while the runtime may not have looked at the stream, and no request is out.
+    pub fn is_unseen(&self) -> bool {
+        self.readiness == Readiness::Unseen
+    }
+
     /// Writes without waiting; `WouldBlock` when the kernel's buffer is full.
-    pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.readiness != Readiness::Known {
+            return self.write_unasked(slices);
+        }
         self.watched.try_io(Interest::WRITABLE, |stream| {
             let socket = SockRef::from(stream);
             match slices {
@@ -134,18 +162,23 @@ impl Stream {
         })
     }
 
-    /// As [`Self::try_write_vectored`], but asks the kernel in any case: the runtime says `WouldBlock` by
-    /// itself of a stream that it has not looked at yet.
-    pub fn write_unasked(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        SockRef::from(self)
-            .send_vectored_with_flags(slices, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+    /// Writes without asking the runtime, which says `WouldBlock` of a stream that it has not looked at.
+    fn write_unasked(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let n = SockRef::from(&*self).send_vectored_with_flags(slices, flags)?;
+        if n > 0 {
+            self.readiness = Readiness::Written;
+        }
+        Ok(n)
     }
 
     /// Waits until writing may succeed.
-    pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.watched
-            .poll_write_ready(context)
-            .map_ok(|mut guard| guard.retain_ready())
+    pub fn poll_write_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ready = self.watched.poll_write_ready(context);
+        if ready.is_ready() {
+            self.readiness = Readiness::Known;
+        }
+        ready.map_ok(|mut guard| guard.retain_ready())
     }
 
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -154,22 +187,23 @@ impl Stream {
             .map_ok(|mut guard| guard.retain_ready())
     }
 
-    /// The error that a connect in progress ended with, if any.
+    /// Takes the error with which a connect has ended, if any.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         SockRef::from(self).take_error()
     }
 
-    /// Whether the peer has closed or sent bytes that nobody read yet, asked of the kernel now.
+    /// Tells whether the peer has closed or has sent bytes that are unread. Asks the kernel in any case.
     pub fn has_unread_input(&self) -> bool {
         is_input(&self.peek())
     }
 
-    /// As [`Self::has_unread_input`], but asks the kernel only if the runtime has noticed something.
+    /// Tells the same as [`Self::has_unread_input`], but asks the kernel only if the runtime has noticed
+    /// something.
     pub fn has_noticed_input(&self) -> bool {
         is_input(&self.peek_if_noticed())
     }
 
-    /// As [`Self::has_noticed_input`], but neither an end nor an error counts.
+    /// Tells the same as [`Self::has_noticed_input`], but neither an end nor an error counts.
     pub fn has_noticed_bytes(&self) -> bool {
         matches!(self.peek_if_noticed(), Ok(n) if n > 0)
     }
@@ -184,8 +218,8 @@ impl Stream {
         Poll::Pending
     }
 
-    /// Waits until the peer's end is the next thing to read, or reading fails. With bytes before it there
-    /// is nothing to wait for until these are read.
+    /// Waits until the peer's end is the next thing to read, or reading fails. Unread bytes before the end
+    /// have to be read first.
     pub fn poll_end(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.poll_read_ready(context).is_ready() {
             match self.peek_if_noticed() {
@@ -198,16 +232,17 @@ impl Stream {
         Poll::Pending
     }
 
-    /// As [`Self::peek`], but asks the kernel only if the runtime has noticed something.
+    /// Does the same as [`Self::peek`], but asks the kernel only if the runtime has noticed something.
     fn peek_if_noticed(&self) -> io::Result<usize> {
         self.watched.try_io(Interest::READABLE, |_| self.peek())
     }
 
+    /// Looks at the next byte without reading it; 0 bytes are the peer's end.
     fn peek(&self) -> io::Result<usize> {
         SockRef::from(self).peek(&mut [std::mem::MaybeUninit::uninit(); 1])
     }
 
-    /// A second descriptor of the same connection.
+    /// Makes a second descriptor of the same connection.
     pub fn duplicate(&self) -> io::Result<OwnedFd> {
         self.as_fd().try_clone_to_owned()
     }
@@ -217,15 +252,15 @@ impl Stream {
         SockRef::from(self).shutdown(std::net::Shutdown::Write)
     }
 
-    /// Makes the coming close send a reset.
+    /// Makes the next close send a reset.
     pub fn reset_on_close(&self) {
         if !self.is_unix() {
-            // Without it the close is an ordinary one; there is no better way to tell the peer.
+            // Should it fail, the close is an ordinary one; there is no better way to tell the peer.
             let _ = SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
         }
     }
 
-    /// Local port and address; both empty for a Unix domain socket or a broken one.
+    /// Gives the local port and address. Both are empty for a Unix domain socket or a broken one.
     pub fn local_address(&self) -> (u16, String) {
         match self.watched.get_ref() {
             Detached::Tcp(stream) => stream.local_addr().map_or((0, String::new()), |address| {
@@ -235,14 +270,14 @@ impl Stream {
         }
     }
 
-    /// The descriptor's number.
+    /// Gives the number of the descriptor.
     pub fn descriptor(&self) -> RawFd {
         self.as_fd().as_raw_fd()
     }
 }
 
-/// Whether the outcome of a look at unread input shows any. 0 bytes are the peer's FIN; that and an
-/// error are as bad as data on a connection that ought to be idle.
+/// Tells whether a look at unread input has found any. The peer's end and an error count: they are as bad
+/// as bytes on a connection that ought to be idle.
 fn is_input(look: &io::Result<usize>) -> bool {
     !matches!(look, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }

@@ -1,4 +1,4 @@
-//! The I/O thread: one for each JavaScript thread, made by its first request, gone before it.
+//! The I/O thread. Each JavaScript thread has one, made by its first request and ended before itself.
 
 use std::cell::RefCell;
 use std::io;
@@ -15,15 +15,15 @@ use crate::shared::completions::Completions;
 use crate::shared::mailbox::{Mailbox, Message};
 
 thread_local! {
-    /// The I/O thread that serves this JavaScript thread, shared by all copies of the module that it
-    /// has loaded (`jest.resetModules()`). Weak: the copies own it. It holds no JavaScript handle.
+    /// The I/O thread of this JavaScript thread. All copies of the module that the JavaScript thread has
+    /// loaded (`jest.resetModules()`) own it together, so this is weak. It holds no JavaScript handle.
     static CURRENT: RefCell<Weak<IoThread>> = const { RefCell::new(Weak::new()) };
 }
 
-/// The queues that have to hear of a failure of the thread; `None` after it.
+/// Queues that have to hear of a failure of the thread; `None` after it.
 type Queues = Mutex<Option<Vec<Weak<Completions>>>>;
 
-/// A running I/O thread; ends and is joined when the last owner lets go of it.
+/// Running I/O thread. It is ended and joined when its last owner drops it.
 pub struct IoThread {
     mailbox: Arc<Mailbox>,
     queues: Arc<Queues>,
@@ -31,11 +31,11 @@ pub struct IoThread {
 }
 
 impl IoThread {
-    /// The I/O thread of the calling JavaScript thread, started if there is none or it has failed.
-    /// It serves `completions` from now on.
+    /// Gives the I/O thread of the calling JavaScript thread, which serves `completions` from now on. It is
+    /// started if there is none, or if it has failed.
     ///
     /// # Errors
-    /// When the system has no thread or no descriptor left.
+    /// Fails when the system has no thread or no descriptor left.
     pub fn serving(completions: &Arc<Completions>) -> io::Result<Arc<Self>> {
         CURRENT.with_borrow_mut(|current| {
             if let Some(thread) = current.upgrade()
@@ -45,23 +45,23 @@ impl IoThread {
             }
             let thread = Arc::new(Self::start()?);
             *current = Arc::downgrade(&thread);
-            // It has nothing to do yet, so nothing can have made it fail.
+            // A new thread has nothing to do yet, so nothing can have made it fail.
             thread.attach(completions);
             Ok(thread)
         })
     }
 
-    /// Where to put messages for it.
+    /// Gives the mailbox, which takes messages for the thread.
     pub fn mailbox(&self) -> &Mailbox {
         &self.mailbox
     }
 
-    /// The same, for one who may outlive the thread: nobody takes what is put there then.
+    /// Gives a mailbox that may outlive the thread. Messages put there then stay there.
     pub fn shared_mailbox(&self) -> Arc<Mailbox> {
         self.mailbox.clone()
     }
 
-    /// Registers a queue that has to hear of a failure. Gives `false` if that has happened already.
+    /// Registers a queue that has to hear of a failure. Returns false if the thread has failed already.
     fn attach(&self, completions: &Arc<Completions>) -> bool {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queues) = queues.as_mut() else {
@@ -76,7 +76,7 @@ impl IoThread {
         let mailbox = Arc::new(Mailbox::default());
         let queues = Arc::new(Mutex::new(Some(Vec::new())));
         let shared = (mailbox.clone(), queues.clone());
-        // Errors of the runtime are reported here rather than on its own thread.
+        // The caller reports errors of the runtime, which is made on the new thread.
         let (report, outcome) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("ferrequest-io".into());
         let handle = thread.spawn(move || {
@@ -100,27 +100,27 @@ impl Drop for IoThread {
     fn drop(&mut self) {
         self.mailbox.close();
         if let Some(handle) = self.handle.take() {
-            // A panic of the thread has been reported to every queue already.
+            // Every queue has heard of a panic of the thread already.
             let _ = handle.join();
         }
     }
 }
 
 thread_local! {
-    /// The connections of an I/O thread, and its messages on their way to them.
+    /// The connections of this I/O thread, and the messages that it carries out next.
     static REGISTRY: RefCell<(Registry, Vec<Message>)> = RefCell::default();
 }
 
-/// The runtime of an I/O thread, with what its connections need of it.
+/// Makes the runtime of an I/O thread, with the hooks that its connections need.
 pub fn configure(builder: &mut Builder, mailbox: &Arc<Mailbox>) -> io::Result<LocalRuntime> {
     let mailbox = mailbox.clone();
     builder
         .enable_io()
-        // Publishing when the thread is about to sleep makes the pages as large, and the wakes as
-        // few, as they can be without delaying anything.
+        // The pages are as large, and the wakes as few, as they can be without a delay, if the thread
+        // publishes when it is about to sleep.
         .on_thread_park(flush_all)
-        // What JavaScript has asked for comes before what has woken the thread: it may have paused, or
-        // closed, the connection that there is news of.
+        // Commands come before the news that has woken the thread: JavaScript may have paused, or closed,
+        // the connection that there is news of.
         .on_thread_unpark(move || {
             note_poll();
             carry_out(&mailbox);
@@ -128,7 +128,7 @@ pub fn configure(builder: &mut Builder, mailbox: &Arc<Mailbox>) -> io::Result<Lo
         .build_local(LocalOptions::default())
 }
 
-/// Carries out what JavaScript has handed over.
+/// Carries out the messages that JavaScript has handed over.
 fn carry_out(mailbox: &Mailbox) {
     REGISTRY.with_borrow_mut(|(registry, messages)| {
         mailbox.collect(messages);
@@ -143,18 +143,18 @@ fn run(mailbox: &Arc<Mailbox>, report: &std::sync::mpsc::SyncSender<io::Result<(
         Ok(runtime) => runtime,
         Err(error) => return drop(report.send(Err(error))),
     };
-    // The receiver waits for exactly this.
+    // The receiver waits for this, so it cannot fail.
     let _ = report.send(Ok(()));
     runtime.block_on(async {
         while mailbox.has_messages().await {
             carry_out(mailbox);
         }
-        // Inside the runtime, which its sockets belong to.
+        // Dropped inside the runtime, to which the sockets belong.
         REGISTRY.take();
     });
 }
 
-/// The thread is lost: says so to everybody who may wait for it.
+/// Tells every queue that the thread is lost.
 fn fail_all(queues: &Queues) {
     let queues = queues.lock().unwrap_or_else(PoisonError::into_inner).take();
     for completions in queues.iter().flatten().filter_map(Weak::upgrade) {

@@ -1,4 +1,4 @@
-//! Bytes on their way to the kernel, and the account of them.
+//! The queue of bytes on their way to the kernel, and the account of them.
 //!
 //! All totals count from the beginning of the connection as JavaScript knows it: they go on when a
 //! stale connection is replaced underneath.
@@ -7,22 +7,23 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
+use bytes::{Buf, Bytes, BytesMut};
+
 use super::stream::Stream;
 
-/// Small writes are gathered up to this size, so that a header block and its body go out in one.
+/// Bytes up to which small writes are gathered, so that a header block and its body go out in one.
 const GATHER: usize = 16 * 1024;
 /// Slices handed to one vectored write.
 const MAX_SLICES: usize = 16;
-
-/// Buffers that are kept for the next writes, of whatever connection.
+/// Buffers that a thread keeps for the next small writes, of whatever connection.
 const SPARE_BUFFERS: usize = 8;
 
 thread_local! {
-    /// An idle connection holds no buffer: all of a thread take from here.
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    /// Empty buffers of the thread. All connections take from here, so an idle one holds none.
+    static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What is left after a write.
+/// Outcome of a flush.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Flushed {
     /// The kernel has everything.
@@ -31,102 +32,83 @@ pub enum Flushed {
     Blocked,
 }
 
-/// The unsent bytes of one connection, in order.
+/// Queue of the unsent bytes of one connection.
 #[derive(Default)]
 pub struct WriteQueue {
-    chunks: VecDeque<Vec<u8>>,
-    /// Bytes of the first chunk that the kernel has already.
-    sent_of_first: usize,
-    /// Larger chunks that the kernel has, for who has made them.
-    done: Vec<Vec<u8>>,
+    unsent: Unsent,
     /// Total of the bytes given to this queue.
     queued: u64,
     /// Total of the bytes taken by the kernel.
     written: u64,
-    /// Where the request that was armed last begins.
+    /// Total of the bytes queued when the last request began.
     request_start: u64,
-    /// Totals at which JavaScript wants to hear of it.
+    /// Totals at which JavaScript wants to hear of the bytes written.
     acknowledge: VecDeque<u64>,
 }
 
 impl WriteQueue {
     /// Appends a copy of the bytes.
     pub fn push(&mut self, bytes: &[u8], acknowledge: bool) {
-        if !bytes.is_empty() {
-            match self.chunks.back_mut() {
-                Some(last) if last.len() + bytes.len() <= GATHER => last.extend_from_slice(bytes),
-                _ => {
-                    let mut chunk = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-                    chunk.extend_from_slice(bytes);
-                    self.chunks.push_back(chunk);
-                }
-            }
-        }
+        self.unsent.push_copy(bytes);
         self.note_queued(bytes.len(), acknowledge);
     }
 
     /// Appends the bytes themselves.
-    pub fn push_owned(&mut self, bytes: Vec<u8>, acknowledge: bool) {
+    pub fn push_owned(&mut self, bytes: Bytes, acknowledge: bool) {
         let length = bytes.len();
-        if length > 0 {
-            self.chunks.push_back(bytes);
-        }
+        self.unsent.push_owned(bytes);
         self.note_queued(length, acknowledge);
     }
 
     /// Counts bytes that went to the kernel around this queue, which was empty.
-    pub fn note_sent(&mut self, length: usize) {
-        self.queued += length as u64;
-        self.written += length as u64;
+    pub fn note_sent(&mut self, length: u64) {
+        self.queued += length;
+        self.written += length;
     }
 
-    /// Whether the kernel has everything.
+    /// Returns true while the kernel has everything.
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        !self.unsent.has_remaining()
     }
 
-    /// What is appended from now on belongs to a new request.
+    /// Begins a request, to which belongs what is appended from now on.
     pub fn begin_request(&mut self) {
         self.request_start = self.queued;
     }
 
-    /// Whether not one byte of the request that began last is out.
+    /// Tells whether not one byte of the last request is out.
     pub fn request_is_untouched(&self) -> bool {
         self.written <= self.request_start
     }
 
-    /// Whether the request that began last has bytes to send.
+    /// Tells whether the last request has bytes to send.
     pub fn has_request_bytes(&self) -> bool {
         self.queued > self.request_start
     }
 
-    /// Drops what was queued before the request that began last. Its own connection is gone; on a new
-    /// one the peer would take it for the beginning of the request.
+    /// Drops what was queued before the last request began. Its own connection is gone; on a new one the
+    /// peer would take it for the beginning of the request. It counts as written.
     pub fn forget_earlier_requests(&mut self) {
-        let left = self.request_start.saturating_sub(self.written);
-        // What is left lies in memory, so it fits.
-        self.advance(left as usize);
-        self.written += left;
+        let unsent = self.unsent.remaining() as u64;
+        let of_request = self.queued - self.request_start;
+        // The bytes lie in memory, so their number fits.
+        self.unsent
+            .advance(unsent.saturating_sub(of_request) as usize);
+        self.written = self.written.max(self.request_start);
     }
 
     /// Forgets everything, for a connection that is lost.
     pub fn clear(&mut self) {
-        self.chunks.clear();
-        self.sent_of_first = 0;
+        self.unsent = Unsent::default();
         self.acknowledge.clear();
     }
 
-    /// Total of the bytes taken by the kernel.
+    /// Gives the total of the bytes taken by the kernel.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// The chunks given to [`Self::push_owned`] that the kernel has by now.
-    pub fn take_done(&mut self) -> impl Iterator<Item = Vec<u8>> {
-        self.done.drain(..)
-    }
-
-    /// The total written, if it has reached one that JavaScript waits for.
+    /// Gives the total written, if it has reached one that JavaScript waits for.
     pub fn take_acknowledgement(&mut self) -> Option<u64> {
         let mut due = None;
         while self
@@ -140,27 +122,16 @@ impl WriteQueue {
         due
     }
 
-    /// Writes until the queue is empty or the kernel's buffer is full. What went out before an error
-    /// counts as written. `attached` says that the runtime may not know yet that the stream is writable.
-    pub fn flush(&mut self, stream: &Stream, attached: bool) -> io::Result<Flushed> {
-        while !self.chunks.is_empty() {
+    /// Writes until the queue is empty or the kernel's buffer is full. Bytes that went out before an
+    /// error count as written.
+    pub fn flush(&mut self, stream: &mut Stream) -> io::Result<Flushed> {
+        while self.unsent.has_remaining() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            let mut count = 0;
-            for (slot, chunk) in slices.iter_mut().zip(&self.chunks) {
-                let skip = if count == 0 { self.sent_of_first } else { 0 };
-                *slot = IoSlice::new(chunk.get(skip..).unwrap_or_default());
-                count += 1;
-            }
-            let slices = slices.get(..count).unwrap_or_default();
-            let outcome = if attached {
-                stream.write_unasked(slices)
-            } else {
-                stream.try_write_vectored(slices)
-            };
-            match outcome {
+            let count = self.unsent.chunks_vectored(&mut slices);
+            match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
                 Ok(n) => {
                     self.written += n as u64;
-                    self.advance(n);
+                    self.unsent.advance(n);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Flushed::Blocked);
@@ -178,33 +149,208 @@ impl WriteQueue {
             self.acknowledge.push_back(self.queued);
         }
     }
+}
 
-    fn advance(&mut self, mut n: usize) {
-        while let Some(first) = self.chunks.front() {
-            let left = first.len() - self.sent_of_first;
-            if n < left {
-                self.sent_of_first += n;
-                return;
+/// The unsent bytes themselves, in order; no chunk is empty.
+#[derive(Default)]
+struct Unsent(VecDeque<Chunk>);
+
+/// Some unsent bytes that lie next to each other.
+enum Chunk {
+    /// Copies of small writes, in a buffer of the thread.
+    Gathered(BytesMut),
+    /// A long write, whose memory goes back to the JavaScript thread when the chunk is dropped.
+    Owned(Bytes),
+}
+
+impl Unsent {
+    fn push_copy(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        match self.0.back_mut() {
+            Some(Chunk::Gathered(last)) if last.len() + bytes.len() <= GATHER => {
+                last.extend_from_slice(bytes);
             }
-            n -= left;
-            self.sent_of_first = 0;
-            if let Some(done) = self.chunks.pop_front() {
-                if done.capacity() <= GATHER {
-                    keep(done);
-                } else {
-                    self.done.push(done);
-                }
+            _ => {
+                let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+                buffer.extend_from_slice(bytes);
+                self.0.push_back(Chunk::Gathered(buffer));
             }
         }
-        self.chunks = VecDeque::new();
+    }
+
+    fn push_owned(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.0.push_back(Chunk::Owned(bytes));
+        }
     }
 }
 
-fn keep(mut buffer: Vec<u8>) {
+impl Buf for Unsent {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Chunk::remaining).sum()
+    }
+
+    fn has_remaining(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().map_or(&[], Chunk::chunk)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut count = 0;
+        for (slice, chunk) in slices.iter_mut().zip(&self.0) {
+            *slice = IoSlice::new(chunk.chunk());
+            count += 1;
+        }
+        count
+    }
+
+    fn advance(&mut self, mut n: usize) {
+        while let Some(first) = self.0.front_mut() {
+            let length = first.remaining();
+            if n < length {
+                first.advance(n);
+                return;
+            }
+            n -= length;
+            // Not advanced to its end: so the buffer is filled again from its beginning.
+            if let Some(Chunk::Gathered(buffer)) = self.0.pop_front() {
+                keep(buffer);
+            }
+        }
+        self.0 = VecDeque::new();
+    }
+}
+
+impl Buf for Chunk {
+    fn remaining(&self) -> usize {
+        self.chunk().len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Self::Gathered(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+
+    fn advance(&mut self, n: usize) {
+        match self {
+            Self::Gathered(bytes) => bytes.advance(n),
+            Self::Owned(bytes) => bytes.advance(n),
+        }
+    }
+}
+
+/// Keeps a buffer for the next small writes, unless it has become large or enough are kept.
+fn keep(mut buffer: BytesMut) {
+    buffer.clear();
+    // Its capacity does not count what was sent of it in parts; what can be reclaimed does.
+    let is_large = buffer.try_reclaim(GATHER + 1);
     SPARE.with_borrow_mut(|spare| {
-        if spare.len() < SPARE_BUFFERS {
-            buffer.clear();
+        if !is_large && spare.len() < SPARE_BUFFERS {
             spare.push(buffer);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slices(unsent: &Unsent) -> Vec<Vec<u8>> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = unsent.chunks_vectored(&mut slices);
+        slices[..count].iter().map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn small_writes_are_gathered_and_long_ones_are_not_copied() {
+        let mut unsent = Unsent::default();
+        let long = Bytes::from(vec![7; 3]);
+        let memory = long.as_ptr();
+        unsent.push_copy(b"head");
+        unsent.push_copy(b"body");
+        unsent.push_owned(long);
+        unsent.push_copy(b"next");
+        assert_eq!(
+            slices(&unsent),
+            [b"headbody" as &[u8], &[7; 3], b"next"].map(<[u8]>::to_vec)
+        );
+        assert_eq!(unsent.remaining(), 15);
+        unsent.advance(8);
+        assert!(std::ptr::eq(unsent.chunk().as_ptr(), memory));
+    }
+
+    #[test]
+    fn any_number_of_bytes_may_be_taken_at_once() {
+        let all: Vec<u8> = (0..60).collect();
+        for step in 1..=60 {
+            let mut unsent = Unsent::default();
+            for (n, piece) in all.chunks(7).enumerate() {
+                if n % 2 == 0 {
+                    unsent.push_copy(piece);
+                } else {
+                    unsent.push_owned(Bytes::copy_from_slice(piece));
+                }
+            }
+            let mut rest = &all[..];
+            while unsent.has_remaining() {
+                assert_eq!(slices(&unsent).concat(), rest);
+                let n = step.min(rest.len());
+                unsent.advance(n);
+                rest = &rest[n..];
+            }
+            assert!(rest.is_empty(), "in steps of {step}");
+        }
+    }
+
+    #[test]
+    fn no_more_slices_are_given_than_there_is_room_for() {
+        let mut unsent = Unsent::default();
+        for n in 0..=MAX_SLICES as u8 {
+            unsent.push_owned(Bytes::copy_from_slice(&[n]));
+        }
+        assert_eq!(slices(&unsent).len(), MAX_SLICES);
+        unsent.advance(MAX_SLICES);
+        assert_eq!(slices(&unsent), [[MAX_SLICES as u8]]);
+    }
+
+    #[test]
+    fn an_empty_write_leaves_nothing_to_send() {
+        let mut unsent = Unsent::default();
+        unsent.push_copy(b"");
+        unsent.push_owned(Bytes::new());
+        assert!(!unsent.has_remaining());
+    }
+
+    #[test]
+    fn a_buffer_that_was_sent_is_filled_again_from_its_beginning() {
+        let mut unsent = Unsent::default();
+        unsent.push_copy(b"the first");
+        let memory = unsent.chunk().as_ptr();
+        unsent.advance(9);
+        unsent.push_copy(b"the next");
+        assert!(std::ptr::eq(unsent.chunk().as_ptr(), memory));
+        assert_eq!(unsent.chunk(), b"the next");
+    }
+
+    #[test]
+    fn a_large_buffer_is_not_kept_and_the_number_kept_is_bounded() {
+        let kept = || SPARE.with_borrow(Vec::len);
+        let mut unsent = Unsent::default();
+        unsent.push_copy(&[1; GATHER + 1]);
+        unsent.advance(GATHER);
+        unsent.advance(1);
+        assert_eq!(kept(), 0);
+        for _ in 0..2 * SPARE_BUFFERS {
+            unsent.push_copy(&[1; GATHER]);
+        }
+        unsent.advance(2 * SPARE_BUFFERS * GATHER);
+        assert_eq!(kept(), SPARE_BUFFERS);
+    }
 }

@@ -1,4 +1,5 @@
-//! What a call of JavaScript that no request of a user's has made says to `async_hooks`.
+//! The async context of calls from the event loop, which belong to no request of a user. The JavaScript thread
+//! runs the code here.
 
 use std::ptr;
 
@@ -12,11 +13,11 @@ pub struct AsyncContext {
 }
 
 impl AsyncContext {
-    /// Makes one. A listener of `async_hooks` is told of it at once, and may do anything, also use the
-    /// bridge: nothing must be half done.
+    /// Makes a context. Listeners of `async_hooks` run at once, and may use the bridge: the caller must not be in
+    /// the middle of a change.
     ///
     /// # Errors
-    /// Whatever Node-API answers, for example when the environment is ending.
+    /// The error of Node-API, for example when the environment is ending.
     pub fn new(env: &Env) -> Result<Self> {
         let name = env.create_string("ferrequest")?;
         let mut context = ptr::null_mut();
@@ -30,7 +31,7 @@ impl AsyncContext {
         })
     }
 
-    /// What Node-API knows it by, as long as this lives.
+    /// Gives the handle of Node-API, which is valid as long as this lives.
     pub fn raw(&self) -> sys::napi_async_context {
         self.context
     }
@@ -38,8 +39,8 @@ impl AsyncContext {
 
 impl Drop for AsyncContext {
     fn drop(&mut self) {
-        // SAFETY: it was made in this environment, which ends after its objects, and waits for its
-        // cleanup hooks: nobody else owns one of these.
+        // SAFETY: the context was made in this environment, which ends after its objects and its cleanup
+        // hooks, which are all that own one of these.
         unsafe { sys::napi_async_destroy(self.env, self.context) };
     }
 }

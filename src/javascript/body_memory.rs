@@ -1,4 +1,4 @@
-//! What keeps the memory of [`BodyBuffers`] alive: references to JavaScript's buffers.
+//! The references that keep the buffers of [`BodyBuffers`] alive. The JavaScript thread runs the code here.
 
 use std::cell::RefCell;
 use std::ptr::{self, NonNull};
@@ -9,22 +9,21 @@ use napi::{JsValue, check_status, sys};
 use crate::shared::body_buffers::{BodyBuffers, Memory};
 use crate::shared::exchange::READ_SIZE;
 
-/// More places than this are not needed, whatever JavaScript says.
+/// Places, at most, whatever JavaScript says.
 const MOST: usize = 64;
 
 /// Strong references to the buffers that are laid out, by their places. Belongs to the JavaScript thread.
 ///
-/// They are not given back when this is dropped: for all that is known here, the I/O thread could still
-/// read then. By then either JavaScript has taken them back, with its last connection, or the environment
-/// ends, which sees to its references itself.
+/// The drop of this deletes no reference, because the I/O thread might still read. By then JavaScript has taken
+/// the buffers back, with its last connection, or the environment ends and deletes its references itself.
 #[derive(Default)]
 pub struct BodyMemory(RefCell<Vec<sys::napi_ref>>);
 
 impl BodyMemory {
-    /// Lays a buffer in a place; the one that was there is let go.
+    /// Lays a buffer out in a place, and lets go of the one that was there.
     ///
     /// # Errors
-    /// When it is no buffer of the size of a piece, or the place is in use.
+    /// The value is no buffer of the size of a piece, or the place is in use.
     pub fn lay(
         &self,
         env: &Env,
@@ -49,8 +48,8 @@ impl BodyMemory {
             sys::napi_create_reference(env.raw(), buffer.raw(), 1, &mut reference)
         })?;
         // SAFETY: the reference keeps the memory where it is, for longer than its place has it.
-        // `lib/bridge/body-buffers.js`, the one caller, shows the buffer to nobody before it is told that it
-        // is filled, so nobody can use, detach, transfer or resize it.
+        // `lib/bridge/body-buffers.js`, the one caller, keeps the buffer from all other code until it is
+        // filled, so no code can use, detach, transfer or resize it.
         let laid = buffers.lay(index, unsafe { Memory::new(start) });
         let mut references = self.0.borrow_mut();
         if index >= references.len() {
@@ -68,7 +67,7 @@ impl BodyMemory {
         }
     }
 
-    /// Lets all buffers go, which are their owner's again.
+    /// Lets go of all buffers, which JavaScript has taken back.
     pub fn let_go(&self, env: &Env) {
         for reference in self.0.take() {
             delete(env, reference);
@@ -76,9 +75,11 @@ impl BodyMemory {
     }
 }
 
+/// Deletes a reference, if it is one.
 fn delete(env: &Env, reference: sys::napi_ref) {
     if !reference.is_null() {
-        // SAFETY: it was made in this environment, and is deleted once: its place has been overwritten.
+        // SAFETY: the reference was made in this environment, and is deleted once: its place has been
+        // overwritten.
         unsafe { sys::napi_delete_reference(env.raw(), reference) };
     }
 }

@@ -1,4 +1,5 @@
-//! The class `Bridge`, by which `lib/bridge/bridge.js` calls. Converts and hands on; decides nothing.
+//! The class `Bridge`, which `lib/bridge/bridge.js` calls. The JavaScript thread runs it: it converts arguments
+//! and hands them on.
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::IntoRawFd;
@@ -13,32 +14,35 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use super::async_context::AsyncContext;
+use super::batch_memory;
 use super::body_memory::BodyMemory;
-use super::direct::{Batch, Direct};
-use super::driver::{Driver, Load};
+use super::lending::batch_kind::BatchKind;
+use super::lending::borrowed_connections::BorrowedConnections;
+use super::lending::borrower::Borrower;
+use super::lending::load::Load;
 use super::link::Link;
 use super::notifier::Notifier;
 use crate::io::IoThread;
 use crate::shared::completions::{Completions, Drained};
 use crate::shared::mailbox::{Mailbox, Message};
-use crate::shared::write_buffers::BUFFER_SIZE;
+use crate::shared::write_buffers::{BUFFER_SIZE, WriteBuffers};
 
-/// Between two looks whether the kernel has taken more.
+/// Pause of [`Bridge::settle`] between two questions to the I/O thread.
 const SETTLE_PAUSE: Duration = Duration::from_millis(1);
 
-/// The I/O thread answers at once, unless it is lost.
+/// Time for which an answer is awaited; the I/O thread answers at once, unless it is lost.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
-/// One end of a connection.
+/// The local end of a connection.
 #[napi(object)]
 pub struct LocalAddress {
-    /// As Node prints it.
+    /// The numeric address, in the form in which Node prints it.
     pub address: String,
-    /// 0 to 65535.
+    /// The port, 0 to 65535.
     pub port: u32,
 }
 
-/// The JavaScript side's end of the two queues.
+/// The end of the two queues that one loaded module has. Belongs to the JavaScript thread.
 #[napi]
 pub struct Bridge {
     link: Link,
@@ -46,30 +50,33 @@ pub struct Bridge {
     notifier: Arc<Notifier>,
     context: Rc<AsyncContext>,
     body_memory: BodyMemory,
+    write_buffers: WriteBuffers,
     load: RefCell<Load>,
-    driver: RefCell<Borrowing>,
-    batches: Cell<u64>,
+    membership: RefCell<Membership>,
+    doorbells: Cell<u64>,
+    /// The notifier holds the event loop.
     held: Cell<bool>,
 }
 
-/// Whether this bridge borrows connections.
+/// Membership of a bridge in the event loop, without which it borrows no connection.
 #[derive(Default)]
-enum Borrowing {
-    /// There was no reason to yet.
+enum Membership {
+    /// The bridge has had no reason to join.
     #[default]
     Unneeded,
-    /// Its event loop does not let it.
+    /// The bridge cannot join, or the I/O thread is lost.
     Impossible,
-    Possible(Driver),
+    /// The bridge has joined.
+    Joined(Borrower),
 }
 
 #[napi]
 impl Bridge {
-    /// Starts the I/O thread, if this JavaScript thread has none, and a queue on it. `on_events` is
-    /// called without arguments when there is something to drain.
+    /// Starts the I/O thread, if this JavaScript thread has none, and a queue on it. `on_events` is called
+    /// without arguments when the queue may hold events.
     #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, on_events: Function<(), ()>) -> Result<Self> {
-        // Now, and not when it is needed: this tells `async_hooks`, which may come back for requests.
+        // Now, and not when it is needed: this calls listeners of `async_hooks`, which may send requests.
         let context = Rc::new(AsyncContext::new(&env)?);
         let notifier = Arc::new(Notifier::new(&env, &on_events)?);
         let waker = notifier.clone();
@@ -84,61 +91,65 @@ impl Bridge {
             notifier,
             context,
             body_memory: BodyMemory::default(),
+            write_buffers: WriteBuffers::default(),
             load: RefCell::default(),
-            driver: RefCell::default(),
-            batches: Cell::new(0),
+            membership: RefCell::default(),
+            doorbells: Cell::new(0),
             held: Cell::new(false),
         })
     }
 
-    /// Hands the first `length` bytes of the staging buffer on: to the I/O thread, or, while there is
-    /// little to do, straight to the peer.
+    /// Rings the doorbell: hands the first `length` bytes of the staging buffer to the I/O thread, or sends them
+    /// on borrowed connections while the load is light.
     #[napi(catch_unwind)]
     pub fn doorbell(&self, env: Env, staging: &[u8], length: u32) {
         let bytes = staging.get(..length as usize).unwrap_or(staging);
-        self.batches.set(self.batches.get() + 1);
-        let batch = Batch::of(bytes);
-        self.load.borrow_mut().weigh(&batch);
-        self.choose_borrowing(&env);
-        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
-            driver.with(|direct| direct.hand_over(bytes, batch));
-            driver.expect();
+        self.doorbells.set(self.doorbells.get() + 1);
+        let kind = BatchKind::of(bytes);
+        self.load.borrow_mut().weigh(&kind);
+        self.choose_lending(&env);
+        if let Membership::Joined(borrower) = &*self.membership.borrow() {
+            borrower.with(|borrowed| borrowed.hand_over(bytes, kind));
+            borrower.expect_response();
             return;
         }
-        self.completions.lending.announce();
-        self.send(Message::Batch(self.completions.clone(), bytes.to_vec()));
+        self.completions.offers.announce();
+        self.send(Message::Batch(
+            self.completions.clone(),
+            batch_memory::copy(bytes),
+        ));
     }
 
-    /// Leaves bytes for a connection with the I/O thread, around the staging buffer. The next `ring`
-    /// or `doorbell` makes it send them.
+    /// Leaves bytes for a connection with the I/O thread, around the staging buffer. The next `ring` or
+    /// `doorbell` makes that thread send them.
     #[napi(catch_unwind)]
     pub fn write(&self, env: Env, connection: u32, bytes: &[u8], acknowledge: bool) {
-        // As in `lay_body`.
+        // For the wakes, as in `lay_body`.
         self.join_event_loop(&env);
         let mut pieces = bytes.chunks(BUFFER_SIZE).peekable();
         while let Some(piece) = pieces.next() {
             let write = Message::Write {
                 completions: self.completions.clone(),
                 connection,
-                bytes: self.completions.write_buffers.copy(piece),
+                bytes: self.write_buffers.copy(piece),
                 acknowledge: acknowledge && pieces.peek().is_none(),
             };
-            if let Borrowing::Possible(driver) = &*self.driver.borrow() {
-                driver.with(|direct| direct.leave(connection, write));
+            if let Membership::Joined(borrower) = &*self.membership.borrow() {
+                borrower.with(|borrowed| borrowed.leave(connection, write));
             } else {
-                self.completions.lending.announce();
+                self.completions.offers.announce();
                 self.link.with_mailbox(|mailbox| mailbox.leave([write]));
             }
         }
     }
 
-    /// Wakes the I/O thread for what was left with it.
+    /// Wakes the I/O thread for the writes that were left with it.
     #[napi(catch_unwind)]
     pub fn ring(&self) {
         self.link.with_mailbox(Mailbox::ring);
     }
 
-    /// Asks the I/O thread for the local end of a connection that is on its way; `None` if there is none.
+    /// Asks the I/O thread for the local end of a connection that it is making. Gives `None` if there is none.
     #[napi(catch_unwind)]
     pub fn local_address(&self, connection: u32) -> Option<LocalAddress> {
         let (answer, outcome) = sync_channel(1);
@@ -151,8 +162,8 @@ impl Bridge {
         })
     }
 
-    /// Waits until the kernel has all bytes that were handed over, for so long at most: the process is
-    /// about to end without another turn of the event loop.
+    /// Waits until the kernel has all bytes that were handed over, for so many milliseconds at most. The process
+    /// is about to end without another turn of the event loop.
     #[napi(catch_unwind)]
     pub fn settle(&self, milliseconds: u32) {
         let deadline = Instant::now() + Duration::from_millis(milliseconds.into());
@@ -160,7 +171,7 @@ impl Bridge {
             let (answer, outcome) = sync_channel(1);
             self.send(Message::Settle(self.completions.clone(), answer));
             let left = deadline.saturating_duration_since(Instant::now());
-            // An answer that does not come is as good as one that says that it is done.
+            // Without an answer the I/O thread is lost, or the time is up.
             if outcome.recv_timeout(left).unwrap_or(true) {
                 return;
             }
@@ -168,14 +179,14 @@ impl Bridge {
         }
     }
 
-    /// Copies event records to `slab`. Gives the number of bytes copied; 0 when
-    /// there is nothing; less than 0 when the next page does not fit, which has so many bytes.
+    /// Copies event records to `slab`. Gives the number of bytes copied, 0 when the queue is empty, or the
+    /// negative size of the next page when that does not fit.
     #[napi(catch_unwind)]
     pub fn drain(&self, mut slab: BufferSlice) -> i64 {
         let outcome = self.completions.drain(&mut slab);
-        // Behind it: whoever offers from now on finds that the queue was seen empty, and wakes.
-        if let Borrowing::Possible(driver) = &*self.driver.borrow() {
-            driver.with(Direct::borrow_offered);
+        // After the drain: for an offer from now on, the I/O thread finds the queue seen empty, and wakes.
+        if let Membership::Joined(borrower) = &*self.membership.borrow() {
+            borrower.with(BorrowedConnections::borrow_offered);
         }
         match outcome {
             Drained::Copied { bytes, resume } => {
@@ -189,11 +200,11 @@ impl Bridge {
         }
     }
 
-    /// Lays memory for a piece of a large body in a place that is empty, or whose buffer has been told
-    /// of by a `BODY` event: that one is the caller's from now on. The new one is nobody's until then.
+    /// Lays a buffer out for a piece of a large body, in a place that is empty or that a `BODY` event has told
+    /// of. The caller may use the old buffer from now on, and the new one when a `BODY` event tells of it.
     ///
     /// # Errors
-    /// When the buffer is not of the size of a piece, or the place is in use.
+    /// The buffer has not the size of a piece, or the place is in use.
     #[napi(catch_unwind)]
     pub fn lay_body(&self, env: Env, index: u32, buffer: Unknown) -> Result<()> {
         // For the wakes, of which there will be many.
@@ -204,14 +215,14 @@ impl Bridge {
         Ok(())
     }
 
-    /// Lets a buffer that a `BODY` event has told of be filled again.
+    /// Lays the buffer that a `BODY` event has told of out again.
     #[napi(catch_unwind)]
     pub fn reuse_body(&self, index: u32) {
         self.completions.body_buffers.reuse(index as usize);
         self.resume_reading();
     }
 
-    /// Takes all memory for bodies back, if none of it is in use. Gives whether it has.
+    /// Takes all buffers for bodies back, if none is in use. Gives `true` if it has.
     #[napi(catch_unwind)]
     pub fn take_back_bodies(&self, env: Env) -> bool {
         let free = self.completions.body_buffers.take_back();
@@ -221,7 +232,7 @@ impl Bridge {
         free
     }
 
-    /// Takes the descriptor that a `RELEASED` event has told of. -1 if there is none.
+    /// Takes the descriptor that a `RELEASED` event has told of. Gives -1 if there is none.
     #[napi(catch_unwind)]
     pub fn take_descriptor(&self, connection: u32) -> i32 {
         let descriptor = self.completions.take_descriptor(connection);
@@ -234,7 +245,7 @@ impl Bridge {
         self.completions.wake_again();
     }
 
-    /// Keeps the event loop alive, or lets it end.
+    /// Holds the event loop, or lets it end.
     #[napi(catch_unwind)]
     pub fn hold(&self, env: Env, hold: bool) -> Result<()> {
         if self.held.replace(hold) == hold {
@@ -247,14 +258,14 @@ impl Bridge {
         }
     }
 
-    /// Keeps this object and what the listener needs from being collected, or lets them be: a module
-    /// that is loaded again (`jest.resetModules()`) forgets its bridge without another word.
+    /// Keeps the listener, and all that it refers to, from being collected, or no longer: a program may forget a
+    /// copy of the module without closing it (`jest.resetModules()`).
     #[napi(catch_unwind)]
     pub fn keep(&self, env: Env, keep: bool) -> Result<()> {
         self.notifier.keep(&env, keep)
     }
 
-    /// Counters of the I/O thread since start.
+    /// Gives the counters, for `stats()`.
     #[napi(catch_unwind)]
     pub fn counters(&self) -> Counters {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
@@ -264,46 +275,46 @@ impl Bridge {
             stale_replaced: get(&counters.stale_replaced),
             bytes_in: get(&counters.bytes_in),
             bytes_out: get(&counters.bytes_out),
-            doorbells: self.batches.get() as f64,
+            doorbells: self.doorbells.get() as f64,
             direct: get(&counters.direct),
         }
     }
 
-    /// Closes what is borrowed, and lets go of what was laid out: the I/O thread is lost.
+    /// Closes the borrowed connections, and forgets the buffers that were laid out: the I/O thread is lost.
     #[napi(catch_unwind)]
     pub fn abandon(&self, env: Env) {
-        // Nobody reads any more.
+        // The lost thread reads no more.
         self.body_memory.let_go(&env);
-        *self.driver.borrow_mut() = Borrowing::Impossible;
-        self.completions.lending.close();
+        *self.membership.borrow_mut() = Membership::Impossible;
+        self.completions.offers.close();
     }
 
-    /// Asks for connections to borrow while the load is light.
-    fn choose_borrowing(&self, env: &Env) {
+    /// Asks the I/O thread to lend connections while the load is light.
+    fn choose_lending(&self, env: &Env) {
         let light = self.load.borrow().is_light();
         if light {
             self.join_event_loop(env);
         }
-        let wanted = light && matches!(*self.driver.borrow(), Borrowing::Possible(_));
-        self.completions.lending.want(wanted);
+        let wanted = light && matches!(*self.membership.borrow(), Membership::Joined(_));
+        self.completions.offers.want(wanted);
     }
 
-    /// Joins the event loop of JavaScript, once.
+    /// Joins the event loop, once.
     fn join_event_loop(&self, env: &Env) {
-        let mut driver = self.driver.borrow_mut();
-        if matches!(*driver, Borrowing::Unneeded) {
+        let mut membership = self.membership.borrow_mut();
+        if matches!(*membership, Membership::Unneeded) {
             let (completions, notifier) = (self.completions.clone(), self.notifier.clone());
             let context = self.context.clone();
             let started = self.link.mailbox().and_then(|mailbox| {
-                Driver::start(env, completions, mailbox, notifier, context)
+                Borrower::start(env, completions, mailbox, notifier, context)
                     .ok()
                     .flatten()
             });
-            *driver = started.map_or(Borrowing::Impossible, Borrowing::Possible);
+            *membership = started.map_or(Membership::Impossible, Membership::Joined);
         }
     }
 
-    /// Tells connections that have waited until JavaScript had taken enough.
+    /// Tells the I/O thread when connections have waited for JavaScript, and it has taken enough.
     fn resume_reading(&self) {
         if self.completions.take_resume() {
             self.send(Message::Drained(self.completions.clone()));
@@ -315,19 +326,19 @@ impl Bridge {
     }
 }
 
-/// Counted since start.
+/// Counters since start.
 #[napi(object)]
 pub struct Counters {
     /// Connections that were established.
     pub connections_opened: f64,
-    /// Dead connections replaced underneath a request.
+    /// Dead connections that were replaced underneath a request.
     pub stale_replaced: f64,
     /// Bytes read from the kernel.
     pub bytes_in: f64,
     /// Bytes written to the kernel.
     pub bytes_out: f64,
-    /// Batches handed over.
+    /// Doorbells rung.
     pub doorbells: f64,
-    /// Requests exchanged by the JavaScript thread itself.
+    /// Requests that the JavaScript thread exchanged on a borrowed connection.
     pub direct: f64,
 }

@@ -1,9 +1,9 @@
-//! Two handles of libuv's, in the event loop of a JavaScript thread: one that tells of news on a
-//! descriptor, one that keeps the loop from sleeping.
+//! Two handles of libuv, in the event loop of a JavaScript thread: one tells when a descriptor is readable, one
+//! keeps the loop from sleeping. The JavaScript thread runs the code here.
 //!
 //! Node exports libuv's functions to addons, and libuv keeps their ABI within a major version
-//! (<https://docs.libuv.org/en/v1.x/>). They are looked up when they are first needed, so that a program
-//! without them (a test, another runtime) goes without.
+//! (<https://docs.libuv.org/en/v1.x/>). They are looked up when they are first needed: a program
+//! without libuv (a test, another runtime) runs without these handles.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_int, c_void};
@@ -14,15 +14,16 @@ use std::sync::OnceLock;
 use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
-/// `uv_handle_type` of the two.
+/// `uv_handle_type` of the handle that keeps the loop awake.
 const UV_IDLE: c_int = 6;
+/// `uv_handle_type` of the handle that watches a descriptor.
 const UV_POLL: c_int = 8;
-/// `uv_poll_event`.
+/// `uv_poll_event` of a readable descriptor.
 const UV_READABLE: c_int = 1;
 
 type Handle = c_void;
 
-/// The functions in use.
+/// The functions of libuv in use.
 #[derive(Clone, Copy)]
 struct Libuv {
     handle_size: unsafe extern "C" fn(c_int) -> usize,
@@ -42,12 +43,13 @@ struct Libuv {
 }
 
 impl Libuv {
-    /// The libuv of this process.
+    /// Gives the libuv of this process, if there is one.
     fn get() -> Option<&'static Self> {
         static LIBUV: OnceLock<Option<Libuv>> = OnceLock::new();
         LIBUV.get_or_init(Self::find).as_ref()
     }
 
+    /// Looks all functions up.
     fn find() -> Option<Self> {
         // SAFETY: each name is that of a libuv 1.x function, whose signature the field has.
         unsafe {
@@ -75,43 +77,45 @@ unsafe fn symbol<F: Copy>(name: &CStr) -> Option<F> {
     const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
     // SAFETY: the name is NUL-terminated.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    // SAFETY: as the caller promises; a function pointer is as large as any other.
+    // SAFETY: as the caller promises; `F` is as large as a pointer.
     (!address.is_null()).then(|| unsafe { std::mem::transmute_copy(&address) })
 }
 
-/// Who hears of what happens.
+/// The owner of the handles, as the event loop calls it.
 pub trait Listener {
     /// The descriptor is readable.
     fn on_readable(&self);
-    /// The loop would have gone to sleep. Gives whether it shall stay awake.
+    /// The loop would have gone to sleep. The answer `true` keeps it awake.
     fn on_idle(&self) -> bool;
-    /// The environment ends: nothing is called any more after this.
+    /// The environment ends: this is the last call.
     fn on_end(&self);
 }
 
-/// What both handles point to; lives until libuv has let go of both.
+/// The data that both handles point to; lives until libuv has closed both.
 struct Shared {
     libuv: &'static Libuv,
     listener: Box<dyn Listener>,
-    /// libuv writes into these.
+    /// Memory of the two handles, which libuv writes.
     poll: Box<[UnsafeCell<u128>]>,
     idle: Box<[UnsafeCell<u128>]>,
+    /// The idle handle keeps the loop awake.
     awake: Cell<bool>,
+    /// The handles are being closed.
     closing: Cell<bool>,
-    /// Handles that libuv has.
+    /// Number of handles that libuv has.
     open: Cell<u8>,
     hook: Cell<sys::napi_async_cleanup_hook_handle>,
 }
 
-/// The two handles. They never keep the process alive.
+/// The two handles in the event loop. They never keep the process alive.
 pub struct EventLoop(*mut Shared);
 
 impl EventLoop {
-    /// Starts to watch a descriptor, which has to stay open until `on_end` or the drop of this. Gives
-    /// `None` where there is no libuv.
+    /// Starts to watch a descriptor, which has to stay open until `on_end` or the drop of this. Gives `None` in a
+    /// process without libuv.
     ///
     /// # Errors
-    /// Whatever libuv or Node-API answers, for example when the environment is already ending.
+    /// The error of libuv or Node-API, for example when the environment is already ending.
     pub fn watch(
         env: &Env,
         descriptor: RawFd,
@@ -161,8 +165,8 @@ impl EventLoop {
         Ok(Some(event_loop))
     }
 
-    /// Keeps the loop from sleeping, until the listener has enough of it. Everything else that the loop
-    /// has to do is done in the meantime.
+    /// Keeps the loop from sleeping until `on_idle` answers `false`. The loop does all its other work in the
+    /// meantime.
     pub fn stay_awake(&self) {
         // SAFETY: `shared` lives at least as long as this.
         let shared = unsafe { &*self.0 };
@@ -181,10 +185,12 @@ impl Drop for EventLoop {
 }
 
 impl Shared {
+    /// Gives the handle that watches.
     fn poll(&self) -> *mut Handle {
         UnsafeCell::raw_get(self.poll.as_ptr()).cast()
     }
 
+    /// Gives the handle that keeps the loop awake.
     fn idle(&self) -> *mut Handle {
         UnsafeCell::raw_get(self.idle.as_ptr()).cast()
     }
@@ -203,10 +209,10 @@ impl Shared {
         }
     }
 
-    /// Closes the handles; the memory goes when libuv has let go of them, in a turn of its own.
+    /// Closes the handles; libuv frees the memory in a later turn, when both are closed.
     ///
     /// # Safety
-    /// `this` is alive. It must not be used any more, but by libuv.
+    /// `this` is alive, and only libuv uses it from now on.
     unsafe fn close(this: *mut Self) {
         // SAFETY: as the caller promises.
         let shared = unsafe { &*this };
@@ -214,7 +220,7 @@ impl Shared {
             return;
         }
         match shared.open.get() {
-            // SAFETY: nobody else has it.
+            // SAFETY: libuv has no handle that points to it.
             0 => unsafe { Self::free(this) },
             open => {
                 // SAFETY: both were initialised in this order, and are closed once.
@@ -228,19 +234,22 @@ impl Shared {
         }
     }
 
+    /// Frees the data, and lets the environment end.
+    ///
     /// # Safety
-    /// Nobody uses `this` any more.
+    /// No code uses `this` any more.
     unsafe fn free(this: *mut Self) {
-        // SAFETY: it came from a `Box`, and goes once.
+        // SAFETY: the pointer came from a `Box`, and is freed once.
         let shared = unsafe { Box::from_raw(this) };
         let hook = shared.hook.get();
         if !hook.is_null() {
-            // SAFETY: the hook is there until this call. If the environment is ending, it waits for it.
+            // SAFETY: the hook is there until this call, for which an ending environment waits.
             unsafe { sys::napi_remove_async_cleanup_hook(hook) };
         }
     }
 }
 
+/// Makes an error of a status of libuv.
 fn check_uv(status: c_int) -> Result<()> {
     if status == 0 {
         Ok(())
@@ -249,15 +258,18 @@ fn check_uv(status: c_int) -> Result<()> {
     }
 }
 
+/// Gives the data of a handle.
+///
 /// # Safety
-/// Called by libuv with one of the two handles, which point to what lives until both are closed.
+/// libuv calls with one of the two handles, whose data lives until both are closed.
 unsafe fn shared_of(handle: *mut Handle) -> *mut Shared {
     Libuv::get().map_or(ptr::null_mut(), |libuv| {
-        // SAFETY: as above.
+        // SAFETY: as the caller promises.
         unsafe { (libuv.get_data)(handle).cast() }
     })
 }
 
+/// Called by libuv when the descriptor is readable.
 unsafe extern "C" fn on_readable(handle: *mut Handle, _status: c_int, _events: c_int) {
     // SAFETY: libuv calls with an open handle.
     if let Some(shared) = unsafe { shared_of(handle).as_ref() } {
@@ -265,6 +277,7 @@ unsafe extern "C" fn on_readable(handle: *mut Handle, _status: c_int, _events: c
     }
 }
 
+/// Called by libuv in each turn of the loop in which it stays awake.
 unsafe extern "C" fn on_idle(handle: *mut Handle) {
     // SAFETY: libuv calls with an open handle.
     let Some(shared) = (unsafe { shared_of(handle).as_ref() }) else {
@@ -277,7 +290,7 @@ unsafe extern "C" fn on_idle(handle: *mut Handle) {
     }
 }
 
-/// The environment ends, and waits until the handles are closed.
+/// Called by Node when the environment ends; Node waits until the hook is removed, with the handles closed.
 unsafe extern "C" fn on_end(_hook: sys::napi_async_cleanup_hook_handle, shared: *mut c_void) {
     let this: *mut Shared = shared.cast();
     // SAFETY: the hook is removed before the memory goes.
@@ -287,9 +300,10 @@ unsafe extern "C" fn on_end(_hook: sys::napi_async_cleanup_hook_handle, shared: 
     }
 }
 
+/// Called by libuv when a handle is closed.
 unsafe extern "C" fn on_closed(handle: *mut Handle) {
-    // SAFETY: libuv calls with a handle that was open until now, and has let go of it. When it has of both,
-    // nobody else has what they point to: whoever closed them does not use it any more.
+    // SAFETY: libuv calls with a handle that was open until now, and does not use it any more. When both are
+    // closed, no code has their data: the caller of `close` has promised not to use it.
     unsafe {
         let this = shared_of(handle);
         let Some(open) = this.as_ref().map(|shared| &shared.open) else {

@@ -1,4 +1,5 @@
-//! What a bridge has and must give back: when its environment ends, or when JavaScript has forgotten it.
+//! The hold of a bridge on its I/O thread, which it gives up when its environment ends, or when it is collected.
+//! The JavaScript thread runs the code here.
 
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -13,7 +14,7 @@ use crate::io::IoThread;
 use crate::shared::completions::Completions;
 use crate::shared::mailbox::{Mailbox, Message};
 
-/// The parts, until they are given back.
+/// The parts of a link, which are given back together.
 struct Parts {
     env: sys::napi_env,
     thread: Arc<IoThread>,
@@ -21,17 +22,17 @@ struct Parts {
     notifier: Arc<Notifier>,
 }
 
-/// A bridge's hold on its I/O thread. Belongs to the JavaScript thread.
+/// The hold of one bridge on its I/O thread. Belongs to the JavaScript thread.
 pub struct Link(Rc<RefCell<Option<Parts>>>);
 
 impl Link {
-    /// Takes the parts, to give them back at the latest when the environment ends.
+    /// Takes the parts, and gives them back at the latest when the environment ends.
     ///
     /// Cleanup hooks run in the reverse order of their registration: the one made here, after the
     /// threadsafe function's own, runs before Node takes that function away.
     ///
     /// # Errors
-    /// Whatever Node-API answers when the environment is already ending.
+    /// The error of Node-API when the environment is already ending.
     pub fn new(
         env: &Env,
         thread: Arc<IoThread>,
@@ -46,26 +47,27 @@ impl Link {
             notifier,
         };
         let link = Self(Rc::new(RefCell::new(Some(parts))));
-        // SAFETY: `env` is the environment of the running call. The pointer stays good: the `Rc` is
-        // this link's, and `drop` takes the hook away before it goes.
+        // SAFETY: `env` is the environment of the running call. The pointer stays valid: it is that of this
+        // link's `Rc`, and `drop` removes the hook first.
         check_status!(unsafe {
             sys::napi_add_env_cleanup_hook(env, Some(at_end), link.as_pointer())
         })?;
         Ok(link)
     }
 
-    /// Where to put messages, unless the environment has ended.
-    pub fn with_mailbox(&self, use_it: impl FnOnce(&Mailbox)) {
+    /// Calls `work` with the mailbox, unless the environment has ended.
+    pub fn with_mailbox(&self, work: impl FnOnce(&Mailbox)) {
         if let Some(parts) = &*self.0.borrow() {
-            use_it(parts.thread.mailbox());
+            work(parts.thread.mailbox());
         }
     }
 
-    /// The mailbox for somebody who keeps it, unless the environment has ended.
+    /// Gives the mailbox to an owner that keeps it, unless the environment has ended.
     pub fn mailbox(&self) -> Option<Arc<Mailbox>> {
         Some(self.0.borrow().as_ref()?.thread.shared_mailbox())
     }
 
+    /// Gives the argument of the cleanup hook.
     fn as_pointer(&self) -> *mut c_void {
         Rc::as_ptr(&self.0).cast_mut().cast()
     }
@@ -74,7 +76,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         let Some(parts) = self.0.take() else {
-            // The hook has run, and is gone.
+            // The hook has run, and Node has removed it.
             return;
         };
         // SAFETY: the environment has not ended, because the hook has not run.
@@ -85,9 +87,9 @@ impl Drop for Link {
     }
 }
 
-/// The environment ends.
+/// Called by Node when the environment ends.
 unsafe extern "C" fn at_end(link: *mut c_void) {
-    // SAFETY: the pointer is that of a link's cell; a link that goes takes this hook away.
+    // SAFETY: the pointer is that of a link's cell; the drop of a link removes this hook.
     let cell: &RefCell<Option<Parts>> = unsafe { &*link.cast() };
     if let Some(parts) = cell.take() {
         parts.give_back();
@@ -95,8 +97,8 @@ unsafe extern "C" fn at_end(link: *mut c_void) {
 }
 
 impl Parts {
-    /// The I/O thread is joined (if this was its last owner) before the threadsafe function is given
-    /// back, so that no call can race the environment's end.
+    /// Closes the queues, joins the I/O thread if this was its last owner, and then gives the threadsafe function
+    /// back: no call can race the environment's end.
     fn give_back(self) {
         self.completions.close();
         let detach = Message::Detach(self.completions);

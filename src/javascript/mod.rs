@@ -1,4 +1,5 @@
-//! What only the JavaScript thread runs: the exports, the requests that it exchanges itself, and its event loop.
+//! The code that only the JavaScript thread runs: the exports, the requests that it exchanges itself, and its part
+//! in the event loop.
 //!
 //! The room may import every other; of `io` only what starts the I/O thread. A panic in an export becomes a
 //! JavaScript exception.
@@ -7,25 +8,26 @@
 //! |---|---|
 //! | [`stream_decoder`], [`record_layout`] | exports on every platform: the decoder for streams, the layout |
 //! | [`bridge`], [`sockets`] | exports on Unix: the end of the queues, bound sockets |
-//! | [`link`] | a bridge's hold on its I/O thread, until its environment ends |
+//! | [`link`] | the hold of a bridge on its I/O thread, until its environment ends |
 //! | [`notifier`] | the threadsafe function that wakes JavaScript |
-//! | [`async_context`] | what `async_hooks` are told of a call that the event loop makes |
-//! | [`direct`] | requests on connections that JavaScript has borrowed |
-//! | [`driver`], [`event_loop`] | when it borrows, and how it learns of news on them: libuv |
-//! | [`body_memory`] | references to the buffers that large bodies are read into |
+//! | [`async_context`] | the async context of calls from the event loop |
+//! | [`lending`] | requests that the JavaScript thread exchanges itself, on lent connections |
+//! | [`event_loop`] | two handles of libuv in the event loop |
+//! | [`batch_memory`] | the memory that batches of commands are cut from |
+//! | [`body_memory`] | the references that keep buffers for large bodies alive |
 
 #[cfg(unix)]
 pub mod async_context;
+#[cfg(unix)]
+pub mod batch_memory;
 #[cfg(unix)]
 pub mod body_memory;
 #[cfg(unix)]
 pub mod bridge;
 #[cfg(unix)]
-pub mod direct;
-#[cfg(unix)]
-pub mod driver;
-#[cfg(unix)]
 pub mod event_loop;
+#[cfg(unix)]
+pub mod lending;
 #[cfg(unix)]
 pub mod link;
 #[cfg(unix)]

@@ -1,8 +1,9 @@
-//! One threadsafe function: the way by which the I/O thread wakes the JavaScript thread.
+//! The threadsafe function by which the I/O thread wakes the JavaScript thread. Each method says which thread
+//! calls it.
 //!
-//! Wraps Node-API directly because the rules of `DESIGN` need all of it at once: a call that carries
-//! no data and allocates nothing, `ref`/`unref` from the JavaScript thread, and an exception in a
-//! listener that reaches `uncaughtException` with its own stack instead of a warning.
+//! It is made by Node-API directly, because three things are needed at once: a call that carries no data and
+//! allocates nothing, `ref` and `unref` from the JavaScript thread, and an exception in a listener that reaches
+//! `uncaughtException` with its own stack instead of a warning.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -15,30 +16,30 @@ use super::async_context::AsyncContext;
 
 /// A weak threadsafe function without arguments.
 ///
-/// `wake` may be called from any thread and at any time. `hold`, `let_go` and `close` belong to the
-/// JavaScript thread of the environment that made it.
+/// Any thread may call `wake` at any time. All other methods belong to the JavaScript thread of the environment
+/// that made the function.
 pub struct Notifier {
     env: sys::napi_env,
     function: sys::napi_threadsafe_function,
-    /// The callback. Weak unless `keep` says otherwise: a threadsafe function of Node's own would hold
-    /// it, and with it a whole copy of the module, until the environment ends.
+    /// The callback. The reference is weak unless `keep` says otherwise: a strong one would keep a whole copy of
+    /// the module until the environment ends.
     callback: sys::napi_ref,
-    /// Held during every use of the handle, so that no call can race `close`: another copy of the
-    /// module may keep the I/O thread running after this function has been given back.
+    /// The function is not given back yet. The lock is held during every use, so that no call can race `close`:
+    /// another copy of the module may keep the I/O thread running after that.
     open: Mutex<bool>,
 }
 
-// SAFETY: Node-API lets any thread call a threadsafe function; the methods that are bound to the
-// JavaScript thread take the `Env` of a running call, which exists only there.
+// SAFETY: Node-API lets any thread call a threadsafe function. The methods that belong to the JavaScript thread
+// take the `Env` of a running call, or are called by an owner that never leaves that thread.
 unsafe impl Send for Notifier {}
 // SAFETY: as above; the handle is never changed after creation.
 unsafe impl Sync for Notifier {}
 
 impl Notifier {
-    /// Makes a threadsafe function that calls `callback()` and does not hold the process.
+    /// Makes a threadsafe function that calls `callback()` and does not hold the event loop.
     ///
     /// # Errors
-    /// Whatever Node-API answers when the environment is already ending.
+    /// The error of Node-API when the environment is already ending.
     pub fn new(env: &Env, callback: &Function<(), ()>) -> Result<Self> {
         let name = env.create_string("ferrequest")?;
         let mut reference = ptr::null_mut();
@@ -72,14 +73,14 @@ impl Notifier {
             open: Mutex::new(true),
         };
         if let Err(error) = notifier.let_go(env) {
-            // It would hold the process for ever.
+            // The function would hold the event loop for ever.
             notifier.close();
             return Err(error);
         }
         Ok(notifier)
     }
 
-    /// Asks for one call of the callback; does nothing after `close`.
+    /// Asks for one call of the callback; does nothing after `close`. Any thread calls this.
     pub fn wake(&self) {
         let mut open = self.open();
         if !*open {
@@ -103,8 +104,8 @@ impl Notifier {
     /// Calls the callback now.
     ///
     /// # Safety
-    /// This is called by the event loop of the JavaScript thread, outside of any other call, and the
-    /// context was made in its environment.
+    /// The event loop of the JavaScript thread calls, outside of any other call, and the context was made in its
+    /// environment.
     pub unsafe fn call(&self, context: &AsyncContext) {
         if !*self.open() {
             return;
@@ -130,10 +131,10 @@ impl Notifier {
         }
     }
 
-    /// Keeps the event loop alive until `let_go`.
+    /// Holds the event loop until `let_go`.
     ///
     /// # Errors
-    /// Whatever Node-API answers when the environment is ending.
+    /// The error of Node-API when the environment is ending.
     pub fn hold(&self, env: &Env) -> Result<()> {
         let open = self.open();
         if !*open {
@@ -146,7 +147,7 @@ impl Notifier {
     /// Lets the event loop end although this function exists.
     ///
     /// # Errors
-    /// Whatever Node-API answers when the environment is ending.
+    /// The error of Node-API when the environment is ending.
     pub fn let_go(&self, env: &Env) -> Result<()> {
         let open = self.open();
         if !*open {
@@ -156,10 +157,10 @@ impl Notifier {
         check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.function) })
     }
 
-    /// Keeps the callback from being collected, or lets it be.
+    /// Keeps the callback from being collected, or no longer.
     ///
     /// # Errors
-    /// Whatever Node-API answers when the environment is ending.
+    /// The error of Node-API when the environment is ending.
     pub fn keep(&self, env: &Env, keep: bool) -> Result<()> {
         let open = self.open();
         if !*open {
@@ -180,7 +181,7 @@ impl Notifier {
     pub fn close(&self) {
         let mut open = self.open();
         if std::mem::take(&mut *open) {
-            // SAFETY: the handles are open, and nobody uses them from now on. The environment has not
+            // SAFETY: the handles are open, and no code uses them from now on. The environment has not
             // ended: this is called at the latest by a cleanup hook of its own.
             unsafe {
                 sys::napi_release_threadsafe_function(
@@ -192,27 +193,28 @@ impl Notifier {
         }
     }
 
+    /// Locks the function against `close`; gives whether it is open.
     fn open(&self) -> MutexGuard<'_, bool> {
         // Nothing that holds the guard panics.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Runs on the JavaScript thread for each `wake`.
+/// Called on the JavaScript thread for each `wake`; calls the callback.
 unsafe extern "C" fn call_javascript(
     env: sys::napi_env,
     _callback: sys::napi_value,
     context: *mut c_void,
     _data: *mut c_void,
 ) {
-    // Node calls with null while the environment, or the function, ends: nothing may be run any more.
+    // Node calls with null while the environment, or the function, ends: no JavaScript may run any more.
     if env.is_null() {
         return;
     }
     let mut callback = ptr::null_mut();
     // SAFETY: the context is the reference to the callback, as long as Node calls with an environment.
     let status = unsafe { sys::napi_get_reference_value(env, context.cast(), &mut callback) };
-    // Collected: whoever would drain is gone, and the bridge is about to go.
+    // The callback is collected: its copy of the module is gone, and the bridge is about to go.
     if status != sys::Status::napi_ok || callback.is_null() {
         return;
     }

@@ -1,4 +1,5 @@
-//! The class `StreamDecoder`, by which JavaScript decodes what it reads from a stream itself.
+//! The class `StreamDecoder`, by which JavaScript decodes the bytes of a stream that it reads itself. The
+//! JavaScript thread runs it.
 
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -7,10 +8,11 @@ use crate::codec::{Decoder, Event};
 use crate::records::decoding::{self, Body};
 use crate::records::{self, event};
 
-/// The decoder for sockets that JavaScript reads from.
+/// The decoder of one stream. Belongs to the JavaScript thread.
 #[napi]
 pub struct StreamDecoder {
     decoder: Decoder,
+    /// Records of the last call.
     records: Vec<u8>,
 }
 
@@ -22,7 +24,7 @@ impl Default for StreamDecoder {
 
 #[napi]
 impl StreamDecoder {
-    /// A decoder that `reset` arms.
+    /// Makes a decoder, which `reset` arms.
     #[napi(constructor, catch_unwind)]
     pub fn new() -> Self {
         let (options, _) = decoding::decoder_settings(0, 0, 0);
@@ -32,14 +34,14 @@ impl StreamDecoder {
         }
     }
 
-    /// Arms for the response to the next request; the numbers are those of the `REQUEST` command.
+    /// Arms the decoder for the response to the next request. The numbers are those of the `REQUEST` command.
     #[napi(catch_unwind)]
     pub fn reset(&mut self, flags: u32, max_header_size: u32, llhttp: u32) {
         let (options, method) = decoding::decoder_settings(flags, max_header_size, llhttp);
         self.decoder.reset(options, method);
     }
 
-    /// `reset` and `execute` in one call: most responses are one chunk.
+    /// Does `reset` and `execute` in one call: most responses are one chunk.
     #[napi(catch_unwind)]
     pub fn begin(
         &mut self,
@@ -53,13 +55,13 @@ impl StreamDecoder {
         self.execute(chunk, out)
     }
 
-    /// Decodes a chunk and copies the event records to `out`. Gives their length, negative when
-    /// `out` is too small: then `take` gives them.
+    /// Decodes a chunk, and copies the event records to `out`. Gives their length, negative when `out` is too
+    /// small: then `take` gives them.
     #[napi(catch_unwind)]
     pub fn execute(&mut self, chunk: &[u8], mut out: BufferSlice) -> i64 {
         self.records.clear();
         let mut parsed = 0;
-        // Where the record is that the last message of the chunk ends with.
+        // Place of the record that ends the last message of the chunk.
         let mut end = None;
         loop {
             match self.decoder.decode(chunk.get(parsed..).unwrap_or_default()) {
@@ -78,8 +80,8 @@ impl StreamDecoder {
                     parsed += n;
                     let is_end = matches!(found, Event::End(_));
                     end = is_end.then_some(self.records.len());
-                    // There is one connection, so its place in the header says how far the chunk has
-                    // been consumed: what lies behind an upgrade's head is not HTTP.
+                    // There is one connection, so the word for its id says how far the chunk is consumed:
+                    // the bytes behind an upgrade's head are not HTTP.
                     let consumed = u32::try_from(parsed).unwrap_or(u32::MAX);
                     decoding::encode(
                         &mut self.records,
@@ -96,7 +98,7 @@ impl StreamDecoder {
         self.copy(&mut out)
     }
 
-    /// The end of the stream, as `execute`.
+    /// Decodes the end of the stream, and copies the event records to `out`, as `execute` does.
     #[napi(catch_unwind)]
     pub fn finish(&mut self, mut out: BufferSlice) -> i64 {
         self.records.clear();
@@ -106,12 +108,13 @@ impl StreamDecoder {
         self.copy(&mut out)
     }
 
-    /// The records that did not fit.
+    /// Gives the records that did not fit.
     #[napi(catch_unwind)]
     pub fn take(&mut self) -> Buffer {
         std::mem::take(&mut self.records).into()
     }
 
+    /// Copies the records to `out`. Gives their length, negative when `out` is too small.
     fn copy(&self, out: &mut [u8]) -> i64 {
         let length = self.records.len();
         match out.get_mut(..length) {

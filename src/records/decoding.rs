@@ -1,14 +1,17 @@
-//! Decoder events as records, for the I/O thread and for the decoder that JavaScript drives.
+//! Records of decoder events, and decoder settings of `REQUEST` commands. Pure: any thread may call it.
 
+use bytes::BufMut;
+
+use super::layout::word;
 use crate::codec::{DecodeError, DecoderOptions, Dialect, Event, Head, Leniency, RequestMethod};
 use crate::records::{self, command, event};
 
-/// How a piece of the body is passed on.
+/// Form in which a record says a piece of the body.
 #[derive(Clone, Copy)]
 pub enum Body<'a> {
-    /// By its bytes.
+    /// The bytes.
     Inline,
-    /// By its place in the chunk that JavaScript holds.
+    /// The place in this chunk, which JavaScript holds.
     ReferenceInto(&'a [u8]),
 }
 
@@ -22,8 +25,10 @@ pub fn encode(out: &mut Vec<u8>, connection: u32, event: &Event<'_>, body: Body<
             Body::ReferenceInto(chunk) => {
                 // The bytes are a slice of the chunk, so the difference of the addresses is their place.
                 let offset = bytes.as_ptr().addr().wrapping_sub(chunk.as_ptr().addr());
-                let place = [word(offset), word(bytes.len())].concat();
-                records::push(out, event::DATA, event::REFERENCE, connection, &[&place]);
+                records::push_with(out, event::DATA, event::REFERENCE, connection, |out| {
+                    out.put_u32_le(word(offset));
+                    out.put_u32_le(word(bytes.len()));
+                });
             }
         },
         Event::End(trailers) => {
@@ -32,6 +37,7 @@ pub fn encode(out: &mut Vec<u8>, connection: u32, event: &Event<'_>, body: Body<
     }
 }
 
+/// Appends an `INFORMATION` or a `HEAD`.
 fn encode_head(out: &mut Vec<u8>, opcode: u32, connection: u32, head: &Head<'_>) {
     let mut flags = 0;
     if head.keep_alive {
@@ -40,7 +46,7 @@ fn encode_head(out: &mut Vec<u8>, opcode: u32, connection: u32, head: &Head<'_>)
     if head.upgrade {
         flags |= event::UPGRADE;
     }
-    // Asked of every response by the agent, which else would need the whole header as strings.
+    // The agent asks for this field of every response, and would need the whole header as strings otherwise.
     if head
         .fields
         .iter()
@@ -48,26 +54,14 @@ fn encode_head(out: &mut Vec<u8>, opcode: u32, connection: u32, head: &Head<'_>)
     {
         flags |= event::KEEP_ALIVE_FIELD;
     }
-    let [status_low, status_high] = head.status.to_le_bytes();
-    let numbers = [
-        status_low,
-        status_high,
-        head.version_major,
-        head.version_minor,
-    ];
-    let reason_length = word(head.reason.len());
-    records::push(
-        out,
-        opcode,
-        flags,
-        connection,
-        &[
-            &numbers,
-            &reason_length,
-            head.reason,
-            head.fields.as_bytes(),
-        ],
-    );
+    records::push_with(out, opcode, flags, connection, |out| {
+        out.put_u16_le(head.status);
+        out.put_u8(head.version_major);
+        out.put_u8(head.version_minor);
+        out.put_u32_le(word(head.reason.len()));
+        out.put_slice(head.reason);
+        out.put_slice(head.fields.as_bytes());
+    });
 }
 
 /// Appends a `PARSE_ERROR`; `parsed` counts the bytes of `packet` before this call of the decoder.
@@ -80,22 +74,17 @@ pub fn encode_error(
 ) {
     let code = error.kind.code().as_bytes();
     let reason = error.reason.as_bytes();
-    let numbers = [
-        word(code.len()),
-        word(reason.len()),
-        word(parsed + error.offset),
-    ]
-    .concat();
-    records::push(
-        out,
-        event::PARSE_ERROR,
-        0,
-        connection,
-        &[&numbers, code, reason, packet],
-    );
+    records::push_with(out, event::PARSE_ERROR, 0, connection, |out| {
+        out.put_u32_le(word(code.len()));
+        out.put_u32_le(word(reason.len()));
+        out.put_u32_le(word(parsed + error.offset));
+        out.put_slice(code);
+        out.put_slice(reason);
+        out.put_slice(packet);
+    });
 }
 
-/// What a `REQUEST` command, or the same numbers from JavaScript, asks of the decoder.
+/// Gives the decoder settings that the numbers of a `REQUEST` command ask for.
 pub fn decoder_settings(
     flags: u32,
     max_header_size: u32,
@@ -122,8 +111,4 @@ pub fn decoder_settings(
         },
         method,
     )
-}
-
-fn word(n: usize) -> [u8; 4] {
-    u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes()
 }

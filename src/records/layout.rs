@@ -1,4 +1,4 @@
-//! The record layout that both queues share.
+//! The record layout that both queues share. Pure: any thread may call it.
 //!
 //! A record is a header of three little-endian `u32` words, then its payload, padded with zeros to
 //! four bytes so that every header is aligned for the `Int32Array` through which JavaScript reads it:
@@ -16,10 +16,14 @@ compile_error!(
     "JavaScript reads the records with typed arrays, which have the byte order of the machine"
 );
 
+use bytes::{Buf, BufMut};
+
 /// Bytes of a record header.
 pub const HEADER_SIZE: usize = 12;
+/// Offset of the payload's length in a header, in bytes.
+const LENGTH_OFFSET: usize = 8;
 
-/// Id of a `FAILED` event that means all connections.
+/// Connection id of a `FAILED` event that concerns every connection.
 pub const EVERY_CONNECTION: u32 = u32::MAX;
 
 /// Declares named numbers and a table of them for the test that compares both sides.
@@ -31,7 +35,7 @@ macro_rules! numbers {
     };
 }
 
-/// Opcodes from JavaScript to the I/O thread.
+/// Commands, from the JavaScript thread to the I/O thread.
 pub mod command {
     numbers! {
         /// Every command and command flag with its number.
@@ -67,13 +71,13 @@ pub mod command {
             METHOD_HEAD = 1,
             /// The request is a CONNECT request: its response ends HTTP on this connection.
             METHOD_CONNECT = 2,
-            /// `LENIENT_*` lie above this bit.
+            /// The flags `LENIENT_*` begin at this bit.
             LENIENT_SHIFT = 2,
             /// Lenient in everything, as `insecureHTTPParser`.
             LENIENT_ALL = 1,
             /// Lenient in header values only, as `httpValidation: 'relaxed'`.
             LENIENT_HEADER_VALUE = 2,
-            /// On `WRITE`: answer with `WRITTEN` once the kernel has it all. On `SHUTDOWN`: answer with
+            /// On `WRITE`: answer with `WRITTEN` once the kernel has all bytes. On `SHUTDOWN`: answer with
             /// `SHUTDOWN_DONE`.
             ACKNOWLEDGE = 1,
             /// On `NO_DELAY` and `KEEP_ALIVE`: switch on.
@@ -84,13 +88,13 @@ pub mod command {
     }
 }
 
-/// Opcodes from the I/O thread to JavaScript.
+/// Events, from the I/O thread to the JavaScript thread.
 pub mod event {
     numbers! {
         /// Every event and event flag with its number.
         TABLE {
-            /// The connection stands. Payload: descriptor `i32`, local port `u32`, local address
-            /// as text. Flag `AGAIN`: it was replaced underneath, because the old one was stale.
+            /// The connection is established. Payload: descriptor `i32`, local port `u32`, local address
+            /// as text. Flag `AGAIN`: it replaces one that was stale.
             CONNECTED = 1,
             /// Connecting failed. Payload: errno `i32`. Flag `AT_ONCE`: the kernel refused before
             /// it sent anything.
@@ -100,7 +104,7 @@ pub mod event {
             READ = 3,
             /// An informational response. Payload as `HEAD`.
             INFORMATION = 4,
-            /// The final response's head. Payload: status `u16`, major `u8`, minor `u8`, length of
+            /// The head of the final response. Payload: status `u16`, major `u8`, minor `u8`, length of
             /// the reason phrase `u32`, the reason phrase, the fields.
             HEAD = 5,
             /// A piece of the body. Payload: its bytes; with flag `REFERENCE`: offset and length,
@@ -123,113 +127,136 @@ pub mod event {
             WRITTEN = 12,
             /// The half-close is done. Payload: errno `i32` or 0.
             SHUTDOWN_DONE = 13,
-            /// The descriptor can be taken. Payload: bytes written `f64`, the bytes already read.
+            /// JavaScript can take the descriptor. Payload: bytes written `f64`, the bytes already read.
             RELEASED = 14,
-            /// Nothing more comes for this id: it may be used again.
+            /// No other event comes for this id, and JavaScript may use it again.
             CLOSED = 15,
             /// The I/O thread has failed; every connection on it is lost.
             FAILED = 16,
-            /// A piece of the body, in memory that JavaScript has laid out. Payload: the place of that
-            /// memory and how many bytes, both `u32`.
+            /// A piece of the body, in a buffer that JavaScript has laid out. Payload: the place of that buffer
+            /// and the number of bytes, both `u32`.
             BODY = 17,
             /// On `INFORMATION` and `HEAD`: the connection may serve another request.
             KEEP_ALIVE = 1,
-            /// On `HEAD`: what follows is another protocol.
+            /// On `HEAD`: the bytes that follow are another protocol.
             UPGRADE = 2,
-            /// On `HEAD`: there is a Keep-Alive field, which may say for how long.
+            /// On `HEAD`: the response has a Keep-Alive field, which may say for how long.
             KEEP_ALIVE_FIELD = 4,
             /// On `CONNECTED`: a stale connection was replaced.
             AGAIN = 1,
             /// On `CONNECT_FAILED`: no packet was sent.
             AT_ONCE = 1,
-            /// On `DATA`: the payload says where, not what.
+            /// On `DATA`: the payload is the place of the bytes.
             REFERENCE = 1,
-            /// On `END` from a decoder of a stream: bytes that nobody asked for came in the same chunk.
+            /// On `END` from the decoder of a stream: bytes that no request asked for came in the same chunk.
             FOLLOWED = 1,
             /// On `EOF`: a close-delimited body is complete.
             COMPLETES = 1,
             /// On `EOF` and `READ_ERROR`: between two requests.
             IDLE = 2,
-            /// On `EOF` with `IDLE`: not the end, but bytes that nobody asked for.
+            /// On `EOF` with `IDLE`: not the end came, but bytes that no request asked for.
             UNSOLICITED = 4,
         }
     }
 }
 
-/// Appends a header and returns; the caller appends exactly `length` bytes and calls [`pad`].
+/// Appends a header. The caller appends exactly `length` bytes of payload, and calls [`pad`].
 pub fn begin(out: &mut Vec<u8>, opcode: u32, flags: u32, connection: u32, length: usize) {
-    // A payload is bounded by the largest read or header block, far below 4 GiB; saturating
-    // rather than wrapping keeps a broken bound from forging a record.
-    let length = u32::try_from(length).unwrap_or(u32::MAX);
-    out.extend_from_slice(&(opcode | flags << 8).to_le_bytes());
-    out.extend_from_slice(&connection.to_le_bytes());
-    out.extend_from_slice(&length.to_le_bytes());
+    out.put_u32_le(opcode | flags << 8);
+    out.put_u32_le(connection);
+    out.put_u32_le(word(length));
 }
 
 /// Adds flags to the record whose header is at `at`.
 pub fn add_flags(out: &mut [u8], at: usize, flags: u32) {
+    change_word(out, at, |word| word | flags << 8);
+}
+
+/// Changes the word at `at`.
+fn change_word(out: &mut [u8], at: usize, change: impl FnOnce(u32) -> u32) {
     if let Some(word) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-        *word = (u32::from_le_bytes(*word) | flags << 8).to_le_bytes();
+        *word = change(u32::from_le_bytes(*word)).to_le_bytes();
     }
 }
 
-/// Pads to the next header's alignment.
+/// Appends zeros up to the alignment of the next header.
 pub fn pad(out: &mut Vec<u8>) {
     out.resize(out.len().next_multiple_of(4), 0);
 }
 
-/// Appends a whole record.
+/// Appends a whole record, whose payload is these parts.
 pub fn push(out: &mut Vec<u8>, opcode: u32, flags: u32, connection: u32, payload: &[&[u8]]) {
-    let length = payload.iter().map(|part| part.len()).sum();
-    begin(out, opcode, flags, connection, length);
-    for part in payload {
-        out.extend_from_slice(part);
-    }
+    push_with(out, opcode, flags, connection, |out| {
+        for part in payload {
+            out.put_slice(part);
+        }
+    });
+}
+
+/// Appends a whole record; `fill` appends its payload.
+pub fn push_with(
+    out: &mut Vec<u8>,
+    opcode: u32,
+    flags: u32,
+    connection: u32,
+    fill: impl FnOnce(&mut Vec<u8>),
+) {
+    let start = out.len();
+    begin(out, opcode, flags, connection, 0);
+    fill(out);
+    let length = out.len() - start - HEADER_SIZE;
+    change_word(out, start + LENGTH_OFFSET, |_| word(length));
     pad(out);
 }
 
-/// One record, as read from a batch.
+/// Gives a number as a word, the largest word for one that is too large.
+///
+/// A payload is bounded by the largest read or header block, far below 4 GiB. Saturating rather than
+/// wrapping keeps a broken bound from forging a record.
+pub(super) fn word(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// A record that was read.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub struct Record<'a> {
-    /// What to do or what happened.
+    /// The command or the event.
     pub opcode: u32,
     /// Modifiers of the opcode.
     pub flags: u32,
-    /// The connection meant.
+    /// The id of the connection.
     pub connection: u32,
-    /// Its bytes, without padding.
+    /// The payload, without padding.
     pub payload: &'a [u8],
 }
 
 impl<'a> Record<'a> {
-    /// The little-endian `u32` at `offset` of the payload, 0 where it is too short.
+    /// Gives the word at `offset` of the payload, 0 if the payload is too short.
     pub fn u32_at(&self, offset: usize) -> u32 {
-        self.payload
-            .get(offset..)
-            .and_then(|rest| rest.first_chunk())
-            .map_or(0, |word| u32::from_le_bytes(*word))
+        self.rest(offset).try_get_u32_le().unwrap_or(0)
     }
 
-    /// The payload behind its first `offset` bytes.
+    /// Gives the payload behind its first `offset` bytes.
     pub fn rest(&self, offset: usize) -> &'a [u8] {
         self.payload.get(offset..).unwrap_or_default()
     }
 }
 
-/// Reads the records of a batch; stops at the first that is cut short.
+/// Gives the records of a batch or a page, up to the first that is cut short.
 pub fn iter(batch: &[u8]) -> impl Iterator<Item = Record<'_>> {
     let mut rest = batch;
     std::iter::from_fn(move || {
-        let (header, after) = rest.split_first_chunk::<HEADER_SIZE>()?;
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = *header;
-        let word = u32::from_le_bytes([a, b, c, d]);
-        let length = usize::try_from(u32::from_le_bytes([i, j, k, l])).ok()?;
+        // `rest` stays at a record that is cut short, so that the end is the end.
+        let mut after = rest;
+        let word = after.try_get_u32_le().ok()?;
+        let connection = after.try_get_u32_le().ok()?;
+        let length = usize::try_from(after.try_get_u32_le().ok()?).ok()?;
         let payload = after.get(..length)?;
         rest = after.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some(Record {
             opcode: word & 0xff,
             flags: word >> 8,
-            connection: u32::from_le_bytes([e, f, g, h]),
+            connection,
             payload,
         })
     })

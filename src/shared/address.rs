@@ -1,4 +1,4 @@
-//! Numeric addresses as text, as Node writes them.
+//! Numeric addresses and their text, in the form in which Node writes it. Pure; both threads use it.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
@@ -15,6 +15,7 @@ pub fn parse_address(host: &str, port: u16) -> Option<SocketAddr> {
     }
 }
 
+/// Gives the number of a zone, 0 for one that is unknown.
 fn scope_id(zone: &str) -> u32 {
     zone.parse().unwrap_or_else(|_| {
         std::ffi::CString::new(zone).map_or(0, |name| {
@@ -24,7 +25,7 @@ fn scope_id(zone: &str) -> u32 {
     })
 }
 
-/// The address without its port, as Node prints it.
+/// Gives an address without its port, in the form in which Node prints it.
 pub fn host_text(address: &SocketAddr) -> String {
     match address {
         SocketAddr::V6(address) if address.scope_id() != 0 => {
@@ -34,6 +35,7 @@ pub fn host_text(address: &SocketAddr) -> String {
     }
 }
 
+/// Gives the name of a zone, or its number if it has no name.
 fn zone_name(scope: u32) -> String {
     let mut name = [0; libc::IF_NAMESIZE];
     // SAFETY: the buffer has the IF_NAMESIZE bytes that the call may write.

@@ -1,4 +1,6 @@
 //! Sockets with a local address, made before they connect, and descriptors that JavaScript hands back.
+//!
+//! The JavaScript thread makes a bound socket; the I/O thread connects it, and makes others like it.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -8,21 +10,21 @@ use socket2::{Domain, Socket, Type};
 
 use super::address::parse_address;
 
-/// Makes a socket bound to a local address, for `localAddress` and `localPort`. It runs on the
-/// JavaScript thread, because Node reports a failed bind before it connects.
+/// Makes a socket bound to a local address, for `localAddress` and `localPort`. The JavaScript thread calls
+/// this, because Node reports a failed bind before it connects.
 ///
 /// # Errors
-/// What `bind` says.
+/// The error of `bind`, or of making the socket.
 pub fn bind(host: &str, port: u16) -> io::Result<RawFd> {
     let address =
         parse_address(host, port).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     bind_to(address).map(Socket::into_raw_fd)
 }
 
-/// Makes a socket that does not block, where the system can in one call.
+/// Makes a socket that does not block, by one system call where there is one.
 ///
 /// # Errors
-/// What `socket` says.
+/// The error of `socket`.
 pub fn new_socket(domain: Domain) -> io::Result<Socket> {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     {
@@ -39,7 +41,7 @@ pub fn new_socket(domain: Domain) -> io::Result<Socket> {
 /// Makes a socket bound to this address.
 ///
 /// # Errors
-/// What `bind` says.
+/// The error of `bind`, or of making the socket.
 pub fn bind_to(address: SocketAddr) -> io::Result<Socket> {
     let socket = new_socket(Domain::for_address(address))?;
     // As libuv does: a port in TIME_WAIT may be bound again.
@@ -54,8 +56,8 @@ pub fn bind_to(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Lets the kernel take a port that is free towards this peer, instead of one that is free towards
-/// everybody. Until then the socket's own address says port 0: any will do.
+/// Lets the kernel choose the local port when the socket connects: one that is free towards the peer is
+/// enough then. Until then the socket's own address says port 0.
 fn choose_port_when_connecting(socket: &Socket) {
     #[cfg(target_os = "linux")]
     {
@@ -76,11 +78,11 @@ fn choose_port_when_connecting(socket: &Socket) {
     let _ = socket;
 }
 
-/// Takes over a descriptor that JavaScript was given by [`bind`], or by a `RELEASED` event, and hands
-/// back. `None` where it has none.
+/// Takes over a descriptor that [`bind`] or a `RELEASED` event gave to JavaScript, and that JavaScript hands
+/// back. Gives `None` for -1.
 ///
 /// # Safety
-/// The descriptor is -1 or open, and nobody else uses it from now on.
+/// The descriptor is -1, or open and used by no other code from now on.
 pub unsafe fn take_over(descriptor: RawFd) -> Option<OwnedFd> {
     // SAFETY: as the caller promises.
     (descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(descriptor) })

@@ -1,12 +1,12 @@
-//! Memory of JavaScript's that the I/O thread reads large bodies into.
+//! Buffers of JavaScript's that the I/O thread reads large bodies into.
 //!
-//! What a user gets of a body has memory of its own. A piece that goes through a page is copied there
-//! twice: out of the page, and out of the slab. Here JavaScript lays out buffers beforehand, the
-//! kernel fills them, and a `BODY` record says which: nobody copies.
+//! A user gets each piece of a body in memory of its own. A piece that goes through a page is copied twice:
+//! out of the page, and out of the slab. A buffer saves both copies: the JavaScript thread **lays it out**
+//! beforehand, the kernel fills it, and a `BODY` record says which one it is.
 //!
-//! A buffer has one owner at a time. JavaScript lays it (free), the I/O thread claims and fills it, and
-//! JavaScript takes it and lays another in its place. Who lays it keeps it alive, and out of
-//! everybody's reach, until then: see `Bridge::lay_body`.
+//! A buffer has one owner at a time. The JavaScript thread lays it out (free), the I/O thread claims and
+//! fills it, and the JavaScript thread takes it and lays another in its place. `BodyMemory` keeps the buffer
+//! alive, and out of reach of all other code, until then.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -15,49 +15,49 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::shared::exchange::READ_SIZE;
 
-/// The buffers of one bridge, by their places.
+/// The buffers of one bridge, by their places. Each method says which thread calls it.
 #[derive(Default)]
 pub struct BodyBuffers {
     places: Mutex<Vec<Place>>,
-    /// Bytes in filled buffers. Changed only under the lock.
+    /// Bytes in filled buffers; changed only under the lock.
     filled: AtomicUsize,
 }
 
-/// Where a buffer is, or none.
+/// Stage of the buffer in one place.
 #[derive(Default)]
 enum Place {
+    /// No buffer is laid out.
     #[default]
     Empty,
-    /// Nothing is in it that anybody wants.
+    /// The I/O thread may claim the buffer.
     Free(Memory),
-    /// The I/O thread reads into it.
+    /// The I/O thread reads into the buffer.
     Claimed,
-    /// JavaScript is told of it, with so many bytes.
+    /// A `BODY` record tells JavaScript of the buffer, and of this many bytes in it.
     Filled(Memory, usize),
 }
 
-/// [`READ_SIZE`] bytes.
+/// The start of [`READ_SIZE`] bytes.
 #[derive(Clone, Copy)]
 pub struct Memory(NonNull<u8>);
 
-// SAFETY: it is memory like any other; `Memory::new` has it that nobody else uses it.
+// SAFETY: memory belongs to no thread; the caller of `Memory::new` has promised that no other code uses it.
 unsafe impl Send for Memory {}
 
 impl Memory {
-    /// Memory at this address.
+    /// Names the memory at this address.
     ///
     /// # Safety
-    /// From now on [`READ_SIZE`] bytes there stay valid, and nobody reads or writes them, until the place
-    /// that it is laid in is filled, or found free by [`BodyBuffers::take_back`], or no thread reads any
-    /// more.
+    /// [`READ_SIZE`] bytes there stay valid, and no other code reads or writes them, until the place of the
+    /// buffer is filled, or found free by [`BodyBuffers::take_back`], or the I/O thread has ended.
     pub unsafe fn new(start: NonNull<u8>) -> Self {
         Self(start)
     }
 }
 
 impl BodyBuffers {
-    /// Lays memory in a place which is empty, or filled: then that buffer is its owner's again. Gives
-    /// `false`, and does nothing, if the place is in use.
+    /// Lays a buffer out in a place that is empty or filled; a filled buffer is its owner's from now on. Gives
+    /// `false`, and does nothing, if the place is in use. The JavaScript thread calls this.
     pub fn lay(&self, index: usize, memory: Memory) -> bool {
         let mut places = self.lock();
         if index >= places.len() {
@@ -77,7 +77,7 @@ impl BodyBuffers {
         true
     }
 
-    /// Lets a filled buffer be filled again.
+    /// Makes a filled buffer free again. The JavaScript thread calls this.
     pub fn reuse(&self, index: usize) {
         if let Some(place) = self.lock().get_mut(index)
             && let Place::Filled(memory, length) = *place
@@ -87,7 +87,7 @@ impl BodyBuffers {
         }
     }
 
-    /// Gives all buffers back to their owner, if all are free.
+    /// Takes all buffers back, if all are free; gives whether they were. The JavaScript thread calls this.
     pub fn take_back(&self) -> bool {
         let mut places = self.lock();
         let all = places.iter().all(|place| matches!(place, Place::Free(_)));
@@ -97,7 +97,7 @@ impl BodyBuffers {
         all
     }
 
-    /// Claims up to `most` free buffers.
+    /// Claims up to `most` free buffers. The I/O thread calls this.
     pub fn claim(&self, most: usize) -> Vec<Claim<'_>> {
         let mut places = self.lock();
         let mut claims = Vec::new();
@@ -118,7 +118,7 @@ impl BodyBuffers {
         claims
     }
 
-    /// Bytes that wait to be taken.
+    /// Gives the number of bytes that the JavaScript thread has not taken. Both threads call this.
     pub fn filled(&self) -> usize {
         self.filled.load(Ordering::Relaxed)
     }
@@ -129,7 +129,7 @@ impl BodyBuffers {
     }
 }
 
-/// A buffer to be filled; free again if it is not.
+/// A claim of the I/O thread to one buffer; dropped without [`Self::fill`], it leaves the buffer free.
 pub struct Claim<'a> {
     buffers: &'a BodyBuffers,
     index: usize,
@@ -138,19 +138,19 @@ pub struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// Its place, as the record tells it.
+    /// Gives the place, which the `BODY` record says.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Where the kernel may write.
+    /// Gives the memory that the kernel may write.
     pub fn bytes(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: so many bytes are there, and a claim is the only one to use them: its place says
-        // `Claimed`, which nobody else claims, lays or takes back.
+        // SAFETY: `READ_SIZE` bytes are there, and only this claim uses them: its place says `Claimed`, which
+        // no other call claims, lays or takes back.
         unsafe { std::slice::from_raw_parts_mut(self.memory.0.as_ptr().cast(), READ_SIZE) }
     }
 
-    /// The first so many bytes are for JavaScript to take.
+    /// Leaves the first `length` bytes to the JavaScript thread.
     pub fn fill(mut self, length: usize) {
         self.length = Some(length);
     }
@@ -174,15 +174,15 @@ impl Drop for Claim<'_> {
 mod tests {
     use super::*;
 
-    /// Memory that lives as long as the test process.
+    /// Makes memory that lives as long as the test process.
     fn memory() -> Memory {
         let start = Box::leak(vec![0u8; READ_SIZE].into_boxed_slice()).as_mut_ptr();
-        // SAFETY: it is leaked, and nobody else knows of it.
+        // SAFETY: the memory is leaked, and no other code knows of it.
         unsafe { Memory::new(NonNull::new(start).unwrap()) }
     }
 
     #[test]
-    fn what_is_filled_is_nobodys_until_another_is_laid_in_its_place() {
+    fn a_filled_buffer_is_not_claimed_until_another_is_laid_in_its_place() {
         let buffers = BodyBuffers::default();
         assert!(buffers.lay(0, memory()));
         assert!(!buffers.lay(0, memory()), "it is free, and stays");

@@ -1,4 +1,9 @@
-//! From the I/O thread to JavaScript: pages of event records, and at most one pending wake.
+//! The queue from the I/O thread to the JavaScript thread: **pages** of event records, and at most one
+//! pending wake.
+//!
+//! The I/O thread publishes pages; the JavaScript thread drains them into its **slab**, in each **turn** of the
+//! event loop in which it is woken. A page is a `Vec<u8>`: it has one owner at a time, is copied whole, and
+//! goes round.
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -6,70 +11,68 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::body_buffers::BodyBuffers;
-use super::lending::Lending;
+use super::offers::Offers;
 use super::wake::Wake;
-use super::write_buffers::WriteBuffers;
 
-/// Pages kept for reuse, so that a steady stream allocates nothing, and writes to memory that is warm.
+/// Drained pages that are kept: a steady stream then allocates nothing, and writes to memory that is warm.
 const SPARE_PAGES: usize = 8;
-/// What they may take together; a page that would make it more is freed instead.
+/// Bytes that the kept pages may have together; a page beyond is freed.
 const SPARE_BYTES: usize = 1024 * 1024;
-/// Small pages that the reader has not come to yet become one, up to this size: what is queued
-/// costs about as much memory as it has bytes, however slowly they trickle in.
+/// Bytes up to which queued pages are merged into one: the queue then takes about as much memory as it has
+/// bytes, however slowly they trickle in.
 const MERGED_PAGE_LIMIT: usize = 32 * 1024;
-/// While this many bytes are queued, no connection reads from the kernel.
+/// Queued bytes from which no connection reads from the kernel.
 pub const HIGH_WATER_MARK: usize = 512 * 1024;
-/// They read on when no more than this is left, so that both threads always have something to do.
+/// Queued bytes at which connections read on; not 0, so that both threads always have something to do.
 const LOW_WATER_MARK: usize = HIGH_WATER_MARK / 2;
 
+/// The state that the lock guards.
 #[derive(Default)]
 struct Shared {
     pages: VecDeque<Vec<u8>>,
     spare: Vec<Vec<u8>>,
-    /// A wake has been asked for and the queue has not been seen empty since.
+    /// A wake was asked for, and the JavaScript thread has not found the queue empty since.
     pending: bool,
     /// Connections wait for the low-water mark.
     throttled: bool,
-    /// Descriptors for JavaScript to take, by connection. They stay here because a record in a page
-    /// that nobody reads any more cannot close what it names.
+    /// Descriptors for JavaScript to take, by connection. They stay here, because a record in a page that
+    /// is thrown away cannot close the descriptor that it names.
     descriptors: HashMap<u32, OwnedFd>,
     closed: bool,
 }
 
-/// What a call of [`Completions::drain`] found.
+/// Outcome of [`Completions::drain`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Drained {
     /// Whole pages were copied; there may be more.
     Copied {
-        /// How many bytes.
+        /// Bytes copied.
         bytes: usize,
-        /// Connections wait for this and must be told.
+        /// Connections wait for this, and the I/O thread must be told.
         resume: bool,
     },
-    /// The next page is larger than the room: it has so many bytes.
+    /// The next page has this many bytes, more than the room.
     TooLarge(usize),
-    /// Nothing is left, and the next page will cause a wake.
+    /// No page is left, and the next one will cause a wake.
     Empty,
 }
 
-/// The completion queue of one JavaScript-side bridge.
+/// The queue of one bridge. Each method says which thread calls it.
 pub struct Completions {
     shared: Mutex<Shared>,
-    /// Bytes in the queue. Changed only under the lock.
+    /// Bytes in the queue; changed only under the lock.
     queued: AtomicUsize,
-    /// How JavaScript is told that it has something.
+    /// The way to wake the JavaScript thread.
     pub wake: Wake,
-    /// Where connections are laid for JavaScript to borrow.
-    pub lending: Lending,
-    /// Memory that large bodies are read into.
+    /// Connections that the JavaScript thread may borrow.
+    pub offers: Offers,
+    /// Buffers that large bodies are read into.
     pub body_buffers: BodyBuffers,
-    /// Memory of what JavaScript writes.
-    pub write_buffers: WriteBuffers,
-    /// Counters of the I/O thread for `stats()`.
+    /// Counters for `stats()`.
     pub counters: Counters,
 }
 
-/// Counted where it happens, read by `stats()`.
+/// Counters since start, named as in `stats()`. Both threads count.
 #[derive(Default)]
 pub struct Counters {
     /// Connections that were established.
@@ -80,45 +83,46 @@ pub struct Counters {
     pub bytes_in: AtomicU64,
     /// Bytes written to the kernel.
     pub bytes_out: AtomicU64,
-    /// Requests that JavaScript exchanged itself on a borrowed connection.
+    /// Requests that the JavaScript thread exchanged on a borrowed connection.
     pub direct: AtomicU64,
 }
 
 impl Counters {
-    /// Adds to one of the counters.
+    /// Adds to a counter.
     pub fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Ordering::Relaxed);
     }
 }
 
 impl Completions {
-    /// A queue that calls `wake` when it has something for a reader that is not reading.
+    /// Makes a queue that calls `wake` for a page that the JavaScript thread would not find by itself.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             shared: Mutex::default(),
             queued: AtomicUsize::new(0),
             wake: Wake::new(wake),
-            lending: Lending::default(),
+            offers: Offers::default(),
             body_buffers: BodyBuffers::default(),
-            write_buffers: WriteBuffers::default(),
             counters: Counters::default(),
         }
     }
 
-    /// Appends a page of whole records and leaves an empty one in its place.
+    /// Appends a page of whole records, leaves an empty one in its place, and wakes the JavaScript thread
+    /// unless a wake is pending. The I/O thread calls this.
     pub fn publish(&self, page: &mut Vec<u8>) {
         let Some(mut shared) = self.put(page) else {
             return;
         };
         let wake = !std::mem::replace(&mut shared.pending, true);
-        // Outside of the lock: the woken thread will want it at once.
+        // Outside of the lock, which the woken thread wants at once.
         drop(shared);
         if wake {
             self.wake.wake();
         }
     }
 
-    /// Makes the reader come although the queue may be empty: a connection is offered.
+    /// Wakes the JavaScript thread although the queue may be empty: a connection is offered. The I/O thread
+    /// calls this.
     pub fn wake_reader(&self) {
         let wake = {
             let mut shared = self.lock();
@@ -129,12 +133,12 @@ impl Completions {
         }
     }
 
-    /// As [`Self::publish`], by the reader itself, who is going to drain anyway.
+    /// Appends a page without a wake. The JavaScript thread calls this, and drains afterwards.
     pub fn publish_here(&self, page: &mut Vec<u8>) {
         drop(self.put(page));
     }
 
-    /// Queues a page. Gives the queue, still locked, unless there was nothing to put into it.
+    /// Queues a page. Gives the state, still locked, unless the page is empty or the queue is closed.
     fn put(&self, page: &mut Vec<u8>) -> Option<MutexGuard<'_, Shared>> {
         if page.is_empty() {
             return None;
@@ -155,7 +159,7 @@ impl Completions {
         Some(shared)
     }
 
-    /// Copies the next pages into `into`, as many as fit whole.
+    /// Copies the next pages into `into`, as many as fit whole. The JavaScript thread calls this.
     pub fn drain(&self, into: &mut [u8]) -> Drained {
         let mut bytes = 0;
         let mut done = None;
@@ -191,17 +195,19 @@ impl Completions {
         }
     }
 
-    /// Asks for a wake although one may be pending: the reader left before the queue was empty.
+    /// Wakes the JavaScript thread although a wake may be pending: it left before the queue was empty. The
+    /// JavaScript thread calls this.
     pub fn wake_again(&self) {
         self.wake.wake();
     }
 
-    /// Bytes that the reader has not taken.
+    /// Gives the number of bytes that the JavaScript thread has not taken. Both threads call this.
     pub fn queued(&self) -> usize {
         self.queued.load(Ordering::Relaxed) + self.body_buffers.filled()
     }
 
-    /// Whether connections wait for the reader, who has taken enough by now. They must be told.
+    /// Tells whether connections wait for the JavaScript thread, which has taken enough by now: then it must
+    /// tell the I/O thread. The JavaScript thread calls this.
     pub fn take_resume(&self) -> bool {
         self.resumes(&mut self.lock())
     }
@@ -210,8 +216,8 @@ impl Completions {
         self.queued() <= LOW_WATER_MARK && std::mem::take(&mut shared.throttled)
     }
 
-    /// Notes that a connection waits for the reader, who will say so when it is time. Gives `false`
-    /// when the connection need not wait.
+    /// Notes that a connection waits until the JavaScript thread has taken enough. Gives `false` when the
+    /// connection need not wait. The I/O thread calls this.
     pub fn throttle(&self) -> bool {
         let mut shared = self.lock();
         let wait = self.queued() >= HIGH_WATER_MARK;
@@ -219,7 +225,7 @@ impl Completions {
         wait
     }
 
-    /// Keeps a descriptor until JavaScript takes it.
+    /// Keeps a descriptor until JavaScript takes it. The I/O thread calls this.
     pub fn keep_descriptor(&self, connection: u32, descriptor: OwnedFd) {
         let mut shared = self.lock();
         if !shared.closed {
@@ -227,15 +233,15 @@ impl Completions {
         }
     }
 
-    /// Takes the descriptor that is kept for a connection.
+    /// Takes the descriptor that is kept for a connection. Both threads call this.
     pub fn take_descriptor(&self, connection: u32) -> Option<OwnedFd> {
         self.lock().descriptors.remove(&connection)
     }
 
-    /// Throws away what is queued and whatever comes: the environment is ending.
+    /// Throws away all pages, now and later: the environment is ending. The JavaScript thread calls this.
     pub fn close(&self) {
-        // Before the lock is held: whoever offers holds the two in the other order.
-        self.lending.close();
+        // Before the lock is held: the I/O thread takes the two in the other order.
+        self.offers.close();
         let mut shared = self.lock();
         shared.closed = true;
         shared.pages.clear();
@@ -251,6 +257,7 @@ impl Completions {
 }
 
 impl Shared {
+    /// Keeps a drained page, if it is not too much.
     fn recycle(&mut self, mut page: Vec<u8>) {
         let kept: usize = self.spare.iter().map(Vec::capacity).sum();
         let fits = kept + page.capacity() <= SPARE_BYTES && self.spare.len() < SPARE_PAGES;
@@ -365,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_queue_swallows_pages_and_wakes_nobody() {
+    fn a_closed_queue_swallows_pages_and_wakes_no_thread() {
         let (queue, wakes) = queue();
         queue.publish(&mut vec![1; HIGH_WATER_MARK]);
         assert!(queue.throttle());
@@ -413,12 +420,12 @@ mod tests {
                 bytes,
                 resume: false
             },
-            "nobody waits"
+            "no connection waits"
         );
     }
 
     #[test]
-    fn one_that_need_not_wait_does_not_make_those_who_wait_forgotten() {
+    fn a_connection_that_need_not_wait_leaves_those_that_wait_their_wake() {
         let (queue, _) = queue();
         let bytes = HIGH_WATER_MARK / 2 + 8;
         let mut room = vec![0; bytes];

@@ -1,10 +1,10 @@
-//! A stream socket on its way between the threads.
+//! A stream socket on its way between the threads. One thread has it at a time.
 
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-/// A stream that no runtime watches.
+/// A stream socket that no runtime watches.
 pub enum Detached {
     /// TCP over IPv4 or IPv6.
     Tcp(TcpStream),

@@ -1,37 +1,39 @@
-//! What one read of an exchange brings, decoded to records: the same on whichever thread reads.
+//! The records of one read: both threads decode by the same code, each what it has read itself.
 
 use std::cell::RefCell;
+
+use bytes::BufMut;
 
 use super::response_decoder::ResponseDecoder;
 use crate::codec::Event;
 use crate::records::decoding::{self, Body};
 use crate::records::{self, event};
 
-/// Bytes asked of the kernel at once, and the most that JavaScript sees of a body at once: as Node.
+/// Bytes that one read asks the kernel for, and that a user gets of a body at once, at most: as in Node.
 pub const READ_SIZE: usize = 64 * 1024;
 
 thread_local! {
-    /// Every read lands here and is decoded before the next one, so one buffer serves all connections.
+    /// The buffer of this thread's reads. Each is decoded before the next, so all connections share it.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
 }
 
-/// Lends this thread's buffer for reads.
+/// Calls `read` with this thread's buffer.
 pub fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
     SCRATCH.with_borrow_mut(|scratch| read(scratch))
 }
 
-/// What one read brought.
+/// Outcome of one read.
 pub enum Progress {
-    /// Bytes, all of them decoded and passed on.
+    /// Bytes came, and all of them are decoded.
     Read,
-    /// The same, as many as several reads bring, and there may be more at once.
+    /// Bytes came, as [`Self::Read`], as many as several reads bring; more may be there at once.
     ReadBody,
-    /// Bytes that end in another protocol: what follows the head.
+    /// Bytes came that end HTTP on this connection. These followed the head.
     Upgraded(Vec<u8>),
-    /// Bytes that are not HTTP; the error has been passed on.
+    /// Bytes came that are not HTTP; a record tells of the error.
     Broken,
-    /// Bytes on a connection that waits for no response, or behind the one that it waited for. They are
-    /// counted, and forgotten.
+    /// Bytes came that no request asked for, before a request or behind a response. They are counted and
+    /// forgotten.
     Unsolicited,
     /// The peer ended its stream.
     Ended,
@@ -47,23 +49,22 @@ pub struct Exchange<'a> {
     pub written: u64,
 }
 
-/// Appends the events of one read.
+/// Appends the records of one read: `READ`, and the events of its bytes.
 pub fn decode_packet(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'_>) -> Progress {
     push_read(page, id, packet.len(), state.written);
     decode_into(page, packet, id, state)
 }
 
-/// Appends the record that tells of one read.
+/// Appends the `READ` record of one read. `length` is its size in bytes.
 pub fn push_read(page: &mut Vec<u8>, id: u32, length: usize, written: u64) {
-    // JavaScript knows the total but for what has been on its way lately, so its lower half will do.
-    let numbers = [
-        (length as u32).to_le_bytes(),
-        (written as u32).to_le_bytes(),
-    ];
-    records::push(page, event::READ, 0, id, &[numbers.as_flattened()]);
+    // The lower half of the total is enough: JavaScript knows how much it has handed over.
+    records::push_with(page, event::READ, 0, id, |page| {
+        page.put_u32_le(length as u32);
+        page.put_u32_le(written as u32);
+    });
 }
 
-/// Appends the events of a packet; an empty one asks for what the bytes before it completed.
+/// Appends the events of a packet. An empty packet gives the end that earlier bytes have completed.
 pub fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'_>) -> Progress {
     let Exchange {
         armed,
@@ -93,7 +94,7 @@ pub fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'
                         *armed = true;
                         keeps = head.keep_alive;
                     }
-                    // What follows in the same packet is still decoded, as Node does: a second
+                    // The rest of the packet is still decoded, as Node does: a second
                     // response or garbage there is the peer's fault and must be told.
                     Event::End(_) => *armed = false,
                     _ => {}
@@ -109,7 +110,7 @@ pub fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'
         response.give_back();
         Progress::Read
     } else {
-        // The beginning of a message behind the last one: nobody has asked for it.
+        // The beginning of a message behind the last one, which no request asked for.
         Progress::Unsolicited
     }
 }

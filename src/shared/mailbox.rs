@@ -1,55 +1,60 @@
-//! From JavaScript to the I/O thread: batches of commands and a bell.
+//! The queue from the JavaScript thread to the I/O thread: messages, and a bell that wakes the I/O thread.
+//!
+//! All payloads are [`Bytes`]: the JavaScript thread fills memory, the I/O thread drops it when it is done, and
+//! the drop returns the memory.
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::completions::Completions;
-use super::lent::Lent;
+use super::lent_connection::LentConnection;
 
-/// What the JavaScript thread says to the I/O thread.
+/// A message to the I/O thread. Each names the queue of the bridge that it comes from.
 pub enum Message {
-    /// Commands, with the queue on which their connections answer.
-    Batch(Arc<Completions>, Vec<u8>),
-    /// As `Batch`, and the first so many bytes that it writes have been sent already.
-    SentBatch(Arc<Completions>, Vec<u8>, usize),
+    /// A batch of commands; their connections answer on the queue.
+    Batch(Arc<Completions>, Bytes),
+    /// A batch, of whose written bytes the JavaScript thread has sent this many already.
+    SentBatch(Arc<Completions>, Bytes, usize),
     /// Bytes for one connection, too many to be copied once more through a batch.
     Write {
         /// The queue of the connection.
         completions: Arc<Completions>,
         /// Its id.
         connection: u32,
-        /// What to send.
-        bytes: Vec<u8>,
-        /// Whether to answer with `WRITTEN`.
+        /// Bytes to send.
+        bytes: Bytes,
+        /// The connection answers with `WRITTEN` when the kernel has the bytes.
         acknowledge: bool,
     },
-    /// JavaScript gives a connection back.
-    Return(Arc<Completions>, Box<Lent>),
-    /// Answer whether every byte of the queue's connections is the kernel's, once all that was handed
-    /// over before has been carried out.
+    /// A lent connection that is returned.
+    Return(Arc<Completions>, Box<LentConnection>),
+    /// A question: does the kernel have every byte of the queue's connections, now that all earlier messages
+    /// are carried out?
     Settle(Arc<Completions>, SyncSender<bool>),
-    /// Answer with the local port and address of a connection.
+    /// A question for the local port and address of a connection.
     LocalAddress(Arc<Completions>, u32, SyncSender<(u16, String)>),
-    /// A throttled queue has been emptied.
+    /// Notice that the JavaScript thread has taken enough of a queue that was full.
     Drained(Arc<Completions>),
-    /// The queue's environment is gone: drop its connections without another word.
+    /// Notice that the environment ends: the queue's connections close, and answer nothing.
     Detach(Arc<Completions>),
-    /// Fail as nothing does that is known of.
+    /// An order to panic.
     #[cfg(test)]
     Panic,
 }
 
+/// The state that the lock guards.
 #[derive(Default)]
 struct Inbox {
     messages: Vec<Message>,
-    /// The bell has been rung for them.
+    /// The bell was rung, and the I/O thread has not collected since.
     rung: bool,
     closed: bool,
 }
 
-/// The queue of one I/O thread. Any number of JavaScript-side handles may share it.
+/// The queue of one I/O thread. All copies of the module on its JavaScript thread share it.
 #[derive(Default)]
 pub struct Mailbox {
     inbox: Mutex<Inbox>,
@@ -57,13 +62,13 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Hands a message over. The bell is rung only for the first of a series: while the I/O thread
-    /// has not answered it, it will find the others too.
+    /// Hands a message over, and rings the bell for the first of a series: until the I/O thread has collected
+    /// that one, it will find the others too. The JavaScript thread calls this.
     pub fn send(&self, message: Message) {
         self.send_all([message]);
     }
 
-    /// As [`Self::send`], for several in their order.
+    /// Hands several messages over, as [`Self::send`].
     pub fn send_all(&self, messages: impl IntoIterator<Item = Message>) {
         let mut inbox = self.lock();
         inbox.messages.extend(messages);
@@ -74,13 +79,14 @@ impl Mailbox {
         }
     }
 
-    /// Leaves messages without ringing: the I/O thread finds them when something else wakes it, at the
-    /// latest [`Self::ring`].
+    /// Hands messages over without the bell: the I/O thread finds them when it wakes next, at the latest by
+    /// [`Self::ring`]. The JavaScript thread calls this.
     pub fn leave(&self, messages: impl IntoIterator<Item = Message>) {
         self.lock().messages.extend(messages);
     }
 
-    /// Rings for messages that were left, unless the I/O thread has them already or is on its way.
+    /// Rings the bell for messages that were left, unless the I/O thread has them or is about to. The JavaScript
+    /// thread calls this.
     pub fn ring(&self) {
         let mut inbox = self.lock();
         let ring = !inbox.messages.is_empty() && !std::mem::replace(&mut inbox.rung, true);
@@ -90,21 +96,21 @@ impl Mailbox {
         }
     }
 
-    /// Moves what there is into `into`, which is empty.
+    /// Moves all messages into `into`, which is empty. The I/O thread calls this.
     pub fn collect(&self, into: &mut Vec<Message>) {
         let mut inbox = self.lock();
         inbox.rung = false;
         std::mem::swap(&mut inbox.messages, into);
     }
 
-    /// Tells the I/O thread to end.
+    /// Tells the I/O thread to end. The JavaScript thread calls this.
     pub fn close(&self) {
         self.lock().closed = true;
         self.bell.notify_one();
     }
 
-    /// Waits for messages. Gives `false` once closed and empty: what was handed over before the end
-    /// is still carried out.
+    /// Waits for messages. Gives `false` when the queue is closed and empty: the I/O thread carries out what was
+    /// handed over before the end. The I/O thread calls this.
     pub async fn has_messages(&self) -> bool {
         loop {
             {

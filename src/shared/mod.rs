@@ -1,19 +1,19 @@
-//! What the JavaScript thread and the I/O thread both touch.
+//! The types that the JavaScript thread and the I/O thread both touch: queues, wakes, buffers, and connections
+//! that move from one to the other.
 //!
-//! Both threads run the code here; each type says which thread calls what. The room may import `codec` and
-//! `records`.
+//! Each type says which thread calls what. The room may import `codec` and `records`.
 //!
 //! | file | what |
 //! |---|---|
-//! | [`mailbox`] | JavaScript → I/O thread: messages, and a bell |
-//! | [`completions`] | I/O thread → JavaScript: pages of event records |
-//! | [`wake`] | how the I/O thread wakes the JavaScript thread |
-//! | [`lending`] | offers of connections that JavaScript may borrow |
-//! | [`lent`], [`detached`] | a connection in JavaScript's hands, and its socket |
-//! | [`exchange`] | from the bytes of one read to records |
+//! | [`mailbox`] | JavaScript thread → I/O thread: messages, and a bell |
+//! | [`completions`] | I/O thread → JavaScript thread: pages of event records |
+//! | [`wake`] | the way in which the I/O thread wakes the JavaScript thread |
+//! | [`offers`] | connections that the I/O thread offers, for the JavaScript thread to borrow |
+//! | [`lent_connection`], [`detached`] | a connection that is lent, and its socket |
+//! | [`exchange`] | the records of one read |
 //! | [`response_decoder`] | the decoder that a connection has while a response is on its way |
-//! | [`body_buffers`] | memory of JavaScript's that large bodies are read into |
-//! | [`write_buffers`] | memory of what JavaScript writes, to be used again |
+//! | [`body_buffers`] | buffers of JavaScript's that large bodies are read into |
+//! | [`write_buffers`] | memory for long writes, used again |
 //! | [`address`], [`binding`] | numeric addresses; sockets bound before they connect |
 
 pub mod address;
@@ -22,9 +22,9 @@ pub mod body_buffers;
 pub mod completions;
 pub mod detached;
 pub mod exchange;
-pub mod lending;
-pub mod lent;
+pub mod lent_connection;
 pub mod mailbox;
+pub mod offers;
 pub mod response_decoder;
 pub mod wake;
 pub mod write_buffers;

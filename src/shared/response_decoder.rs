@@ -1,34 +1,34 @@
-//! The decoder of a connection, which it has only while a response is on its way.
+//! The decoder that a connection has only while a response is on its way.
 //!
 //! Most responses come in one read, so the connections of a thread mostly share one decoder, with its
-//! buffers, and an idle connection has none.
+//! buffers, and an idle connection has none. The thread that has the connection runs the code here.
 
 use std::cell::RefCell;
 
 use crate::codec::{Decoder, DecoderOptions, Dialect, Leniency, RequestMethod};
 
-/// Decoders that are kept for the next response.
+/// Decoders that a thread keeps for its next responses, at most.
 const KEPT: usize = 8;
 
-/// Boxed, as a connection has it: it moves from one to the next without a copy, and one without a
-/// decoder is a pointer's size and not a decoder's.
+/// Boxed decoders: they move from connection to connection without a copy, and a connection without one has
+/// the size of a pointer for it.
 type Spare = Vec<Box<Decoder>>;
 
 thread_local! {
     static SPARE: RefCell<Spare> = const { RefCell::new(Vec::new()) };
 }
 
-/// Settings for the response that is awaited, and a decoder once its first byte is there.
+/// The settings for the next response, and a decoder from its first byte to its last.
 pub struct ResponseDecoder {
     options: DecoderOptions,
     method: RequestMethod,
-    /// As the head of the last response said.
+    /// The head of the last response said that the peer keeps the connection open.
     pub peer_keeps_connection: bool,
     decoder: Option<Box<Decoder>>,
 }
 
 impl Default for ResponseDecoder {
-    /// One that was not armed yet.
+    /// Makes one that was not armed yet.
     fn default() -> Self {
         Self {
             options: DecoderOptions {
@@ -48,11 +48,11 @@ impl ResponseDecoder {
     pub fn arm(&mut self, options: DecoderOptions, method: RequestMethod) {
         self.options = options;
         self.method = method;
-        // Of a response that was not read to its end.
+        // The decoder of a response that was not read to its end.
         self.give_back();
     }
 
-    /// The decoder of the response under way, or about to begin.
+    /// Gives the decoder of the response that is under way, or begins with the next byte.
     pub fn get(&mut self) -> &mut Decoder {
         self.decoder.get_or_insert_with(|| {
             let spare = SPARE.with_borrow_mut(Vec::pop);
@@ -62,21 +62,21 @@ impl ResponseDecoder {
         })
     }
 
-    /// As [`Decoder::is_idle`].
+    /// Tells whether the decoder is between two responses; see [`Decoder::is_idle`].
     pub fn is_idle(&self) -> bool {
         self.decoder
             .as_ref()
             .is_none_or(|decoder| decoder.is_idle())
     }
 
-    /// As [`Decoder::plain_body_ahead`].
+    /// Gives the bytes of body ahead; see [`Decoder::plain_body_ahead`].
     pub fn plain_body_ahead(&self) -> u64 {
         self.decoder
             .as_ref()
             .map_or(0, |decoder| decoder.plain_body_ahead())
     }
 
-    /// The response is complete, and nothing has come behind it.
+    /// Gives the decoder back to the thread: the response is complete, and no byte has come behind it.
     pub fn give_back(&mut self) {
         if let Some(decoder) = self.decoder.take() {
             SPARE.with_borrow_mut(|spare| {

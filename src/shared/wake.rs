@@ -1,24 +1,23 @@
-//! How the I/O thread wakes the JavaScript thread.
+//! The way in which the I/O thread wakes the JavaScript thread.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mio::Waker;
 
-/// Two ways: a call of a threadsafe function, and, while the event loop watches a descriptor of ours
-/// anyway, one through that.
+/// Two ways to wake the JavaScript thread: a call of a threadsafe function, or a descriptor of ours, while the
+/// event loop watches it.
 ///
-/// Node holds the lock of a threadsafe function while it writes to the descriptor that wakes the event
-/// loop. A thread that is awake before that is over has to sleep for the lock, and to be woken again;
-/// where a fast body makes thousands of wakes a second, that was every third. The second way has no lock
-/// that the JavaScript thread wants.
+/// Node holds the lock of a threadsafe function while it writes to the descriptor that wakes the event loop. A
+/// thread that is awake before the lock is free sleeps again, and is woken again: every third time, where a
+/// fast body makes thousands of wakes a second. The JavaScript thread waits for no lock of the second way.
 pub struct Wake {
     call: Box<dyn Fn() + Send + Sync>,
-    /// JavaScript takes this lock only to begin and to end.
+    /// The waker of the second way. The JavaScript thread takes this lock only to begin and to end.
     watched: Mutex<Option<Waker>>,
 }
 
 impl Wake {
-    /// Wakes by this call, until there is another way.
+    /// Makes a wake that calls `call`, until the event loop watches.
     pub fn new(call: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             call: Box::new(call),
@@ -26,7 +25,7 @@ impl Wake {
         }
     }
 
-    /// Wakes the JavaScript thread.
+    /// Wakes the JavaScript thread. Both threads call this.
     pub fn wake(&self) {
         let watched = self.lock();
         match &*watched {
@@ -38,12 +37,13 @@ impl Wake {
         }
     }
 
-    /// Wakes by `waker` from now on, which the event loop watches.
+    /// Wakes by `waker` from now on, which the event loop watches. The JavaScript thread calls this.
     pub fn watch(&self, waker: Waker) {
         *self.lock() = Some(waker);
     }
 
-    /// Nobody watches any more. A wake that has not been noticed is lost.
+    /// Wakes by the call again. A wake that the event loop has not noticed is lost. The JavaScript thread calls
+    /// this.
     pub fn unwatch(&self) {
         *self.lock() = None;
     }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_calls_but_for_the_time_in_which_somebody_watches() {
+    fn it_calls_except_while_the_event_loop_watches() {
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = calls.clone();
         let wake = Wake::new(move || {

@@ -1,49 +1,80 @@
-//! Memory for the bytes that JavaScript writes: filled on its thread, emptied on the I/O thread, and used
-//! again while it is warm.
+//! Memory for long writes. The JavaScript thread fills a buffer, and the I/O thread drops the bytes when
+//! the kernel has taken them; the last drop returns the memory, which is used again while it is warm.
 //!
-//! The allocator would take it back from a thread that did not ask for it, and hand it to the kernel and
-//! fault it in again as an upload ebbs and flows.
+//! The allocator would take the memory back from the other thread, give it to the kernel, and fault it in
+//! again as an upload ebbs and flows.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// A longer write is cut into pieces of this size, so that every buffer can be used again.
+use bytes::Bytes;
+
+/// Bytes of one buffer; a longer write is cut into pieces of this size, which all fit into a buffer.
 pub const BUFFER_SIZE: usize = 64 * 1024;
-/// Smaller writes have memory of their own, of just their size.
+/// Bytes from which a write goes into a buffer; a shorter one has memory of just its size.
 const BUFFER_FROM: usize = 16 * 1024;
-/// What is kept, at most: about as much as one fast connection has under way.
+/// Spare buffers that are kept, at most: about as many as one fast connection has under way.
 const KEPT: usize = 16;
 
-/// The buffers of one bridge that wait to be used again.
+/// The long writes of one bridge. The JavaScript thread owns it; the bytes that it gives may be dropped by
+/// any thread.
 #[derive(Default)]
-pub struct WriteBuffers(Mutex<Vec<Vec<u8>>>);
+pub struct WriteBuffers(Arc<Spare>);
 
 impl WriteBuffers {
-    /// A copy of `bytes`, at most [`BUFFER_SIZE`] of them.
-    pub fn copy(&self, bytes: &[u8]) -> Vec<u8> {
+    /// Copies bytes, at most [`BUFFER_SIZE`] of them.
+    pub fn copy(&self, bytes: &[u8]) -> Bytes {
         if bytes.len() < BUFFER_FROM || bytes.len() > BUFFER_SIZE {
-            return bytes.to_vec();
+            return Bytes::copy_from_slice(bytes);
         }
-        let spare = self.lock().pop();
-        let mut buffer = spare.unwrap_or_else(|| Vec::with_capacity(BUFFER_SIZE));
-        buffer.extend_from_slice(bytes);
-        buffer
+        let mut memory = self.0.take();
+        memory.extend_from_slice(bytes);
+        Bytes::from_owner(Buffer {
+            memory,
+            spare: self.0.clone(),
+        })
+    }
+}
+
+/// Memory that waits to be filled again, all of it empty and of [`BUFFER_SIZE`]. Both threads use it.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl Spare {
+    fn take(&self) -> Vec<u8> {
+        let memory = self.with(Vec::pop);
+        memory.unwrap_or_else(|| Vec::with_capacity(BUFFER_SIZE))
     }
 
-    /// Takes back what has been sent.
-    pub fn give_back(&self, mut buffer: Vec<u8>) {
-        if buffer.capacity() != BUFFER_SIZE {
-            return;
-        }
-        buffer.clear();
-        let mut kept = self.lock();
-        if kept.len() < KEPT {
-            kept.push(buffer);
-        }
+    fn give_back(&self, mut memory: Vec<u8>) {
+        memory.clear();
+        self.with(|spare| {
+            if spare.len() < KEPT {
+                spare.push(memory);
+            }
+        });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<Vec<u8>>) -> T) -> T {
         // Nothing can panic half-way, so a poisoned lock guards sound data.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The owner of the memory behind some [`Bytes`].
+struct Buffer {
+    memory: Vec<u8>,
+    spare: Arc<Spare>,
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.spare.give_back(std::mem::take(&mut self.memory));
     }
 }
 
@@ -51,33 +82,57 @@ impl WriteBuffers {
 mod tests {
     use super::*;
 
+    fn kept(buffers: &WriteBuffers) -> usize {
+        buffers.0.with(|spare| spare.len())
+    }
+
     #[test]
     fn what_was_sent_is_filled_again() {
         let buffers = WriteBuffers::default();
         let first = buffers.copy(&[1; BUFFER_SIZE]);
         let memory = first.as_ptr();
-        buffers.give_back(first);
+        std::thread::spawn(|| drop(first)).join().unwrap();
         let second = buffers.copy(&[2; BUFFER_FROM]);
-        assert_eq!(second, [2; BUFFER_FROM]);
+        assert_eq!(second, [2; BUFFER_FROM][..]);
         assert!(std::ptr::eq(second.as_ptr(), memory));
     }
 
     #[test]
-    fn a_buffer_is_nobody_elses_until_it_is_given_back() {
+    fn a_buffer_that_is_half_sent_is_returned_whole() {
         let buffers = WriteBuffers::default();
-        let first = buffers.copy(&[1; BUFFER_SIZE]);
-        let second = buffers.copy(&[2; BUFFER_SIZE]);
-        assert_eq!(first, [1; BUFFER_SIZE]);
-        assert_eq!(second, [2; BUFFER_SIZE]);
+        let mut bytes = buffers.copy(&[1; BUFFER_SIZE]);
+        let rest = bytes.split_off(BUFFER_SIZE / 2);
+        drop(bytes);
+        assert_eq!(kept(&buffers), 0, "the other half is still to be sent");
+        drop(rest);
+        assert_eq!(kept(&buffers), 1);
+        assert_eq!(buffers.copy(&[2; BUFFER_SIZE]), [2; BUFFER_SIZE][..]);
     }
 
     #[test]
-    fn small_writes_take_no_more_than_they_need() {
+    fn two_writes_have_different_memory() {
         let buffers = WriteBuffers::default();
-        let small = buffers.copy(&[1; BUFFER_FROM - 1]);
-        assert_eq!(small.capacity(), BUFFER_FROM - 1);
-        buffers.give_back(small);
-        assert!(buffers.lock().is_empty());
+        let first = buffers.copy(&[1; BUFFER_SIZE]);
+        let second = buffers.copy(&[2; BUFFER_SIZE]);
+        assert_eq!(first, [1; BUFFER_SIZE][..]);
+        assert_eq!(second, [2; BUFFER_SIZE][..]);
+    }
+
+    #[test]
+    fn short_writes_take_no_buffer() {
+        let buffers = WriteBuffers::default();
+        let bytes = buffers.copy(&[1; BUFFER_FROM - 1]);
+        assert_eq!(bytes, [1; BUFFER_FROM - 1][..]);
+        drop(bytes);
+        assert_eq!(kept(&buffers), 0);
+    }
+
+    #[test]
+    fn bytes_outlive_the_bridge_that_made_them() {
+        let buffers = WriteBuffers::default();
+        let bytes = buffers.copy(&[1; BUFFER_SIZE]);
+        drop(buffers);
+        assert_eq!(bytes, [1; BUFFER_SIZE][..]);
     }
 
     #[test]
@@ -86,9 +141,7 @@ mod tests {
         let sent: Vec<_> = (0..2 * KEPT)
             .map(|_| buffers.copy(&[1; BUFFER_SIZE]))
             .collect();
-        for buffer in sent {
-            buffers.give_back(buffer);
-        }
-        assert_eq!(buffers.lock().len(), KEPT);
+        drop(sent);
+        assert_eq!(kept(&buffers), KEPT);
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of what crosses the rooms, and what tests of several rooms share.
+//! Tests of behaviour that crosses the rooms, and helpers that the tests of several rooms share.
 
 #[cfg(unix)]
 pub mod module;

@@ -1,4 +1,4 @@
-//! The JavaScript side of one loaded module, on a test's thread.
+//! A loaded module without JavaScript: the thread of a test is its JavaScript thread.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -10,19 +10,20 @@ use std::time::Instant;
 
 use super::support::{Batch, DEADLINE, Event, GET, HELLO, accept, events_of, take};
 use crate::io::IoThread;
-use crate::javascript::direct::{Batch as Kind, Direct};
+use crate::javascript::lending::batch_kind::BatchKind;
+use crate::javascript::lending::borrowed_connections::BorrowedConnections;
 use crate::records::{command, event};
 use crate::shared::completions::{Completions, Drained};
 use crate::shared::mailbox::Message;
 
-/// The JavaScript side of one loaded module, on a test's thread.
+/// A loaded module. It sends commands and takes events, as `lib/bridge/bridge.js` does.
 pub struct Module {
     thread: Option<Arc<IoThread>>,
     pub completions: Arc<Completions>,
     wakes: Receiver<()>,
     log: VecDeque<Event>,
-    /// With which it borrows connections as soon as it can.
-    direct: Option<Direct>,
+    /// The connections that the module borrows, if it does.
+    borrowed: Option<BorrowedConnections>,
 }
 
 impl Module {
@@ -37,18 +38,18 @@ impl Module {
             completions,
             wakes,
             log: VecDeque::new(),
-            direct: None,
+            borrowed: None,
         }
     }
 
-    /// One that borrows every connection that it can.
+    /// Loads a module that borrows every connection that it is offered.
     pub fn load_borrowing() -> Self {
         let mut module = Self::load();
         let mailbox = module.thread().shared_mailbox();
-        let direct = Direct::new(module.completions.clone(), mailbox).unwrap();
-        direct.hear_io_thread().unwrap();
-        module.direct = Some(direct);
-        module.completions.lending.want(true);
+        let borrowed = BorrowedConnections::new(module.completions.clone(), mailbox).unwrap();
+        borrowed.hear_io_thread().unwrap();
+        module.borrowed = Some(borrowed);
+        module.completions.offers.want(true);
         module
     }
 
@@ -60,11 +61,11 @@ impl Module {
         let mut batch = Batch::default();
         fill(&mut batch);
         let bytes = batch.into_bytes();
-        if let Some(direct) = &mut self.direct {
-            direct.hand_over(&bytes, Kind::of(&bytes));
+        if let Some(borrowed) = &mut self.borrowed {
+            borrowed.hand_over(&bytes, BatchKind::of(&bytes));
             return;
         }
-        self.completions.lending.announce();
+        self.completions.offers.announce();
         let message = Message::Batch(self.completions.clone(), bytes);
         self.thread().mailbox().send(message);
     }
@@ -74,29 +75,31 @@ impl Module {
         let write = Message::Write {
             completions: self.completions.clone(),
             connection: id,
-            bytes,
+            bytes: bytes.into(),
             acknowledge: false,
         };
-        self.direct.as_mut().unwrap().leave(id, write);
+        self.borrowed.as_mut().unwrap().leave(id, write);
         self.thread().mailbox().ring();
     }
 
-    /// Whether it has a connection, and nothing is awaited on it.
+    /// Tells whether the module has borrowed a connection, and the connection is idle.
     pub fn has(&self, id: u32) -> bool {
-        self.direct.as_ref().is_some_and(|direct| direct.has(id))
+        self.borrowed
+            .as_ref()
+            .is_some_and(|borrowed| borrowed.has(id))
     }
 
-    /// Requests that it has exchanged itself.
+    /// Gives the number of requests that the module has exchanged on borrowed connections.
     pub fn exchanged(&self) -> u64 {
         self.completions.counters.direct.load(Ordering::Relaxed)
     }
 
-    /// Waits for the thread to wake it, or for news of its own connections.
+    /// Waits for a wake of the I/O thread, or for news of the borrowed connections.
     fn wait(&mut self) {
         let begun = Instant::now();
         loop {
-            let found = match &mut self.direct {
-                Some(direct) => self.wakes.try_recv().is_ok() | direct.look().any(),
+            let found = match &mut self.borrowed {
+                Some(borrowed) => self.wakes.try_recv().is_ok() | borrowed.look().any(),
                 None => self.wakes.recv_timeout(DEADLINE).is_ok(),
             };
             if found {
@@ -107,7 +110,7 @@ impl Module {
         }
     }
 
-    /// The next event that is not a `READ`.
+    /// Gives the next event that is not a `READ`.
     pub fn next(&mut self) -> Event {
         let mut slab = vec![0; 1 << 20];
         loop {
@@ -118,8 +121,8 @@ impl Module {
                 return event;
             }
             let outcome = self.completions.drain(&mut slab);
-            if let Some(direct) = &mut self.direct {
-                direct.borrow_offered();
+            if let Some(borrowed) = &mut self.borrowed {
+                borrowed.borrow_offered();
             }
             let resume = match outcome {
                 Drained::Copied { bytes, resume } => {
@@ -142,13 +145,13 @@ impl Module {
         }
     }
 
-    /// Takes what it is offered until it has a connection.
+    /// Borrows connections until this one is among them.
     #[track_caller]
     pub fn until_it_has(&mut self, id: u32) {
         let begun = Instant::now();
         while !self.has(id) {
             assert!(begun.elapsed() < DEADLINE, "{id} is not lent");
-            self.direct.as_mut().unwrap().borrow_offered();
+            self.borrowed.as_mut().unwrap().borrow_offered();
             std::thread::yield_now();
         }
     }
@@ -179,9 +182,9 @@ impl Module {
         }
     }
 
-    /// What the environment's end does.
+    /// Does what the end of an environment does.
     pub fn unload(&mut self) {
-        self.direct = None;
+        self.borrowed = None;
         self.completions.close();
         let thread = self.thread.take().unwrap();
         let detach = Message::Detach(self.completions.clone());

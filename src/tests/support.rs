@@ -1,4 +1,4 @@
-//! What tests of connections share: commands to send, events that come back, and peers on the loopback interface.
+//! Helpers of tests of connections: commands to send, events that come back, and peers on the loopback interface.
 
 use std::fmt;
 use std::io::Read;
@@ -6,18 +6,20 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use bytes::{Buf, Bytes};
+
 use crate::records::{self, command, event};
 
-/// After so long something has gone wrong.
+/// Time after which a wait has failed.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The newest llhttp, as a `REQUEST` command says it.
+/// The newest llhttp release, in the form of a `REQUEST` command.
 const LLHTTP: u32 = 9 << 16 | 4 << 8 | 3;
 
 pub const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 pub const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/// One event record.
+/// An event record.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Event {
     pub opcode: u32,
@@ -28,29 +30,29 @@ pub struct Event {
 
 impl Event {
     pub fn u32_at(&self, offset: usize) -> u32 {
-        u32::from_le_bytes(self.payload[offset..offset + 4].try_into().unwrap())
+        (&self.payload[offset..]).get_u32_le()
     }
 
     pub fn errno(&self) -> i32 {
         self.u32_at(0).cast_signed()
     }
 
-    /// The number that `WRITTEN` and `RELEASED` begin with.
+    /// Gives the number that `WRITTEN` and `RELEASED` begin with.
     pub fn total(&self) -> u64 {
-        f64::from_le_bytes(self.payload[..8].try_into().unwrap()) as u64
+        (&self.payload[..]).get_f64_le() as u64
     }
 
     pub fn status(&self) -> u16 {
-        u16::from_le_bytes(self.payload[..2].try_into().unwrap())
+        (&self.payload[..]).get_u16_le()
     }
 
-    /// The socket that a `CONNECTED` event tells of.
+    /// Gives the socket of a `CONNECTED` event.
     pub fn socket(&self) -> BorrowedFd<'static> {
-        // SAFETY: tests look at it only while the connection is open.
+        // SAFETY: tests use the socket only while the connection is open.
         unsafe { BorrowedFd::borrow_raw(self.errno()) }
     }
 
-    /// The port and address of its end.
+    /// Gives the local port and address of a `CONNECTED` event.
     pub fn local(&self) -> (u32, String) {
         (
             self.u32_at(4),
@@ -74,7 +76,7 @@ impl fmt::Debug for Event {
     }
 }
 
-/// The events of a page.
+/// Gives the events of a page.
 pub fn events_of(page: &[u8]) -> impl Iterator<Item = Event> {
     records::iter(page).map(|record| Event {
         opcode: record.opcode,
@@ -84,7 +86,7 @@ pub fn events_of(page: &[u8]) -> impl Iterator<Item = Event> {
     })
 }
 
-/// Commands that are handed over together.
+/// A batch of commands.
 #[derive(Default)]
 pub struct Batch(Vec<u8>);
 
@@ -118,7 +120,7 @@ impl Batch {
         self.push(command::WRITE, 0, id, &[bytes])
     }
 
-    /// As `write`, with an answer once the kernel has it.
+    /// Adds a write that is answered once the kernel has its bytes.
     pub fn write_acknowledged(&mut self, id: u32, bytes: &[u8]) -> &mut Self {
         self.push(command::WRITE, command::ACKNOWLEDGE, id, &[bytes])
     }
@@ -127,7 +129,7 @@ impl Batch {
         self.push(opcode, 0, id, &[])
     }
 
-    /// A half-close, with an answer once it is done.
+    /// Adds a half-close that is answered once it is done.
     pub fn shutdown_acknowledged(&mut self, id: u32) -> &mut Self {
         self.push(command::SHUTDOWN, command::ACKNOWLEDGE, id, &[])
     }
@@ -136,17 +138,17 @@ impl Batch {
         self.command(command::CLOSE, id)
     }
 
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
+    pub fn into_bytes(self) -> Bytes {
+        self.0.into()
     }
 }
 
-/// A listener on a free port.
+/// Makes a listener on a free port.
 pub fn listen() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
-/// The next connection; the kernel has it already, or soon.
+/// Accepts the next connection.
 pub fn accept(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(false).unwrap();
     let (peer, _) = listener.accept().unwrap();
@@ -156,14 +158,14 @@ pub fn accept(listener: &TcpListener) -> TcpStream {
     peer
 }
 
-/// Asserts that nobody has connected but those that were accepted.
+/// Asserts that no peer has connected but those that were accepted.
 #[track_caller]
 pub fn expect_no_connection(listener: &TcpListener) {
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "there is another connection");
 }
 
-/// Reads so many bytes.
+/// Reads exactly `length` bytes.
 #[track_caller]
 pub fn take(peer: &mut impl Read, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
@@ -179,7 +181,7 @@ pub fn take_all(peer: &mut impl Read) -> Vec<u8> {
     bytes
 }
 
-/// Waits until the other end's kernel has everything that was written.
+/// Waits until the kernel of the other end has every byte that was written.
 pub fn until_delivered(peer: &TcpStream) {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -198,7 +200,7 @@ pub fn until_delivered(peer: &TcpStream) {
     }
 }
 
-/// Bytes that no framing repeats.
+/// Makes bytes that no framing contains by accident.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     std::iter::repeat_with(|| {

@@ -1,4 +1,4 @@
-//! The I/O thread as JavaScript threads start, share and end it, with real connections on it.
+//! Tests of the I/O thread, which JavaScript threads start, share and end, with real connections on it.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -30,10 +30,10 @@ fn the_last_owner_ends_the_thread_and_all_that_it_has() {
     module.send(|batch| batch.request(1).write(1, GET));
     module.send(|batch| batch.connect(2, listener.local_addr().unwrap()));
     module.unload();
-    // The thread is gone: nobody else has the queue.
+    // The thread is gone: no other owner has the queue.
     assert_eq!(Arc::strong_count(&module.completions), 1);
     assert_eq!(take_all(&mut peers[0]), b"");
-    // What was handed over before the end has been sent.
+    // The request was handed over before the end, and has been sent.
     assert_eq!(take_all(&mut peers[1]), GET);
     assert_eq!(take_all(&mut accept(&listener)), b"");
 }
@@ -65,11 +65,11 @@ fn the_end_does_not_wait_for_a_peer_that_does_not_read() {
     let listener = listen();
     let mut module = Module::load();
     let peer = module.connect(0, &listener);
-    module.completions.lending.announce();
+    module.completions.offers.announce();
     let message = Message::Write {
         completions: module.completions.clone(),
         connection: 0,
-        bytes: noise(24 * 1024 * 1024),
+        bytes: noise(24 * 1024 * 1024).into(),
         acknowledge: false,
     };
     module.thread().mailbox().send(message);
@@ -114,7 +114,7 @@ fn a_panic_of_the_thread_is_told_to_every_copy_and_the_next_one_gets_another_thr
     }
     assert_eq!(take_all(&mut peer), b"");
 
-    // While the lost one still has owners.
+    // The lost thread still has owners.
     let mut third = Module::load();
     assert!(!Arc::ptr_eq(third.thread(), first.thread()));
     let mut peer = third.connect(0, &listener);
@@ -148,7 +148,7 @@ fn events_and_commands_of_many_batches_keep_their_order() {
     server.join().unwrap();
 }
 
-/// Answers each request, and then sometimes closes the connection or says something unasked.
+/// Answers each request, and then sometimes closes the connection or sends bytes that no request asked for.
 fn capricious_server(listener: &TcpListener) {
     let mut caprices = noise(1 << 16).into_iter().cycle();
     while let Ok((mut peer, _)) = listener.accept() {
@@ -177,12 +177,12 @@ fn no_request_waits_for_ever_whenever_the_peer_closes_or_speaks_unasked() {
 }
 
 #[test]
-fn nor_does_one_on_a_borrowed_connection() {
+fn no_request_on_a_borrowed_connection_waits_for_ever_either() {
     let exchanged = requests_to_a_capricious_server(Module::load_borrowing());
     assert!(exchanged > 500, "{exchanged} on borrowed connections");
 }
 
-/// Gives how many were exchanged without the I/O thread.
+/// Gives the number of requests that were exchanged on borrowed connections.
 fn requests_to_a_capricious_server(mut module: Module) -> u64 {
     const REQUESTS: usize = 3000;
     let listener = listen();
@@ -203,7 +203,7 @@ fn requests_to_a_capricious_server(mut module: Module) -> u64 {
                 }
                 event::DATA => assert_eq!(event.payload, b"hello"),
                 event::HEAD | event::CONNECTED => {}
-                // Of the connection that was there before; the request gets another.
+                // The old connection ended; the request gets another.
                 event::EOF | event::READ_ERROR if event.flags & event::IDLE != 0 => {}
                 event::EOF | event::READ_ERROR | event::WRITE_ERROR | event::PARSE_ERROR => {
                     module.send(|batch| batch.close(0));
@@ -216,7 +216,7 @@ fn requests_to_a_capricious_server(mut module: Module) -> u64 {
             }
         }
     }
-    // What fails had been sent when the peer closed.
+    // A request fails only if it was sent before the peer closed.
     assert!(answered > REQUESTS / 2, "{answered} of {REQUESTS}");
     socket2::SockRef::from(&listener)
         .shutdown(std::net::Shutdown::Both)

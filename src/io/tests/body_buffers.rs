@@ -11,7 +11,7 @@ use crate::shared::completions::HIGH_WATER_MARK;
 use crate::shared::exchange::READ_SIZE;
 use crate::shared::mailbox::Message;
 
-/// The memory of a test, by its places. It is never freed.
+/// Memory that a test lays out, by place. It is never freed.
 struct Laid(Vec<NonNull<u8>>);
 
 impl Laid {
@@ -19,7 +19,7 @@ impl Laid {
         let places = (0..count).map(|place| {
             let bytes = Box::leak(vec![0u8; READ_SIZE].into_boxed_slice());
             let start = NonNull::new(bytes.as_mut_ptr()).unwrap();
-            // SAFETY: it is leaked, and looked at by `take` only, when its place is filled.
+            // SAFETY: the memory is leaked, and only `take` looks at it, when its place is filled.
             let memory = unsafe { Memory::new(start) };
             assert!(client.completions.body_buffers.lay(place, memory));
             start
@@ -27,11 +27,11 @@ impl Laid {
         Self(places.collect())
     }
 
-    /// The bytes that a `BODY` event tells of; their place is free again.
+    /// Takes the bytes that a `BODY` event names; their place is free again.
     fn take(&self, client: &mut Client, event: &Event) -> Vec<u8> {
         let (place, length) = (event.u32_at(0) as usize, event.u32_at(4) as usize);
         assert!((1..=READ_SIZE).contains(&length));
-        // SAFETY: the place is filled with so many bytes, and nobody writes there until it is free.
+        // SAFETY: the place is filled with `length` bytes, and no read writes there until it is free.
         let bytes = unsafe { std::slice::from_raw_parts(self.0[place].as_ptr(), length) }.to_vec();
         client.completions.body_buffers.reuse(place);
         if client.completions.take_resume() {
@@ -41,7 +41,7 @@ impl Laid {
     }
 }
 
-/// The framings of a body, and what ends it.
+/// Frames a body in every way. Gives a field, the bytes, and the event that ends the body.
 fn framings(body: &[u8]) -> [(&'static str, Vec<u8>, u32); 3] {
     let chunked = body.chunks(300_000).flat_map(|chunk| {
         let head = format!("{:x}\r\n", chunk.len()).into_bytes();

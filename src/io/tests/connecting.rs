@@ -1,4 +1,4 @@
-//! From no socket to one, and away again.
+//! Connecting to a peer, and closing.
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ fn unused_address() -> SocketAddr {
     listen().local_addr().unwrap()
 }
 
-/// A TCP listener whose queue is full: who connects waits.
+/// Makes a TCP listener whose queue is full, so that the next client waits.
 fn full_listener() -> (Socket, Vec<Socket>, SocketAddr) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener
@@ -32,7 +32,7 @@ fn full_listener() -> (Socket, Vec<Socket>, SocketAddr) {
     (listener, waiting, address.as_socket().unwrap())
 }
 
-/// A port of an address that no other test uses, and on which nobody listens.
+/// Gives a port on which no socket listens, of an address that no other test uses.
 fn port_of(host: &str) -> u16 {
     TcpListener::bind((host, 0))
         .unwrap()
@@ -41,7 +41,7 @@ fn port_of(host: &str) -> u16 {
         .port()
 }
 
-/// Whether a port can be had exclusively, so that no socket is bound to it.
+/// Tells whether a port can be bound exclusively, so that no other socket is bound to it.
 fn port_is_free(address: SocketAddr) -> bool {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&address.into()).is_ok()
@@ -65,7 +65,7 @@ fn a_connection_tells_its_descriptor_and_its_own_address() {
 #[test]
 fn a_connection_over_ipv6_tells_its_address_without_brackets() {
     let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
-        // A machine without IPv6.
+        // The machine has no IPv6.
         return;
     };
     let mut client = Client::new();
@@ -95,7 +95,7 @@ fn what_the_kernel_refuses_before_it_sends_is_told_at_once() {
 #[test]
 fn an_address_that_is_none_is_invalid_and_costs_no_descriptor() {
     let bound = bind("127.0.0.3", port_of("127.0.0.3")).unwrap();
-    // SAFETY: only looked at, while it is open.
+    // SAFETY: the descriptor is open, and only its address is asked for.
     let address = unsafe { std::os::fd::BorrowedFd::borrow_raw(bound) };
     let address = socket2::SockRef::from(&address).local_addr().unwrap();
     let address = address.as_socket().unwrap();
@@ -129,7 +129,7 @@ fn a_bound_socket_is_the_one_that_connects() {
 #[test]
 fn a_bound_socket_that_is_handed_back_is_closed() {
     let bound = bind("127.0.0.4", port_of("127.0.0.4")).unwrap();
-    // SAFETY: the descriptor is `bind`'s.
+    // SAFETY: `bind` has made the descriptor, and no one else has it.
     let socket = Socket::from(unsafe { take_over(bound) }.unwrap());
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     assert!(!port_is_free(address));

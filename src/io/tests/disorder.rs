@@ -10,7 +10,7 @@ use crate::records::event;
 const CONNECTIONS: u32 = 6;
 const ROUNDS: usize = 400;
 
-/// Numbers that look random and are the same each time.
+/// Numbers that look random and are the same in each run.
 struct Dice(u32);
 
 impl Dice {
@@ -23,7 +23,7 @@ impl Dice {
 }
 
 /// Peers that treat every connection badly, each in another way. They act between two turns of the
-/// client, on its thread, so that what happens does not hang on who is given a processor.
+/// client, on its thread, so that the order of events does not depend on the scheduler.
 struct BadPeers {
     listener: TcpListener,
     dice: Dice,
@@ -34,7 +34,7 @@ impl BadPeers {
     fn act(&mut self) {
         while let Ok((mut peer, _)) = self.listener.accept() {
             peer.set_nonblocking(true).unwrap();
-            // Whatever fails here is how the peer behaves.
+            // A call that fails here is a way for the peer to behave too.
             match self.dice.below(7) {
                 0 => drop(peer.read(&mut [0; 1])),
                 1 => drop(peer.write(HELLO)),
@@ -61,7 +61,7 @@ fn commands_in_any_order_to_peers_that_do_anything_neither_panic_nor_leak() {
             seen[event.opcode as usize] += 1;
         }
     }
-    // So that this shows something.
+    // Without these events the test would show nothing.
     for opcode in [
         event::CONNECTED,
         event::HEAD,

@@ -1,4 +1,4 @@
-//! Panics. The message that each prints is part of the test's output.
+//! Panics. Each prints a message, which belongs to the test's output.
 
 use std::io::Write;
 
@@ -20,7 +20,7 @@ fn a_panic_in_a_command_loses_its_connection_and_no_other() {
     assert_eq!(take(&mut other, GET.len()), GET);
     other.write_all(HELLO).unwrap();
     assert_eq!(client.response(1), b"hello");
-    // The socket is closed already, and the id is free once JavaScript has closed it too.
+    // The socket is closed already; the id is free once JavaScript has closed the connection too.
     assert_eq!(take_all(&mut lost), b"");
     client.send(|batch| batch.close(0));
     client.expect(0, event::CLOSED);

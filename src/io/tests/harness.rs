@@ -1,4 +1,4 @@
-//! JavaScript's part, played by a test: commands in, events out, on the test's own thread.
+//! The client of the tests, which plays JavaScript's part on the test's own thread: commands in, events out.
 //!
 //! The runtime runs only while the client waits for something or spins, so a test decides what the
 //! kernel has seen before the connections look.
@@ -23,7 +23,7 @@ use crate::shared::completions::{Completions, Drained};
 use crate::shared::mailbox::Message;
 pub use crate::tests::support::*;
 
-/// The client of a test.
+/// Client of a test.
 pub struct Client {
     pub runtime: LocalRuntime,
     registry: Registry,
@@ -52,7 +52,7 @@ impl Client {
         }
     }
 
-    /// Hands commands over and lets them be carried out, but no task run.
+    /// Hands commands over, which are carried out before any task runs.
     pub fn send(&mut self, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
         let mut batch = Batch::default();
         fill(&mut batch);
@@ -62,7 +62,7 @@ impl Client {
         )]);
     }
 
-    /// Hands commands and then a large write over at once, as JavaScript does.
+    /// Hands over commands, and a large write behind them, as JavaScript does.
     pub fn send_with_body(
         &mut self,
         fill: impl FnOnce(&mut Batch) -> &mut Batch,
@@ -82,7 +82,7 @@ impl Client {
         Message::Write {
             completions: self.completions.clone(),
             connection,
-            bytes: bytes.to_vec(),
+            bytes: bytes.to_vec().into(),
             acknowledge,
         }
     }
@@ -94,14 +94,14 @@ impl Client {
         runtime.block_on(async { registry.handle(&mut messages) });
     }
 
-    /// Runs the tasks and asks the kernel for news, so many times.
+    /// Runs the tasks and asks the kernel for news, `times` times.
     pub fn spin(&mut self, times: usize) {
         self.runtime.block_on(async {
             for _ in 0..times {
                 tokio::task::yield_now().await;
             }
         });
-        // It did not sleep, which is when everything is published.
+        // A thread publishes everything when it sleeps, which this one did not.
         flush_all();
     }
 
@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    /// Takes everything that is in the queue, as JavaScript's drain does.
+    /// Takes all events from the queue, as JavaScript's drain does.
     pub fn drain(&mut self) {
         loop {
             let resume = match self.completions.drain(&mut self.slab) {
@@ -150,7 +150,7 @@ impl Client {
         }
     }
 
-    /// The next event of a connection; `READ` only tells of what follows, so it is dropped.
+    /// Takes the next event of a connection. `READ` only tells of what follows, so it is dropped.
     pub fn next(&mut self, id: u32) -> Event {
         self.until("an event", |client| {
             let of_it = |event: &Event| event.connection == id;
@@ -164,7 +164,7 @@ impl Client {
         })
     }
 
-    /// The next event of a connection, which has to be this one.
+    /// Takes the next event of a connection, which has to have this opcode.
     #[track_caller]
     pub fn expect(&mut self, id: u32, opcode: u32) -> Event {
         let event = self.next(id);
@@ -172,7 +172,7 @@ impl Client {
         event
     }
 
-    /// The next of these events of a connection; others are dropped.
+    /// Takes the next event of a connection with this opcode; others are dropped.
     pub fn skip_to(&mut self, id: u32, opcode: u32) -> Event {
         loop {
             let event = self.next(id);
@@ -182,7 +182,7 @@ impl Client {
         }
     }
 
-    /// Expects a whole response and gives its body.
+    /// Expects a whole response, and gives its body.
     #[track_caller]
     pub fn response(&mut self, id: u32) -> Vec<u8> {
         let head = self.expect(id, event::HEAD);
@@ -198,7 +198,7 @@ impl Client {
         }
     }
 
-    /// Asserts that nothing is known of a connection that the test has not asked for.
+    /// Asserts that a connection has no event but those that the test has taken.
     #[track_caller]
     pub fn expect_nothing(&mut self, id: u32) {
         self.spin(20);
@@ -219,7 +219,7 @@ impl Client {
         accept(listener)
     }
 
-    /// One request and its response, after which the connection is idle.
+    /// Exchanges one request and its response, after which the connection is idle.
     #[track_caller]
     pub fn exchange(&mut self, id: u32, peer: &mut TcpStream) {
         self.send(|batch| batch.request(id).write(id, GET));
@@ -228,7 +228,7 @@ impl Client {
         assert_eq!(self.response(id), b"hello");
     }
 
-    /// Waits until the runtime's last look at the kernel is so old that it does not count any more.
+    /// Waits until the runtime's last look at the kernel is too old to count.
     pub fn let_the_last_look_grow_old(&self) {
         while time_since_poll() <= FRESH {
             std::thread::yield_now();

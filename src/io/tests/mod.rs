@@ -1,4 +1,4 @@
-//! Connections against real sockets on the loopback interface.
+//! Tests of connections against real sockets on the loopback interface.
 
 mod body_buffers;
 mod connecting;

@@ -1,11 +1,11 @@
-//! Options of the kernel's socket, read back from it.
+//! Options of the kernel's socket, which the tests read back from the kernel.
 
 use socket2::SockRef;
 
 use super::harness::{Batch, Client, Event, accept, listen};
 use crate::records::{command, event};
 
-/// Connects with commands before and after; gives the event that names the socket.
+/// Connects with commands before and after. Gives the event that names the socket.
 fn connected(
     before: impl FnOnce(&mut Batch) -> &mut Batch,
     after: impl FnOnce(&mut Batch) -> &mut Batch,

@@ -1,4 +1,4 @@
-//! From the peer's bytes to JavaScript's events, and how many of them.
+//! Reading from the peer: the events that JavaScript gets, and their bounds.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -9,11 +9,11 @@ use crate::records::{command, event};
 use crate::shared::completions::HIGH_WATER_MARK;
 use crate::shared::exchange::READ_SIZE;
 
-/// More than all buffers on the way hold.
+/// Bytes that are more than all buffers on the way hold.
 const MUCH: usize = 24 * 1024 * 1024;
 
 /// Sends a response with a large body from a thread of its own.
-fn send_body(mut peer: TcpStream, body: Vec<u8>) -> std::thread::JoinHandle<TcpStream> {
+pub fn send_body(mut peer: TcpStream, body: Vec<u8>) -> std::thread::JoinHandle<TcpStream> {
     std::thread::spawn(move || {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
         peer.write_all(head.as_bytes()).unwrap();
@@ -22,7 +22,7 @@ fn send_body(mut peer: TcpStream, body: Vec<u8>) -> std::thread::JoinHandle<TcpS
     })
 }
 
-/// A connection that has just sent its request.
+/// Makes a connection that has just sent its request.
 pub fn asked(client: &mut Client, id: u32, listener: &std::net::TcpListener) -> TcpStream {
     let mut peer = client.connect(id, listener);
     client.send(|batch| batch.request(id).write(id, GET));
@@ -30,7 +30,7 @@ pub fn asked(client: &mut Client, id: u32, listener: &std::net::TcpListener) -> 
     peer
 }
 
-/// Spins until a value stays as it is for a while; gives it.
+/// Spins until a value stays as it is for a while. Gives the value.
 fn settled(client: &mut Client, value: impl Fn(&Client) -> u64) -> u64 {
     let mut last = value(client);
     let mut same = 0;
@@ -257,7 +257,7 @@ fn what_javascript_does_not_take_is_bounded_for_all_connections_together() {
         client.completions.queued() >= HIGH_WATER_MARK
     });
     let queued = settled(&mut client, |client| client.completions.queued() as u64) as usize;
-    // One more read, with the headers of its records.
+    // The bound allows for one more read, with the headers of its records.
     assert!(queued <= HIGH_WATER_MARK + BODY_PAGE, "{queued}");
     assert!(servers.iter().all(|server| !server.is_finished()));
 
@@ -321,7 +321,7 @@ fn a_busy_connection_does_not_keep_others_waiting() {
         .filter(|event| event.connection == 0 && event.opcode == event::DATA)
         .map(|event| event.payload.len())
         .sum();
-    // What was queued already, and a few turns: not the whole of it.
+    // The bound allows for the bytes queued before and for a few turns, not for the whole body.
     assert!(
         ahead - before <= 3 * HIGH_WATER_MARK,
         "{ahead} bytes came first"

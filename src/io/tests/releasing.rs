@@ -1,4 +1,4 @@
-//! From a connection of ours to a descriptor of libuv's.
+//! Releases: a connection becomes a descriptor for libuv.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,13 +6,13 @@ use std::net::TcpStream;
 use super::harness::{Client, Event, GET, HELLO, listen, noise, take, take_all};
 use crate::records::{command, event};
 
-/// More than the kernel's buffers of both ends hold.
+/// Bytes that are more than the kernel's buffers of both ends hold.
 const MUCH: usize = 24 * 1024 * 1024;
 
 const SWITCHING: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n";
 
-/// Sends the request that ends HTTP, and the answer to it.
+/// Exchanges the request and the response that end HTTP.
 fn upgrade(client: &mut Client, peer: &mut TcpStream, head: &[u8]) -> Event {
     client.send(|batch| batch.request(0).write(0, GET));
     take(peer, GET.len());
@@ -22,7 +22,7 @@ fn upgrade(client: &mut Client, peer: &mut TcpStream, head: &[u8]) -> Event {
     client.expect(0, event::RELEASED)
 }
 
-/// Takes the descriptor over, as a socket of libuv would be made of it.
+/// Takes the descriptor over, as libuv would.
 fn taken(client: &mut Client) -> TcpStream {
     let stream = TcpStream::from(client.take_descriptor(0));
     client.send(|batch| batch.close(0));

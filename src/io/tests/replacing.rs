@@ -9,10 +9,12 @@ use socket2::SockRef;
 use super::harness::{
     Client, GET, HELLO, accept, expect_no_connection, listen, noise, take, take_all,
 };
+use super::reading::{asked, send_body};
 use crate::records::{command, event};
 use crate::shared::binding::bind;
+use crate::shared::completions::HIGH_WATER_MARK;
 
-/// More than the kernel's buffers of both ends hold.
+/// Bytes that are more than the kernel's buffers of both ends hold.
 const MUCH: usize = 24 * 1024 * 1024;
 
 fn reset(peer: TcpStream) {
@@ -21,7 +23,7 @@ fn reset(peer: TcpStream) {
         .unwrap();
 }
 
-/// Expects the request on the next connection and answers it.
+/// Expects the request on the next connection, and answers it.
 fn serve_again(client: &mut Client, listener: &std::net::TcpListener) -> TcpStream {
     assert_eq!(client.expect(0, event::CONNECTED).flags, event::AGAIN);
     let mut peer = accept(listener);
@@ -135,7 +137,7 @@ fn a_large_body_is_sent_whole_and_once() {
     server.join().unwrap();
 }
 
-/// A request that was answered before all of it was sent, and a peer that then closes.
+/// Makes a connection whose request was answered before all of it was sent.
 fn answered_early(client: &mut Client, listener: &std::net::TcpListener) -> TcpStream {
     let mut peer = client.connect(0, listener);
     client.send_with_body(|batch| batch.request(0).write(0, GET), 0, &noise(MUCH));
@@ -174,6 +176,32 @@ fn a_request_that_waits_behind_an_answered_one_is_saved_when_the_peer_closes() {
     let mut peer = serve_again(&mut client, &listener);
     client.send(|batch| batch.close(0));
     assert_eq!(take_all(&mut peer), b"");
+}
+
+#[test]
+fn a_request_is_saved_although_the_rest_of_an_answered_one_has_failed_before() {
+    let listener = listen();
+    let mut client = Client::new();
+    let peer = answered_early(&mut client, &listener);
+    // While JavaScript takes nothing, nothing is read, and so the failure is not told.
+    let flood = send_body(asked(&mut client, 1, &listener), noise(MUCH));
+    client.spin_until("a full queue", |client| {
+        client.completions.queued() >= HIGH_WATER_MARK
+    });
+    reset(peer);
+    client.spin(100);
+    client.send(|batch| batch.request(0).write_acknowledged(0, GET));
+    assert_eq!(client.expect(0, event::CONNECTED).flags, event::AGAIN);
+    let total = (GET.len() + MUCH + GET.len()) as u64;
+    assert_eq!(client.expect(0, event::WRITTEN).total(), total);
+    let mut peer = accept(&listener);
+    assert_eq!(take(&mut peer, GET.len()), GET);
+    peer.write_all(HELLO).unwrap();
+    assert_eq!(client.response(0), b"hello");
+    client.send(|batch| batch.close(0));
+    assert_eq!(take_all(&mut peer), b"");
+    client.skip_to(1, event::END);
+    flood.join().unwrap();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! From JavaScript's commands to the peer's bytes.
+//! Writing to the peer: the bytes that follow from JavaScript's commands.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use super::harness::{Client, GET, HELLO, accept, listen, noise, take, take_all, until_delivered};
 use crate::records::{command, event};
 
-/// More than the kernel's buffers of both ends hold.
+/// Bytes that are more than the kernel's buffers of both ends hold.
 const MUCH: usize = 24 * 1024 * 1024;
 
-/// How many segments with data a socket has sent.
+/// Gives the number of segments with data that a socket has sent.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn segments_sent(socket: std::os::fd::BorrowedFd<'_>) -> u32 {
     use std::os::fd::AsRawFd;
@@ -52,7 +52,7 @@ fn a_header_block_and_its_body_go_out_in_one_segment() {
     peer.write_all(HELLO).unwrap();
     client.response(0);
 
-    // Also if the body comes by another way, or another connection is closed in between.
+    // The same holds if the body comes by another way, or if another connection is closed in between.
     let body = noise(9000);
     client.send_with_body(|batch| batch.request(0).write(0, GET), 0, &body);
     assert_eq!(segments_sent(connected.socket()), 2);
@@ -243,7 +243,7 @@ fn an_answer_that_came_before_the_peer_stopped_reading_is_passed_on_whole() {
     let listener = listen();
     let mut client = Client::new();
     let mut peer = client.connect(0, &listener);
-    // A large response first, so that the kernel lets the receive buffer grow.
+    // A large response comes first, so that the kernel lets the receive buffer grow.
     client.send(|batch| batch.request(0).write(0, GET));
     let server = std::thread::spawn(move || {
         take(&mut peer, GET.len());
@@ -257,13 +257,13 @@ fn an_answer_that_came_before_the_peer_stopped_reading_is_passed_on_whole() {
 
     client.send_with_body(|batch| batch.request(0).write(0, GET), 0, &noise(MUCH));
     take(&mut peer, GET.len());
-    // More than one turn of reading.
+    // The response takes more than one turn of reading.
     let answer = noise(500_000);
     peer.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 500000\r\n\r\n")
         .unwrap();
     peer.write_all(&answer).unwrap();
     until_delivered(&peer);
-    // Closed with much unread: a reset, at once.
+    // With much unread, the close is a reset at once.
     drop(peer);
     assert_eq!(client.expect(0, event::HEAD).status(), 413);
     let mut body = Vec::new();
@@ -316,4 +316,18 @@ fn nothing_is_sent_after_a_write_has_failed() {
     client.expect_nothing(0);
     client.send(|batch| batch.close(0));
     client.expect(0, event::CLOSED);
+}
+
+#[test]
+fn nothing_is_told_after_a_close_that_could_not_send_everything() {
+    let listener = listen();
+    let mut client = Client::new();
+    let peer = client.connect(0, &listener);
+    socket2::SockRef::from(&peer)
+        .set_linger(Some(std::time::Duration::ZERO))
+        .unwrap();
+    drop(peer);
+    client.send(|batch| batch.write(0, b"too late").close(0));
+    client.expect(0, event::CLOSED);
+    client.expect_nothing(0);
 }

@@ -3,7 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use super::{Batch, FEW, MAX_REQUEST};
+use bytes::Bytes;
+
+use super::batch_kind::{BatchKind, FEW, MAX_REQUEST};
 use crate::records::{self, command, event};
 use crate::tests::module::Module;
 use crate::tests::support::{
@@ -11,7 +13,7 @@ use crate::tests::support::{
     until_delivered,
 };
 
-/// A module that has borrowed connection 0.
+/// Loads a module that has borrowed connection 0.
 fn borrower(listener: &TcpListener) -> (Module, TcpStream) {
     let mut module = Module::load_borrowing();
     let mut peer = module.connect(0, listener);
@@ -20,7 +22,7 @@ fn borrower(listener: &TcpListener) -> (Module, TcpStream) {
     (module, peer)
 }
 
-fn batch(fill: impl FnOnce(&mut Commands) -> &mut Commands) -> Vec<u8> {
+fn batch(fill: impl FnOnce(&mut Commands) -> &mut Commands) -> Bytes {
     let mut batch = Commands::default();
     fill(&mut batch);
     batch.into_bytes()
@@ -151,7 +153,7 @@ fn a_command_in_the_middle_of_a_response_leaves_the_response_whole() {
 }
 
 #[test]
-fn a_large_write_follows_what_was_sent_directly() {
+fn a_large_write_follows_a_request_on_a_borrowed_connection() {
     let listener = listen();
     let (mut module, mut peer) = borrower(&listener);
     let body = noise(100_000);
@@ -164,7 +166,7 @@ fn a_large_write_follows_what_was_sent_directly() {
 }
 
 #[test]
-fn written_bytes_are_counted_over_all_that_was_sent_directly() {
+fn written_bytes_are_counted_over_both_threads() {
     let listener = listen();
     let (mut module, mut peer) = borrower(&listener);
     for _ in 0..10 {
@@ -410,7 +412,7 @@ fn batches_are_told_apart() {
         (0..FEW as u32).for_each(|id| get(batch, id));
         batch
     });
-    let Batch::Few(requests) = Batch::of(&few) else {
+    let BatchKind::Few(requests) = BatchKind::of(&few) else {
         panic!("these are few");
     };
     assert_eq!(requests.len(), FEW);
@@ -421,12 +423,12 @@ fn batches_are_told_apart() {
         (0..=FEW as u32).for_each(|id| get(batch, id));
         batch
     });
-    assert_eq!(Batch::of(&many), Batch::Many);
+    assert_eq!(BatchKind::of(&many), BatchKind::Many);
 }
 
 #[test]
 fn a_batch_that_does_anything_but_send_short_requests_is_another() {
-    let others: [Vec<u8>; 8] = [
+    let others: [Bytes; 8] = [
         batch(|batch| batch),
         batch(|batch| batch.close(0)),
         batch(|batch| batch.request(0).write(0, GET).close(0)),
@@ -437,11 +439,11 @@ fn a_batch_that_does_anything_but_send_short_requests_is_another() {
         batch(|batch| batch.request(0).write(0, &[0; MAX_REQUEST])),
     ];
     for (n, bytes) in others.iter().enumerate() {
-        assert_eq!(Batch::of(bytes), Batch::Other, "{n}");
+        assert_eq!(BatchKind::of(bytes), BatchKind::Other, "{n}");
     }
     let cut = batch(|batch| batch.request(0).write(0, GET));
     assert_eq!(
-        Batch::of(&cut[..cut.len() - 4]),
-        Batch::Few(vec![(0, 0..records::HEADER_SIZE + 8)])
+        BatchKind::of(&cut[..cut.len() - 4]),
+        BatchKind::Few(vec![(0, 0..records::HEADER_SIZE + 8)])
     );
 }

@@ -1,12 +1,7 @@
-//! Requests that the JavaScript thread exchanges itself, on connections that it has borrowed.
-//!
-//! While few requests are in progress at a time, both threads mostly sleep, and waking one costs more
-//! than everything else that an exchange takes. Then the I/O thread lends its idle connections
-//! ([`crate::shared::lending`]), and JavaScript sends, waits and decodes by itself. A batch of many requests, or
-//! anything else that touches a borrowed connection, gives it back first.
+//! The connections that the JavaScript thread has borrowed. That thread sends requests on them, reads and
+//! decodes what comes, and returns those that it cannot go on with.
 
 use std::io;
-use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,108 +9,60 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::records::{self, Record, command};
+use super::batch_kind::BatchKind;
+use crate::javascript::batch_memory;
+use crate::records::{self, Record};
 use crate::shared::completions::Completions;
-use crate::shared::lent::{Lent, Request};
+use crate::shared::lent_connection::{LentConnection, Request};
 use crate::shared::mailbox::{Mailbox, Message};
 
-/// More requests than this in one batch are better sent by the I/O thread, beside JavaScript.
-const FEW: usize = 8;
-/// Longer requests are left to the I/O thread, which does not keep JavaScript waiting.
-const MAX_REQUEST: usize = 16 * 1024;
-/// Connections with news that are looked at in one go.
+/// Connections with news that one system call tells of, at most.
 const EVENTS: usize = 64;
-/// What stands for the I/O thread among them; the others are ids, which are half as long.
+/// Token of the I/O thread; every other is a connection id, which has 32 bits.
 const IO_THREAD: Token = Token(usize::MAX);
 
-/// What a batch of commands is to those who decide where it goes.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Batch {
-    /// A few requests, complete and not long, and nothing else: the connection of each, and where in the
-    /// batch it is.
-    Few(Vec<(u32, Range<usize>)>),
-    /// Many requests, and perhaps more.
-    Many,
-    /// Anything else.
-    Other,
-}
-
-impl Batch {
-    /// Looks through a batch.
-    pub fn of(batch: &[u8]) -> Self {
-        let mut requests: Vec<(u32, Range<usize>)> = Vec::new();
-        let mut count = 0;
-        let mut plain = true;
-        let mut start = 0;
-        for record in records::iter(batch) {
-            let end = start + records::HEADER_SIZE + record.payload.len().next_multiple_of(4);
-            if record.opcode == command::REQUEST {
-                count += 1;
-                if count > FEW {
-                    return Self::Many;
-                }
-                plain &= !requests.iter().any(|(id, _)| *id == record.connection);
-                requests.push((record.connection, start..end));
-            } else {
-                plain &= record.opcode == command::WRITE && record.flags == 0;
-                match requests.last_mut() {
-                    Some((connection, range)) if *connection == record.connection => {
-                        range.end = end
-                    }
-                    _ => plain = false,
-                }
-            }
-            start = end;
-        }
-        plain &= requests.iter().all(|(_, range)| range.len() <= MAX_REQUEST);
-        if plain && count > 0 {
-            Self::Few(requests)
-        } else {
-            Self::Other
-        }
-    }
-}
-
-/// What is new.
+/// Outcome of [`BorrowedConnections::look`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct News {
     /// Events of borrowed connections are in the queue.
     pub answered: bool,
-    /// The I/O thread has put something there.
+    /// The I/O thread has put events into the queue.
     pub woken: bool,
 }
 
 impl News {
-    /// Whether there is something to drain.
+    /// Tells whether the queue may hold events.
     pub fn any(self) -> bool {
         self.answered || self.woken
     }
 }
 
-/// What JavaScript has borrowed. Belongs to its thread.
-pub struct Direct {
+/// The borrowed connections of one bridge. Belongs to the JavaScript thread.
+pub struct BorrowedConnections {
     completions: Arc<Completions>,
     mailbox: Arc<Mailbox>,
-    /// By connection id.
-    lent: Vec<Option<Lent>>,
-    /// How many of them wait for a response.
+    /// The connections, by id.
+    borrowed: Vec<Option<LentConnection>>,
+    /// Number of connections that wait for a response.
     waiting: usize,
     poll: Poll,
     events: Events,
+    /// Events that are not queued yet; empty between two calls.
     page: Vec<u8>,
+    /// Memory for a request that comes in several records.
     gathered: Vec<u8>,
 }
 
-impl Direct {
-    /// Nothing borrowed yet.
+impl BorrowedConnections {
+    /// Makes a set without connections.
     ///
     /// # Errors
-    /// When the system has no descriptor left.
+    /// The system has no descriptor left.
     pub fn new(completions: Arc<Completions>, mailbox: Arc<Mailbox>) -> io::Result<Self> {
         Ok(Self {
             completions,
             mailbox,
-            lent: Vec::new(),
+            borrowed: Vec::new(),
             waiting: 0,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
@@ -124,37 +71,37 @@ impl Direct {
         })
     }
 
-    /// Has the I/O thread wake whoever watches the descriptor, from now on.
+    /// Makes the I/O thread wake the event loop by the descriptor, from now on.
     ///
     /// # Errors
-    /// When the system has no descriptor left.
+    /// The system has no descriptor left.
     pub fn hear_io_thread(&self) -> io::Result<()> {
         let waker = Waker::new(self.poll.registry(), IO_THREAD)?;
         self.completions.wake.watch(waker);
         Ok(())
     }
 
-    /// A descriptor that is readable when there is news of a borrowed connection, or of the I/O thread.
+    /// Gives the descriptor for the event loop to watch: it is readable when [`Self::look`] would find news.
     pub fn descriptor(&self) -> RawFd {
         self.poll.as_raw_fd()
     }
 
-    /// Whether a response is awaited.
+    /// Tells whether a borrowed connection waits for a response.
     pub fn is_waiting(&self) -> bool {
         self.waiting > 0
     }
 
-    /// Takes what the I/O thread offers.
+    /// Borrows what the I/O thread offers.
     pub fn borrow_offered(&mut self) {
-        let offers = self.completions.lending.take();
+        let offers = self.completions.offers.take();
         self.borrow(offers);
     }
 
-    /// Sends the requests of a batch, or hands it to the I/O thread.
-    pub fn hand_over(&mut self, bytes: &[u8], batch: Batch) {
+    /// Sends the requests of a batch, or hands the batch to the I/O thread, with the connections that it names.
+    pub fn hand_over(&mut self, bytes: &[u8], kind: BatchKind) {
         self.borrow_offered();
-        match batch {
-            Batch::Few(requests) if requests.iter().all(|(id, _)| self.has(*id)) => {
+        match kind {
+            BatchKind::Few(requests) if requests.iter().all(|(id, _)| self.has(*id)) => {
                 for (id, range) in requests {
                     self.send(id, bytes.get(range).unwrap_or_default());
                 }
@@ -163,27 +110,30 @@ impl Direct {
                 self.announce();
                 let mut messages = Vec::new();
                 for Record { connection, .. } in records::iter(bytes) {
-                    messages.extend(self.release(connection));
+                    messages.extend(self.stop_borrowing(connection));
                 }
-                messages.push(Message::Batch(self.completions.clone(), bytes.to_vec()));
+                messages.push(Message::Batch(
+                    self.completions.clone(),
+                    batch_memory::copy(bytes),
+                ));
                 self.mailbox.send_all(messages);
             }
         }
     }
 
-    /// Leaves a write on one connection with the I/O thread, which has to be rung for.
+    /// Leaves a write on a connection with the I/O thread; a ring or another message makes it send that.
     pub fn leave(&mut self, connection: u32, write: Message) {
         self.announce();
-        let returned = self.release(connection);
+        let returned = self.stop_borrowing(connection);
         self.mailbox.leave(returned.into_iter().chain([write]));
     }
 
-    /// Looks what is new, and queues the events of borrowed connections.
+    /// Reads from all connections with news, and queues their events.
     pub fn look(&mut self) -> News {
         let mut news = News::default();
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         let mut returned = Vec::new();
-        // An interrupted call finds the same the next time, which is at once.
+        // After an interrupted call the descriptor is still readable, so the event loop looks again at once.
         if self.poll.poll(&mut events, Some(Duration::ZERO)).is_ok() {
             for event in &events {
                 match event.token() {
@@ -196,7 +146,7 @@ impl Direct {
         }
         self.events = events;
         news.answered = !self.page.is_empty();
-        // Before the I/O thread can tell what comes after it.
+        // Before the I/O thread has the connections and can queue what follows.
         self.completions.publish_here(&mut self.page);
         if !returned.is_empty() {
             self.mailbox.send_all(returned);
@@ -204,25 +154,26 @@ impl Direct {
         news
     }
 
-    /// Reads from a connection; with the message that gives it back, if it has to go.
+    /// Reads from a connection. Gives the message that returns it, if it has to be returned.
     fn receive(&mut self, index: usize, ended: bool) -> Option<Message> {
-        let lent = self.lent.get_mut(index)?.as_mut()?;
+        let lent = self.borrowed.get_mut(index)?.as_mut()?;
         let was_armed = lent.is_armed();
         let stays = lent.receive(&mut self.page, &self.completions.counters, ended);
         if was_armed && !lent.is_armed() {
             self.waiting -= 1;
         }
         let id = lent.id();
-        if stays { None } else { self.release(id) }
+        if stays { None } else { self.stop_borrowing(id) }
     }
 
-    /// Nothing is offered any more until the message that is about to be sent has been carried out.
+    /// Stops all offers until the message that is about to be sent has been carried out.
     fn announce(&mut self) {
-        let offers = self.completions.lending.announce();
+        let offers = self.completions.offers.announce();
         self.borrow(offers);
     }
 
-    fn borrow(&mut self, offers: Vec<Lent>) {
+    /// Borrows connections: watches each, or returns it if that fails.
+    fn borrow(&mut self, offers: Vec<LentConnection>) {
         for lent in offers {
             let index = lent.id() as usize;
             let source = lent.descriptor();
@@ -236,42 +187,42 @@ impl Direct {
                 self.mailbox.send(message);
                 continue;
             }
-            if index >= self.lent.len() {
-                self.lent.resize_with(index + 1, || None);
+            if index >= self.borrowed.len() {
+                self.borrowed.resize_with(index + 1, || None);
             }
-            if let Some(slot) = self.lent.get_mut(index) {
+            if let Some(slot) = self.borrowed.get_mut(index) {
                 *slot = Some(lent);
             }
         }
     }
 
-    /// Whether a connection is borrowed, and waits for its next request.
+    /// Tells whether a connection is borrowed, and idle.
     pub fn has(&self, id: u32) -> bool {
-        matches!(self.lent.get(id as usize), Some(Some(lent)) if !lent.is_armed())
+        matches!(self.borrowed.get(id as usize), Some(Some(lent)) if !lent.is_armed())
     }
 
-    /// Sends one request; what cannot be sent here is for the I/O thread.
+    /// Sends one request. A request that is not out at once goes to the I/O thread, with the connection.
     fn send(&mut self, id: u32, records: &[u8]) {
         let Self {
-            lent,
+            borrowed,
             gathered,
             completions,
             waiting,
             ..
         } = self;
-        let Some(Some(lent)) = lent.get_mut(id as usize) else {
+        let Some(Some(lent)) = borrowed.get_mut(id as usize) else {
             return;
         };
         let Some((request, length)) = request_of(records, gathered) else {
             return;
         };
         let sent = lent.send(&request, &completions.counters);
-        // A request whose bytes follow in a message of their own is for the I/O thread too.
+        // Also one whose bytes follow in a message of their own: nothing of it is sent here.
         if sent > 0 && sent == length {
             *waiting += 1;
             return;
         }
-        let rest = records.to_vec();
+        let rest = batch_memory::copy(records);
         self.announce();
         let completions = self.completions.clone();
         let message = if sent == 0 {
@@ -279,30 +230,30 @@ impl Direct {
         } else {
             Message::SentBatch(completions, rest, sent)
         };
-        let returned = self.release(id);
+        let returned = self.stop_borrowing(id);
         self.mailbox.send_all(returned.into_iter().chain([message]));
     }
 
-    /// Stops to watch a connection, if it is borrowed. The message gives it back.
-    fn release(&mut self, id: u32) -> Option<Message> {
-        let lent = self.lent.get_mut(id as usize)?.take()?;
+    /// Stops watching a connection. Gives the message that returns it, if it was borrowed.
+    fn stop_borrowing(&mut self, id: u32) -> Option<Message> {
+        let lent = self.borrowed.get_mut(id as usize)?.take()?;
         if lent.is_armed() {
             self.waiting -= 1;
         }
         let source = lent.descriptor();
-        // The one reason would be that it is not registered.
+        // This fails only for a descriptor that is not registered.
         let _ = self.poll.registry().deregister(&mut SourceFd(&source));
         Some(Message::Return(self.completions.clone(), Box::new(lent)))
     }
 }
 
-impl Drop for Direct {
+impl Drop for BorrowedConnections {
     fn drop(&mut self) {
         self.completions.wake.unwatch();
     }
 }
 
-/// The request that these records are, with its length. Its bytes are gathered if they are in pieces.
+/// Gives the request that these records say, and its length. Bytes in several records are gathered.
 fn request_of<'a>(records: &'a [u8], gathered: &'a mut Vec<u8>) -> Option<(Request<'a>, usize)> {
     let mut iter = records::iter(records);
     let head = iter.next()?;
@@ -323,6 +274,3 @@ fn request_of<'a>(records: &'a [u8], gathered: &'a mut Vec<u8>) -> Option<(Reque
     };
     Some((request, bytes.len()))
 }
-
-#[cfg(test)]
-mod tests;
