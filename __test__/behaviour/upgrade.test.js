@@ -6,8 +6,8 @@ const net = require('node:net');
 const { once } = require('node:events');
 const { pipeline } = require('node:stream/promises');
 const {
-  byteByByte, bytesOf, http, newAgent, onRequestHead, poolOf, pseudoRandomBytes, quiet, record, sendSegments, serve,
-  itOurs, responseTo, serveAnswer, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
+  byteByByte, bytesOf, cleanUp, http, newAgent, onRequestHead, poolOf, pseudoRandomBytes, quiet, record, sendSegments,
+  itOurs, responseTo, serve, serveAnswer, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
 
 const HEADERS = { Connection: 'Upgrade', Upgrade: 'echo' };
@@ -320,6 +320,29 @@ itOurs('an upgrade on a connection whose request has no response yet closes it, 
     onUpgrade(socket, Buffer.alloc(0));
     expect(socket.destroy).toHaveBeenCalledTimes(1);
   }
+});
+
+itOurs('an upgrade that waited for a paused socket arrives, also if more was written in the meantime', async () => {
+  const sockets = [];
+  let drains;
+  const peer = await serveRaw((socket) => onRequestHead(socket, () => {
+    // The I/O thread has read the answer before it can know of the pause, and JavaScript has not looked.
+    const { bytesIn } = http.stats();
+    sockets[0].pause();
+    socket.write(`${SWITCHING}hello`);
+    while (http.stats().bytesIn === bytesIn);
+    drains = http.stats().drains;
+  }));
+  const req = http.get({ ...peer.address, headers: HEADERS, agent: false });
+  cleanUp(() => req.destroy());
+  req.on('socket', (socket) => sockets.push(socket));
+  const upgrade = once(req, 'upgrade');
+  await until(() => http.stats().drains > drains, 'the answer to be kept back');
+  req.socket.write('more');
+  req.socket.resume();
+  const [, socket, head] = await upgrade;
+  expect(String(head)).toBe('hello');
+  socket.destroy();
 });
 
 itOurs('a second response that upgrades during the upload does not touch the next connection', async () => {
