@@ -5,14 +5,15 @@
 const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
 
-const { Agent: HttpAgent } = require('../agent/agent');
-const { ClientRequest } = require('../request/client-request');
-const { originName } = require('../agent/origin-names');
+const { Agent: HttpAgent, serve } = require('../agent/agent');
+const keepAlive = require('../agent/keep-alive');
+const { OriginNames } = require('../agent/origin-names');
 const pool = require('../agent/pool');
 const { unseen } = require('../node/internals');
 const { https } = require('../node/modules');
 const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/config');
 const tunnels = require('./proxy-tunnel');
+const { ClientRequest } = require('../request/client-request');
 const { isUrl } = require('../request/request-options');
 
 const NodeAgent = https.Agent;
@@ -22,6 +23,37 @@ const { getName } = NodeAgent.prototype;
 const kProxy = Symbol('proxy');
 
 /**
+ * Own property of a request's options, since Node 24: the request has a checkServerIdentity of its own and must not
+ * share a connection with others. Only a request to an agent that shows its options reveals the symbol.
+ * @type {symbol|undefined}
+ */
+const kOwnIdentityCheck = unseen(findIdentitySymbol);
+let identityChecks = 0;
+
+function findIdentitySymbol() {
+  let found;
+  const agent = {
+    defaultPort: 443,
+    protocol: 'https:',
+    addRequest(req, options) {
+      [found] = Object.getOwnPropertySymbols(options);
+    },
+  };
+  https.request({ agent, checkServerIdentity() {} });
+  return found;
+}
+
+/** Names of the origins of one agent for https. */
+class HttpsOriginNames extends OriginNames {
+  /** @override */
+  find(agent, options, authority) {
+    // The name of a request that must not share a connection is another one each time.
+    if (kOwnIdentityCheck && options[kOwnIdentityCheck]) return undefined;
+    return super.find(agent, options, authority);
+  }
+}
+
+/**
  * @param {import('node:https').AgentOptions} [options]
  * @see https://nodejs.org/api/https.html#class-httpsagent
  */
@@ -29,7 +61,7 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxy] = proxy;
-  pool.install(this, removesPlainly, nameOf);
+  pool.install(this, new HttpsOriginNames(getName), removesPlainly);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
@@ -39,8 +71,7 @@ Object.setPrototypeOf(Agent, NodeAgent);
  * by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
  */
 inherit('addRequest', function addRequest(req, options, port, localAddress) {
-  if (typeof options === 'object' && pool.serve(this, req, options)) return;
-  NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
+  if (!serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
 });
 
 inherit('removeSocket', function removeSocket(socket, options) {
@@ -49,11 +80,11 @@ inherit('removeSocket', function removeSocket(socket, options) {
 });
 
 inherit('reuseSocket', function reuseSocket(socket, req) {
-  pool.reuse(socket, req);
+  keepAlive.reuseSocket(socket, req);
 });
 
 inherit('keepSocketAlive', function keepSocketAlive(socket) {
-  return pool.keepAlive(this, socket);
+  return keepAlive.keepSocketAlive(this, socket);
 });
 
 inherit('destroy', function destroy() {
@@ -122,27 +153,6 @@ let globalAgent = new Agent({
   keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(https),
 });
 
-/**
- * Since Node 24, a request with a checkServerIdentity of its own must not share a connection with others. The agent
- * sees that by a symbol in the request's options, which only a request to an agent that shows them reveals.
- * @type {symbol|undefined}
- */
-const kOwnIdentityCheck = unseen(findIdentitySymbol);
-let identityChecks = 0;
-
-function findIdentitySymbol() {
-  let found;
-  const agent = {
-    defaultPort: 443,
-    protocol: 'https:',
-    addRequest(req, options) {
-      [found] = Object.getOwnPropertySymbols(options);
-    },
-  };
-  https.request({ agent, checkServerIdentity() {} });
-  return found;
-}
-
 /** Whether the agent of a request has a checkServerIdentity of its own, which then is for all its requests. */
 function agentChecksIdentity({ agent, createConnection }) {
   if (agent === false) return false;
@@ -151,14 +161,6 @@ function agentChecksIdentity({ agent, createConnection }) {
     agent = globalAgent;
   }
   return agent?.options?.checkServerIdentity !== undefined;
-}
-
-/** @returns {string|undefined} Undefined where only Node's own way finds it. */
-function nameOf(agent, options, authority) {
-  if (agent.getName !== getName) return undefined;
-  // Of a request that must not share a connection: another one each time.
-  if (kOwnIdentityCheck && options[kOwnIdentityCheck]) return undefined;
-  return originName(agent, getName, options, authority);
 }
 
 /**
