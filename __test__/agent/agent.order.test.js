@@ -1,6 +1,6 @@
 'use strict';
 
-/** An agent serves a request by an idle connection, a new one, or the queue; and users see the same tables as of Node. */
+/** An agent serves a request by an idle connection, a new one, or the queue; users see the tables that Node shows. */
 
 const net = require('node:net');
 const nodeHttp = require('node:http');
@@ -8,7 +8,7 @@ const nodeHttp = require('node:http');
 const {
   cleanUp, describeOurs, exchange, http, newAgent, nodeIsAtLeast, onRequestHead, serve, serveRaw, until, untilIdle,
 } = require('../support');
-const { exchangeTls, newTlsAgent, serveTls } = require('../support/tls');
+const { certificates, exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
 
 /** Counts the calls of Node's own addRequest until the test is over. */
 function countCallsOfNode() {
@@ -91,6 +91,31 @@ describe('a highWaterMark of the agent', () => {
       await untilIdle(agent);
     }
   });
+});
+
+describe.each([
+  ['http', { Agent: http.Agent, serve, exchange }, {}],
+  ['https', { Agent: https.Agent, serve: serveTls, exchange: exchangeTls }, { ca: certificates.ca }],
+])('a createSocket of a subclass, over %s', (_name, kind, ownOptions) => {
+  it('is given the options of the agent too, for a request that has waited for a connection of another origin',
+    async () => {
+      const given = [];
+      class Watching extends kind.Agent {
+        createSocket(req, options, callback) {
+          given.push([req.path, options.mine, options.yours]);
+          super.createSocket(req, options, callback);
+        }
+      }
+      const answer = (_req, res) => res.writeHead(200, { Connection: 'close' }).end();
+      const [one, two] = [await kind.serve(answer), await kind.serve(answer)];
+      const agent = new Watching({ ...ownOptions, keepAlive: true, maxTotalSockets: 1, mine: 1 });
+      cleanUp(() => agent.destroy());
+      await Promise.all([
+        kind.exchange({ ...one.address, agent, path: '/first', yours: 1 }),
+        kind.exchange({ ...two.address, agent, path: '/second', yours: 2 }),
+      ]);
+      expect(given).toEqual([['/first', 1, 1], ['/second', 1, 2]]);
+    });
 });
 
 // A socket of libuv says since Node 22 whether the kernel has bytes for it.

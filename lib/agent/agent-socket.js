@@ -33,11 +33,11 @@ const kAgent = Symbol('agent');
 const kOptions = Symbol('options');
 
 /**
- * @param {import('node:http').Agent} agent
- * @returns {boolean} True if neither a class, nor the agent itself, has a createSocket other than Node's.
+ * @param {Function} createSocket
+ * @returns {boolean} True if it is Node's own, which only merges options and makes the socket.
  */
-function isMadePlainly(agent) {
-  return isOfNode && agent.createSocket === createSocketOfNode;
+function isPlainCreateSocket(createSocket) {
+  return isOfNode && createSocket === createSocketOfNode;
 }
 
 /**
@@ -75,10 +75,9 @@ function isOpenedWith(socket, options) {
  * @param {import('./agent').Agent} agent
  * @param {import('../request/client-request').ClientRequest} req
  * @param {object} options Options of the request.
- * @param {string} name Name of the request's origin.
- * @returns {object} Options of the connection.
+ * @returns {object}
  */
-function connectionOptions(agent, req, options, name) {
+function mergeOptions(agent, req, options) {
   // As Node's it has no prototype, but has had one: V8 keeps what was made without as a hash table, which is several
   // times as large, for as long as the connection lives, and slower to make and to read.
   const merged = Object.setPrototypeOf({}, null);
@@ -86,15 +85,27 @@ function connectionOptions(agent, req, options, name) {
   assign(merged, agent.options);
   if (merged.socketPath) merged.path = merged.socketPath;
   merged.servername = serverNameOf(merged, req.getHeader('host'));
-  const timeout = knowsRequestTimeout && (req.timeout || agent.options.timeout);
-  if (timeout) merged.timeout = timeout;
-  merged._agentKey = name;
-  merged.encoding = null;
-  if (agent.keepAlive) {
-    merged.keepAlive = agent.keepAlive;
-    merged.keepAliveInitialDelay = agent.keepAliveMsecs;
-  }
   return merged;
+}
+
+/**
+ * @param {import('./agent').Agent} agent
+ * @param {import('../request/client-request').ClientRequest} req
+ * @param {object} requestOptions
+ * @param {string} name Name of the request's origin.
+ * @returns {object} Options of the connection.
+ */
+function connectionOptions(agent, req, requestOptions, name) {
+  const options = mergeOptions(agent, req, requestOptions);
+  const timeout = knowsRequestTimeout && (req.timeout || agent.options.timeout);
+  if (timeout) options.timeout = timeout;
+  options._agentKey = name;
+  options.encoding = null;
+  if (agent.keepAlive) {
+    options.keepAlive = agent.keepAlive;
+    options.keepAliveInitialDelay = agent.keepAliveMsecs;
+  }
+  return options;
 }
 
 /** Copies own properties as Object.assign does, which is slower for a target without prototype. */
@@ -169,4 +180,4 @@ function onRemove() {
   this.removeListener('agentRemove', onRemove);
 }
 
-module.exports = { canBeNative, connect, isMadePlainly, isOpenedWith, open };
+module.exports = { canBeNative, connect, isOpenedWith, isPlainCreateSocket, mergeOptions, open };

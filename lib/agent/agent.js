@@ -27,7 +27,7 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxyConfig] = proxy;
-  pool.install(this, new HttpOriginNames(getName), removesPlainly);
+  pool.install(this, new HttpOriginNames(getName), createsPlainly, removesPlainly);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
@@ -75,16 +75,20 @@ function serve(agent, req, options) {
     pool.enqueue(agent, name, req, options);
     return true;
   }
-  const socket = makesPlainly(agent) ? agentSocket.open(agent, req, options, name) : undefined;
+  const socket = connectsPlainly(agent) ? agentSocket.open(agent, req, options, name) : undefined;
   if (socket === undefined) return false;
   pool.enter(agent, name, socket);
   pool.assign(agent, req, socket);
   return true;
 }
 
-/** Tells whether nothing that a user has overridden, and no proxy, takes part in making the sockets of an agent. */
-function makesPlainly(agent) {
-  return agent.createConnection === createConnection && !agent[kProxyConfig] && agentSocket.isMadePlainly(agent);
+/** Tells whether neither a method that overrides ours or Node's, nor a proxy, takes part in making a socket. */
+function connectsPlainly(agent) {
+  return agent.createConnection === createConnection && !agent[kProxyConfig] && createsPlainly(agent);
+}
+
+function createsPlainly(agent) {
+  return agentSocket.isPlainCreateSocket(agent.createSocket);
 }
 
 Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
@@ -121,7 +125,6 @@ function removeSocket(socket, options) {
 }
 Agent.prototype.removeSocket = removeSocket;
 
-/** Tells whether `removeSocket` is ours: a user may have replaced it on the prototype before the agent was made. */
 function removesPlainly(agent) {
   return agent.removeSocket === removeSocket;
 }

@@ -10,7 +10,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
-const { isOpenedWith } = require('./agent-socket');
+const { isOpenedWith, mergeOptions } = require('./agent-socket');
 const { timeoutBufferOf } = require('./keep-alive');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
@@ -19,24 +19,23 @@ const { kKeepsListeners } = require('../response/idle-guard');
 const { getName: getNameOfHttp } = http.Agent.prototype;
 
 /**
- * Own property of an agent that one of our constructors has made: its names, Node's own listener of 'free', and a
- * function that tells whether its removeSocket is ours.
- * @typedef {{ names: import('./origin-names').OriginNames, nodeOnFree: Function, removesPlainly: (agent: object) =>
- *   boolean }} Pool
+ * Own property of an agent that one of our constructors has made: the parameters of `install`, and Node's own listener
+ * of 'free'.
  */
 const kPool = Symbol('pool');
 
 /**
- * Prepares a new agent; our listener of 'free' takes the place of Node's.
+ * Prepares a new agent; our listener of 'free' takes the place of Node's. The two functions are called each time,
+ * because users override methods before and after, on the agent, its class and the classes above.
  * @param {import('node:http').Agent} agent
  * @param {import('./origin-names').OriginNames} names
- * @param {(agent: import('node:http').Agent) => boolean} removesPlainly
+ * @param {(agent: import('node:http').Agent) => boolean} createsPlainly True if nothing overrides createSocket.
+ * @param {(agent: import('node:http').Agent) => boolean} removesPlainly True if nothing overrides removeSocket.
  */
-function install(agent, names, removesPlainly) {
+function install(agent, names, createsPlainly, removesPlainly) {
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
-  /** @type {Pool} */
-  agent[kPool] = { names, nodeOnFree, removesPlainly };
+  agent[kPool] = { names, createsPlainly, removesPlainly, nodeOnFree };
   agent[kKeepsListeners] = true;
   // Set by Node's own constructor since 22.
   agent.agentKeepAliveTimeoutBuffer ??= timeoutBufferOf(agent.options);
@@ -165,8 +164,9 @@ function enter(agent, name, socket) {
  * @param {object} options Options of the request.
  */
 function enqueue(agent, name, req, options) {
-  // For the socket that may be made for it when another one closes, and for its own async context.
-  req[kQueuedOptions] = options;
+  // For the socket that may be made for it when another one closes. Node's own createSocket merges them itself.
+  const isPlain = agent[kPool].createsPlainly(agent);
+  req[kQueuedOptions] = isPlain ? options : mergeOptions(agent, req, options);
   req[kQueuedResource] = new AsyncResource('QueuedRequest');
   const queue = agent.requests[name];
   if (queue === undefined) agent.requests[name] = [req];

@@ -6,6 +6,7 @@ const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
 
 const { Agent: HttpAgent, serve } = require('../agent/agent');
+const { isPlainCreateSocket } = require('../agent/agent-socket');
 const keepAlive = require('../agent/keep-alive');
 const { OriginNames } = require('../agent/origin-names');
 const pool = require('../agent/pool');
@@ -61,7 +62,7 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxy] = proxy;
-  pool.install(this, new HttpsOriginNames(getName), removesPlainly);
+  pool.install(this, new HttpsOriginNames(getName), createsPlainly, removesPlainly);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
@@ -107,13 +108,6 @@ function inherit(name, own) {
   Agent.prototype[name] = method;
 }
 
-const { removeSocket: plainRemoveSocket } = Agent.prototype;
-const { removeSocket: httpRemoveSocket } = HttpAgent.prototype;
-
-function removesPlainly(agent) {
-  return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
-}
-
 /**
  * Makes a connection. One through a proxy is not returned, but given to the callback when TLS is established.
  * @param {object} options
@@ -148,6 +142,17 @@ inherit('createSocket', function createSocket(req, options, callback) {
   const tells = isKnownToNode || req instanceof ClientRequest;
   tunnels.createSocket(this, createNodeSocket, req, options, callback, tells);
 });
+
+const { createSocket: plainCreateSocket, removeSocket: plainRemoveSocket } = Agent.prototype;
+const { removeSocket: httpRemoveSocket } = HttpAgent.prototype;
+
+function createsPlainly(agent) {
+  return agent.createSocket === plainCreateSocket && isPlainCreateSocket(HttpAgent.prototype.createSocket);
+}
+
+function removesPlainly(agent) {
+  return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
+}
 
 let globalAgent = new Agent({
   keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(https),
