@@ -14,7 +14,7 @@ const { isOpenedWith, mergeOptions } = require('./agent-socket');
 const { timeoutBufferOf } = require('./keep-alive');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
-const { kKeepsListeners } = require('../response/idle-guard');
+const { kKeepsListeners } = require('../response/socket-events');
 
 const { getName: getNameOfHttp } = http.Agent.prototype;
 

@@ -15,7 +15,7 @@ const tls = require('node:tls');
 const { connectionReset, createError } = require('../node/errors');
 const { symbolOf } = require('../node/internals');
 const { connectionOptionsOf, kTunnel, usesProxy } = require('../proxy/config');
-const { emitError } = require('../response/response-events');
+const { emitError } = require('../response/request-end');
 
 /** Own property of an agent: the request for which it makes a connection at the moment. */
 const kServed = Symbol('served');

@@ -21,7 +21,8 @@ const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const options_ = require('./request-options');
-const responseEvents = require('../response/response-events');
+const { closeRequest, emitError, inTurn } = require('../response/request-end');
+const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const writeBatch = require('../stream/write-batch');
@@ -192,7 +193,7 @@ function connectWithoutAgent(req, options) {
   const onCreate = (error, socket) => {
     if (called) return;
     called = true;
-    if (error) process.nextTick(responseEvents.emitError, req, error);
+    if (error) process.nextTick(emitError, req, error);
     else req.onSocket(socket);
   };
   try {
@@ -337,7 +338,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
   // At once, because a socket can fail before the next tick.
-  if (socket && !error) responseEvents.reserve(this, socket);
+  if (socket && !error) socketEvents.reserve(this, socket);
   process.nextTick(onSocketNT, this, socket, error, served);
 };
 
@@ -364,7 +365,7 @@ function refuseSocket(req, socket, error) {
     finishRefused(req, null, error || req[kError]);
   } else if (!error && req.agent && !socket.destroyed) {
     // Nothing was sent on it: another request can have it, and it can be idle if its agent thinks so.
-    responseEvents.release(socket);
+    socketEvents.release(socket);
     socket.emit('free');
     finishRefused(req, socket, req[kError]);
   } else {
@@ -378,9 +379,9 @@ function refuseSocket(req, socket, error) {
 function finishRefused(req, socket, error) {
   if (!req.aborted && !error) error = connectionReset('socket hang up');
   // Errors of a proxy's tunnel, and of the socket, have been told already.
-  responseEvents.inTurn(() => {
-    if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError) responseEvents.emitError(req, error);
-  }, () => responseEvents.closeRequest(req));
+  inTurn(() => {
+    if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError) emitError(req, error);
+  }, () => closeRequest(req));
 }
 
 /** From here on the socket's events are this request's. */
@@ -393,7 +394,7 @@ function assignSocket(req, socket) {
   } else {
     socket.parser = req.parser = StreamTransport.start(req, socket);
   }
-  responseEvents.attach(req, socket);
+  socketEvents.attach(req, socket);
   if (req.timeout !== undefined || req.agent?.options?.timeout) listenForTimeout(req);
   req.emit('socket', socket);
 }

@@ -20,6 +20,8 @@ const kBlock = Symbol('block');
 const kRawHeaders = Symbol('rawHeaders');
 /** Own property of a response: it has a Keep-Alive field, which may say how long the peer keeps the connection. */
 const kAnnouncesTimeout = Symbol('announcesTimeout');
+/** Own property of a response: the peer has sent another one behind it, so what comes now is not its own. */
+const kSuperseded = Symbol('superseded');
 /** Own property of a response: how many names and values of them count. */
 const kMostPairs = Symbol('mostPairs');
 
@@ -154,4 +156,4 @@ function listOf(block) {
   return list;
 }
 
-module.exports = { ClientResponse, addTrailers, createResponse, informationOf, kAnnouncesTimeout };
+module.exports = { ClientResponse, addTrailers, createResponse, informationOf, kAnnouncesTimeout, kSuperseded };

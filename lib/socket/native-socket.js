@@ -14,7 +14,7 @@ const net = require('node:net');
 const { sendKeptWrites } = require('./kept-writes');
 const { kReinitializeHandle } = require('../node/internals');
 const { NativeHandle } = require('./native-handle');
-const responseEvents = require('../response/response-events');
+const { isReading, onLateTimeout } = require('../response/socket-events');
 
 const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 
@@ -137,7 +137,7 @@ class NativeSocket extends net.Socket {
    */
   listenerCount(name, ...rest) {
     const count = super.listenerCount(name, ...rest);
-    return name === 'data' && responseEvents.isReading(this) ? count + 1 : count;
+    return name === 'data' && isReading(this) ? count + 1 : count;
   }
 
   addListener(name, listener) {
@@ -229,7 +229,7 @@ class NativeSocket extends net.Socket {
       return;
     }
     super._onTimeout();
-    if (this.isNative) responseEvents.onLateTimeout(this);
+    if (this.isNative) onLateTimeout(this);
   }
 }
 

@@ -10,11 +10,12 @@ const { setImmediate } = require('node:timers');
 const { AsyncResource, GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counts = require('../bridge/counts');
 const { parseError } = require('../node/errors');
-const idleGuard = require('../response/idle-guard');
 const { runTicks } = require('../node/internals');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const { HEADER_SIZE, event } = require('../bridge/records');
+const { retire } = require('../response/exchange-end');
 const responseEvents = require('../response/response-events');
+const { kTransport, listen, requestOf } = require('../response/socket-events');
 
 /** Records of most chunks fit into this; those of others get memory of their own. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
@@ -23,8 +24,6 @@ let scratchInUse = false;
 
 /** Transports whose bytes wait for a turn. */
 let waiting = [];
-
-const { kTransport } = responseEvents;
 
 /** A stream has one, which serves one request after the other. */
 class StreamTransport {
@@ -63,7 +62,7 @@ class StreamTransport {
     transport.resource = new AsyncResource('HTTPCLIENTREQUEST');
     transport.closed = false;
     counts.requests++;
-    idleGuard.listen(socket, 'data', onSocketData);
+    listen(socket, 'data', onSocketData);
     return transport;
   }
 
@@ -173,7 +172,7 @@ class StreamTransport {
     const { outgoing, socket } = this;
     const req = socket._httpMessage;
     if (!req) socket.destroy();
-    else if (req === outgoing || idleGuard.requestOf(socket)) responseEvents.retire(socket);
+    else if (req === outgoing || requestOf(socket)) retire(socket);
   }
 
   dispatch(chunk, records, length) {
@@ -201,7 +200,7 @@ class StreamTransport {
           break;
         }
         case event.END:
-          if (flags & event.FOLLOWED) responseEvents.retire(socket);
+          if (flags & event.FOLLOWED) retire(socket);
           responseEvents.onEnd(socket, records, start, end);
           break;
         case event.PARSE_ERROR:
