@@ -1,6 +1,6 @@
 'use strict';
 
-/** request, get and Agent of https. The agent is Node's own: it makes and caches TLS sessions. */
+/** Exports request, get and Agent of https. Node's own agent makes the connections, and caches TLS sessions. */
 
 const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
@@ -20,7 +20,7 @@ const { isUrl } = require('../request/request-options');
 const NodeAgent = https.Agent;
 const { getName } = NodeAgent.prototype;
 
-/** Own property of an agent with `proxyEnv`; not under Node's name, because Node's would make tunnels of its own. */
+/** Own property of an agent with `proxyEnv`: its proxy. Under Node's name, Node's agent would make its own tunnels. */
 const kProxy = Symbol('proxy');
 
 /**
@@ -31,6 +31,7 @@ const kProxy = Symbol('proxy');
 const kOwnIdentityCheck = unseen(findIdentitySymbol);
 let identityChecks = 0;
 
+/** @returns {symbol|undefined} Undefined before Node 24. */
 function findIdentitySymbol() {
   let found;
   const agent = {
@@ -67,9 +68,9 @@ function Agent(options) {
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
 
-/**
- * Node's agent of https has these from its agent of http, so who replaces one there (to trace or to mock) sees requests
- * by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
+/*
+ * Node's agent of https inherits these from its agent of http, so a library that replaces one there (to trace or to
+ * mock) sees requests by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
  */
 inherit('addRequest', function addRequest(req, options, port, localAddress) {
   if (!serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
@@ -93,8 +94,9 @@ inherit('destroy', function destroy() {
 });
 
 /**
- * @param {string} name Of a method.
- * @param {Function} own The method, as long as that of http.Agent is not replaced.
+ * Gives Agent a method that calls ours, or the one that a library has put in place of http.Agent's.
+ * @param {string} name
+ * @param {Function} own
  */
 function inherit(name, own) {
   const plain = HttpAgent.prototype[name];
@@ -124,7 +126,7 @@ Agent.prototype.createConnection = function createConnection(...arguments_) {
   return undefined;
 };
 
-/** `(options[, callback])`, or `(port[, host][, options][, callback])`. */
+/** Sorts out `(options[, callback])` and `(port[, host][, options][, callback])`. */
 function connectionArguments(arguments_) {
   const options = { ...arguments_.slice(0, 3).find((argument) => typeof argument === 'object' && argument !== null) };
   if (typeof arguments_[0] === 'number') [options.port] = arguments_;
@@ -154,11 +156,12 @@ function removesPlainly(agent) {
   return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
 }
 
+/** The agent of requests that name none. */
 let globalAgent = new Agent({
   keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(https),
 });
 
-/** Whether the agent of a request has a checkServerIdentity of its own, which then is for all its requests. */
+/** Tells whether the agent of a request has a checkServerIdentity, which then is for all its requests. */
 function agentChecksIdentity({ agent, createConnection }) {
   if (agent === false) return false;
   if (agent === null || agent === undefined) {
@@ -169,16 +172,19 @@ function agentChecksIdentity({ agent, createConnection }) {
 }
 
 /**
- * Agents of the family of agent-base (https-proxy-agent and many more) learn from the names on the stack whether a
- * request was made by https, whose file is so named in Node. With neither protocol nor port they have nothing else.
+ * Makes a request, in a function that is named after Node's file. Agents of the family of agent-base (https-proxy-agent
+ * and many more) look for that name on the stack, to learn whether a request was made by https.
  */
 const { 'node:https:request': construct } = {
-  'node:https:request'(options, rest) {
-    return new ClientRequest(options, ...rest);
+  'node:https:request'(options, others) {
+    return new ClientRequest(options, ...others);
   },
 };
 
-/** @see https://nodejs.org/api/https.html#httpsrequesturl-options-callback */
+/**
+ * Makes a request over TLS.
+ * @see https://nodejs.org/api/https.html#httpsrequesturl-options-callback
+ */
 function request(...arguments_) {
   let options = {};
   if (typeof arguments_[0] === 'string') options = urlToHttpOptions(new URL(arguments_.shift()));
@@ -193,7 +199,10 @@ function request(...arguments_) {
   return construct(options, arguments_);
 }
 
-/** @see https://nodejs.org/api/https.html#httpsgetoptions-callback */
+/**
+ * Makes a request without a body over TLS.
+ * @see https://nodejs.org/api/https.html#httpsgetoptions-callback
+ */
 function get(input, options, callback) {
   const req = request(input, options, callback);
   req.end();

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Watches idle streams, as the I/O thread watches its own connections. Bytes on a stream that serves no request must not
- * be taken for the next response (response-queue poisoning, CWE-444). Node's own agent does so since 22.
+ * Watches idle streams, as the I/O thread watches its own connections and Node's own agent does since 22. Bytes that
+ * come on an idle stream must not be taken for the next response (response-queue poisoning, CWE-444).
  *
  * A stream that keeps the listeners of socket-events.js needs no others.
  */
@@ -20,14 +20,20 @@ function onIdleError() {
   this.emit('agentRemove');
 }
 
-/** @param {import('node:stream').Duplex} socket A socket that goes to the pool. */
+/**
+ * Watches a socket that goes to the pool.
+ * @param {import('node:stream').Duplex} socket
+ */
 function watch(socket) {
   if (socket.isNative || isIdle(socket)) return;
   socket.on('data', onIdleData);
   socket.on('error', onIdleError);
 }
 
-/** @param {import('node:stream').Duplex} socket A socket that comes from the pool. */
+/**
+ * Undoes `watch` for a socket that comes from the pool.
+ * @param {import('node:stream').Duplex} socket
+ */
 function unwatch(socket) {
   if (socket.isNative || isIdle(socket)) return;
   socket.removeListener('data', onIdleData);
