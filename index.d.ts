@@ -22,11 +22,11 @@ export interface AgentOptions extends http.AgentOptions {
    * before it is closed there. A value that is no finite number of at least 0 counts as the default. Default: `1000`.
    */
   agentKeepAliveTimeoutBuffer?: number | undefined;
-  /** The most sockets open to one origin (a value of `getName()`) at a time; other requests wait. Default: `Infinity`. */
+  /** The most sockets open at a time to one origin (a `getName()`); other requests wait. Default: `Infinity`. */
   maxSockets?: number | undefined;
   /**
    * The most sockets open at a time over all origins; other requests wait. Default: `Infinity`.
-   * @throws `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` if it is no number above 0
+   * @throws `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` if it is no number of at least 1
    */
   maxTotalSockets?: number | undefined;
   /** The most idle sockets kept for one origin, where `keepAlive` is on. Default: `256`. */
@@ -75,7 +75,7 @@ export interface RequestOptions extends http.RequestOptions {
   setDefaultHeaders?: boolean | undefined;
   /**
    * The most bytes that the response's header may have; the request fails with `HPE_HEADER_OVERFLOW` if it has more.
-   * Default: `http.maxHeaderSize` (16384).
+   * Default, also for `0`: `http.maxHeaderSize` (16384).
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no integer of at least 0
    */
   maxHeaderSize?: number | undefined;
@@ -88,7 +88,7 @@ export interface RequestOptions extends http.RequestOptions {
   highWaterMark?: number | undefined;
 }
 
-/** Counters of this process since it started; each copy of the module, and each worker, has its own. See {@link stats}. */
+/** Counters of this process since it started. See {@link stats}. */
 export interface Stats {
   /** Requests made. */
   requests: number;
@@ -201,8 +201,8 @@ export class ClientRequest extends http.ClientRequest {
 /**
  * Makes a request. It is in progress at once; the user must call `end()`, even when there is no body.
  * @param callback a listener of `'response'`
- * @throws `ERR_INVALID_URL`, `ERR_INVALID_PROTOCOL`, `ERR_INVALID_ARG_TYPE`, `ERR_UNESCAPED_CHARACTERS` and other errors
- * of node:http for invalid arguments; all later errors are emitted as `'error'`
+ * @throws `ERR_INVALID_URL`, `ERR_INVALID_PROTOCOL`, `ERR_INVALID_ARG_TYPE`, `ERR_UNESCAPED_CHARACTERS` and others, as
+ *   node:http does, for invalid arguments; later errors are emitted as `'error'`
  */
 export function request(
   options: RequestOptions | string | URL,

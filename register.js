@@ -17,7 +17,7 @@ const HTTP_NAMES = ['request', 'get', 'ClientRequest', 'Agent', 'globalAgent', '
   .filter((name) => name in http);
 const HTTPS_NAMES = ['request', 'get', 'Agent', 'globalAgent'];
 
-/** Descriptors that this copy has put in place. @type {{ http: PropertyDescriptorMap, https: PropertyDescriptorMap }} */
+/** Descriptors that this copy has put there. @type {{ http: PropertyDescriptorMap, https: PropertyDescriptorMap }} */
 let ours;
 
 /** Replaces the client. Doing it twice is the same as doing it once. */
