@@ -1,16 +1,16 @@
 'use strict';
 
 /**
- * Loads the native addon built for this platform and exports what it exports. Written by hand, because a missing
- * or unloadable addon is the one failure that every user of a native package meets, and it has to explain itself.
+ * Loads the native addon built for this platform, and has its exports. Written by hand, because a missing or unloadable
+ * addon is the one failure that every user of a native package meets, and the error has to explain it.
  */
 
 const { existsSync } = require('node:fs');
 const path = require('node:path');
 
 /**
- * The addon's possible file suffixes, in the order to try them. Which C library a Linux process runs on cannot be
- * asked cheaply; the build for the other one does not load, so the next is tried.
+ * File suffixes of the addon by platform, in the order to try. A process cannot ask cheaply which C library it runs on;
+ * the build for the other one does not load, so the next is tried.
  */
 const SUFFIXES = {
   linux: ['-gnu', '-musl'],
@@ -18,6 +18,7 @@ const SUFFIXES = {
 };
 
 /**
+ * Makes an error with a code.
  * @param {string} message
  * @param {string} code
  * @param {unknown} [cause]
@@ -29,7 +30,10 @@ function createError(message, code, cause) {
   return error;
 }
 
-/** @returns {object} the exports of the addon */
+/**
+ * Loads the first build that loads.
+ * @returns {object} Exports of the addon.
+ */
 function load() {
   const platform = `${process.platform}-${process.arch}`;
   const names = (SUFFIXES[process.platform] ?? ['']).map((suffix) => `ferrequest.${platform}${suffix}.node`);

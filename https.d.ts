@@ -12,16 +12,17 @@ export * from 'node:https';
  * All times are in milliseconds. Source: https://nodejs.org/api/https.html#new-agentoptions
  */
 export interface AgentOptions extends https.AgentOptions {
-  /** The most TLS sessions kept for resumption; `0` turns the cache off. Default: `100`. */
+  /** The most TLS sessions that are kept for resumption; `0` turns the cache off. Default: `100`. */
   maxCachedSessions?: number | undefined;
   /**
-   * Where to read `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` from, upper or lower case; on every supported Node.
-   * Default: no proxy. Source: https://nodejs.org/api/http.html#built-in-proxy-support
+   * The variables `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in upper or lower case; on every supported Node.
+   * Default: none, and so no proxy. Source: https://nodejs.org/api/http.html#built-in-proxy-support
+   * @throws `ERR_PROXY_INVALID_CONFIG` if the proxy's URL is invalid
    */
   proxyEnv?: NodeJS.ProcessEnv | undefined;
 }
 
-/** Who gets which TLS socket, with a cache of sessions. */
+/** Gives each request a TLS socket, and keeps TLS sessions for resumption. */
 export class Agent extends https.Agent {
   constructor(options?: AgentOptions);
 }
@@ -30,8 +31,9 @@ export class Agent extends https.Agent {
 export let globalAgent: Agent;
 
 /**
- * Makes a request over TLS. It is in progress at once; `end()` must be called, even when there is no body.
+ * Makes a request over TLS. It is in progress at once; the user must call `end()`, even when there is no body.
  * @param callback a listener of `'response'`
+ * @throws as `request` of `ferrequest` does; a TLS failure is emitted as `'error'`
  */
 export function request(
   options: https.RequestOptions | string | URL,
@@ -44,7 +46,7 @@ export function request(
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
 
-/** {@link request} with the method GET by default, and `end()` called. */
+/** Makes a request without a body: {@link request} with the method GET by default, and `end()` called. */
 export function get(
   options: https.RequestOptions | string | URL,
   callback?: (response: ClientResponse) => void,

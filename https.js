@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * ferrequest/https: everything that node:https exports, with the client replaced. TLS stays Node's own: its sockets
- * are foreign ones, from which the Rust decoder reads.
+ * Exports all that node:https exports, with the client replaced. TLS is Node's own: the Rust decoder reads from its
+ * sockets as from any stream.
  */
 
 const https = require('node:https');

@@ -9,39 +9,47 @@ export * from 'node:http';
 /**
  * Options of {@link Agent}. Besides these it takes every option of
  * [`socket.connect()`](https://nodejs.org/api/net.html#socketconnectoptions-connectlistener) and hands it on.
- * All times are in milliseconds. Source: https://nodejs.org/api/http.html#new-agentoptions
+ * All times are in milliseconds. An agent's option takes precedence over the same option of a request.
+ * Source: https://nodejs.org/api/http.html#new-agentoptions
  */
 export interface AgentOptions extends http.AgentOptions {
-  /** Keep the socket of a finished exchange open for the next one. Default: `false` (`true` for `globalAgent`). */
+  /** Keeps the socket of a finished exchange open for the next one. Default: `false` (`true` for `globalAgent`). */
   keepAlive?: boolean | undefined;
-  /** Idle time before the kernel's first TCP keep-alive probe of a pooled socket. Default: `1000` ms. */
+  /** Idle time in ms before the kernel's first TCP keep-alive probe of a pooled socket. Default: `1000`. */
   keepAliveMsecs?: number | undefined;
   /**
-   * Taken off the server's `Keep-Alive: timeout=` hint, so that an idle socket is closed here before it is closed
-   * there. Default: `1000` ms.
+   * Time in ms that is subtracted from the server's `Keep-Alive: timeout=` hint, so that an idle socket is closed here
+   * before it is closed there. A value that is no finite number of at least 0 counts as the default. Default: `1000`.
    */
   agentKeepAliveTimeoutBuffer?: number | undefined;
-  /** The most sockets open to one origin (a value of `getName()`) at a time. Default: `Infinity`. */
+  /** The most sockets open at a time to one origin (a `getName()`); other requests wait. Default: `Infinity`. */
   maxSockets?: number | undefined;
-  /** The most sockets open at a time over all origins. Default: `Infinity`. */
+  /**
+   * The most sockets open at a time over all origins; other requests wait. Default: `Infinity`.
+   * @throws `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` if it is no number of at least 1
+   */
   maxTotalSockets?: number | undefined;
   /** The most idle sockets kept for one origin, where `keepAlive` is on. Default: `256`. */
   maxFreeSockets?: number | undefined;
-  /** Which idle socket the next request takes: the last one used or the first. Default: `'lifo'`. */
+  /**
+   * The idle socket that the next request takes: the last one used (`'lifo'`) or the first. Default: `'lifo'`.
+   * @throws `ERR_INVALID_ARG_VALUE` for any other value
+   */
   scheduling?: 'fifo' | 'lifo' | undefined;
   /** Inactivity of a socket, in ms, after which `'timeout'` is emitted. Default: none (`5000` for `globalAgent`). */
   timeout?: number | undefined;
-  /** Send small packets at once, without Nagle's algorithm. Default: `true`. */
+  /** Sends small packets at once, without Nagle's algorithm. Default: `true`. */
   noDelay?: boolean | undefined;
   /**
-   * Where to read `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` from, upper or lower case; on every supported Node.
-   * Default: no proxy. Source: https://nodejs.org/api/http.html#built-in-proxy-support
+   * The variables `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in upper or lower case; on every supported Node.
+   * Default: none, and so no proxy. Source: https://nodejs.org/api/http.html#built-in-proxy-support
+   * @throws `ERR_PROXY_INVALID_CONFIG` if the proxy's URL is invalid
    */
   proxyEnv?: NodeJS.ProcessEnv | undefined;
 }
 
 /**
- * Who gets which socket: keeps connections for reuse, and requests in a queue when no more may be opened.
+ * Gives each request a socket: keeps connections for reuse, and requests in a queue while no more may be opened.
  * An agent of node:http, of another package, or any object with `addRequest()` works in its place.
  */
 export class Agent extends http.Agent {
@@ -58,21 +66,29 @@ export let globalAgent: Agent;
  */
 export interface RequestOptions extends http.RequestOptions {
   /**
-   * The agent that manages the connection; `false` makes one for this request alone, `undefined` takes
-   * `globalAgent`, unless `createConnection` is given.
+   * The agent that manages the connection. `false` makes an agent for this request alone; without an agent the request
+   * takes `globalAgent`, unless `createConnection` is given. Default: `globalAgent`.
+   * @throws `ERR_INVALID_ARG_TYPE` if it is none; `ERR_INVALID_PROTOCOL` if its protocol is not the request's
    */
   agent?: http.Agent | boolean | undefined;
-  /** Whether `Host`, `Connection`, `Content-Length` and `Transfer-Encoding` are added. Default: `true`. */
+  /** `false` adds neither `Host`, `Connection`, `Content-Length` nor `Transfer-Encoding`. Default: `true`. */
   setDefaultHeaders?: boolean | undefined;
-  /** The most bytes that the response's header may have. Default: `http.maxHeaderSize` (16384 bytes). */
+  /**
+   * The most bytes that the response's header may have; the request fails with `HPE_HEADER_OVERFLOW` if it has more.
+   * Default, also for `0`: `http.maxHeaderSize` (16384).
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no integer of at least 0
+   */
   maxHeaderSize?: number | undefined;
-  /** Inactivity of the socket, in ms, after which `'timeout'` is emitted; nothing is destroyed. Default: none. */
+  /**
+   * Inactivity of the socket, in ms, after which `'timeout'` is emitted; nothing is destroyed. Default: none.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no finite number of at least 0
+   */
   timeout?: number | undefined;
   /** Bytes buffered for writing before `write()` answers `false`. Default: that of Node's streams. */
   highWaterMark?: number | undefined;
 }
 
-/** What this process has done since it started. See {@link stats}. */
+/** Counters of this process since it started. See {@link stats}. */
 export interface Stats {
   /** Requests made. */
   requests: number;
@@ -98,7 +114,7 @@ export interface Stats {
   recordsPerDrain: number;
 }
 
-/** Counters of this process. A snapshot; counting is always on. */
+/** Takes a snapshot of the counters of this process; counting is always on. */
 export function stats(): Stats;
 
 /** The response to a {@link ClientRequest}: the manual's name for what node:http calls an `IncomingMessage`. */
@@ -115,7 +131,7 @@ export interface ClientRequestEvents {
   abort: [];
   /** The answer to CONNECT. `head` is what followed its header. Without a listener the connection is closed. */
   connect: [response: ClientResponse, socket: Socket, head: Buffer];
-  /** 100 Continue: the peer waits for the body. */
+  /** 100 Continue: the server waits for the body. */
   continue: [];
   /** An informational response (1xx) other than 101. */
   information: [info: http.InformationEvent];
@@ -123,7 +139,7 @@ export interface ClientRequestEvents {
   response: [response: ClientResponse];
   /** The socket that the request was given. */
   socket: [socket: Socket];
-  /** The socket was idle for as long as `timeout` says. Nothing is destroyed. */
+  /** The socket was idle for `timeout` ms. Nothing is destroyed. */
   timeout: [];
   /** 101 Switching Protocols. `head` is what followed its header. Without a listener the connection is closed. */
   upgrade: [response: ClientResponse, socket: Socket, head: Buffer];
@@ -141,7 +157,8 @@ export class ClientRequest extends http.ClientRequest {
   /**
    * Sends a part of the body.
    * @param chunk a string, bytes, or an array of integers from 0 to 255
-   * @returns whether there is room for more; if not, `'drain'` says when there is
+   * @returns `false` if the user should wait for `'drain'` before the next part
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_STREAM_NULL_VALUES` for another type, `ERR_OUT_OF_RANGE` for another integer
    */
   write(chunk: string | Uint8Array | readonly number[], callback?: (error: Error | null | undefined) => void): boolean;
   /** @param encoding of a string. Default: `'utf8'` */
@@ -182,8 +199,10 @@ export class ClientRequest extends http.ClientRequest {
 }
 
 /**
- * Makes a request. It is in progress at once; `end()` must be called, even when there is no body.
+ * Makes a request. It is in progress at once; the user must call `end()`, even when there is no body.
  * @param callback a listener of `'response'`
+ * @throws `ERR_INVALID_URL`, `ERR_INVALID_PROTOCOL`, `ERR_INVALID_ARG_TYPE`, `ERR_UNESCAPED_CHARACTERS` and others, as
+ *   node:http does, for invalid arguments; later errors are emitted as `'error'`
  */
 export function request(
   options: RequestOptions | string | URL,
@@ -196,7 +215,7 @@ export function request(
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
 
-/** {@link request} with the method GET by default, and `end()` called. */
+/** Makes a request without a body: {@link request} with the method GET by default, and `end()` called. */
 export function get(
   options: RequestOptions | string | URL,
   callback?: (response: ClientResponse) => void,

@@ -1,6 +1,6 @@
 'use strict';
 
-/** ferrequest: everything that node:http exports, with the client replaced. Nothing but wiring. */
+/** Exports all that node:http exports, with the client replaced. */
 
 const http = require('node:http');
 
@@ -17,19 +17,25 @@ const { accessor, method } = require('./lib/node/descriptors');
 /** @see https://nodejs.org/api/http.html#httpglobalagent */
 globalAgent.set(new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(http) }));
 
-/** @see https://nodejs.org/api/http.html#httprequesturl-options-callback */
+/**
+ * Makes a request.
+ * @see https://nodejs.org/api/http.html#httprequesturl-options-callback
+ */
 function request(url, options, callback) {
   return new ClientRequest(url, options, callback);
 }
 
-/** @see https://nodejs.org/api/http.html#httpgeturl-options-callback */
+/**
+ * Makes a request without a body.
+ * @see https://nodejs.org/api/http.html#httpgeturl-options-callback
+ */
 function get(url, options, callback) {
   const req = request(url, options, callback);
   req.end();
   return req;
 }
 
-// Node's own descriptors, so that what is lazy there (WebSocket, ...) or settable (maxHeaderSize) stays so here.
+// Node's own descriptors, so that a lazy export (WebSocket, ...) or a settable one (maxHeaderSize) stays so here.
 module.exports = Object.defineProperties({}, {
   ...exportsOf(http),
   Agent: method(Agent),

@@ -1,9 +1,8 @@
 'use strict';
 
 /**
- * ferrequest/register: puts the client in place of that of node:http and node:https, for the whole process (in a
- * worker: for the worker). `node --require ferrequest/register`, `node --import ferrequest/register`, or
- * `require('ferrequest/register')`.
+ * Puts the client in place of that of node:http and node:https, for the whole process or worker:
+ * `node --require ferrequest/register`, `node --import ferrequest/register`, or `require('ferrequest/register')`.
  */
 
 const http = require('node:http');
@@ -18,7 +17,7 @@ const HTTP_NAMES = ['request', 'get', 'ClientRequest', 'Agent', 'globalAgent', '
   .filter((name) => name in http);
 const HTTPS_NAMES = ['request', 'get', 'Agent', 'globalAgent'];
 
-/** What this copy has put in place. @type {{ http: PropertyDescriptorMap, https: PropertyDescriptorMap }} */
+/** Descriptors that this copy has put there. @type {{ http: PropertyDescriptorMap, https: PropertyDescriptorMap }} */
 let ours;
 
 /** Replaces the client. Doing it twice is the same as doing it once. */
@@ -35,7 +34,7 @@ function register() {
   syncBuiltinESMExports();
 }
 
-/** Puts everything back, except what another library has put in our place since: that is not ours to take away. */
+/** Puts Node's client back, except where another library has taken our place since. */
 function unregister() {
   const registered = http[kRegistered];
   if (registered?.unregister !== unregister) return;
@@ -46,6 +45,7 @@ function unregister() {
 }
 
 /**
+ * Picks descriptors of a module.
  * @param {object} module
  * @param {string[]} names
  * @returns {PropertyDescriptorMap}
@@ -55,6 +55,7 @@ function pick(module, names) {
 }
 
 /**
+ * Puts descriptors back where ours are still in place.
  * @param {object} module
  * @param {PropertyDescriptorMap} installed
  * @param {PropertyDescriptorMap} before

@@ -1,41 +1,83 @@
 'use strict';
 
 /**
- * A new socket in an agent's tables, as Node's Agent makes it: the same options, entries, listeners and order, with one
- * copy of the options instead of four. Only for sockets of ours; whatever is overridden is left to Node's own.
+ * Makes the new sockets of an agent as Node's Agent makes them: the same options, listeners and order, with one copy of
+ * the options instead of four. Sockets that a user's override, or Node's own net, has to make are left to Node.
  */
 
-const { http } = require('../node/modules');
+const diagnostics = require('node:diagnostics_channel');
+const net = require('node:net');
+
 const { serverNameOf } = require('./origin-names');
+const { http } = require('../node/modules');
+const { NativeSocket } = require('../socket/native-socket');
 
 const { createSocket: createSocketOfNode } = http.Agent.prototype;
-const sourceOfNode = Function.prototype.toString.call(createSocketOfNode);
+const sourceOfCreateSocket = Function.prototype.toString.call(createSocketOfNode);
 
-/** Whether it is Node's: a library may have replaced it before ferrequest was loaded, to see the sockets. */
-const isOfNode = sourceOfNode.includes('options._agentKey = name');
-/** Since Node 22 the time that a request asks for is there while it connects. */
-const knowsRequestTimeout = sourceOfNode.includes('req.timeout');
+/** False where a library has replaced createSocket before ferrequest was loaded, to see the sockets. */
+const isOfNode = sourceOfCreateSocket.includes('options._agentKey = name');
+/** True since Node 22, whose createSocket applies the timeout of the request while the socket connects. */
+const knowsRequestTimeout = sourceOfCreateSocket.includes('req.timeout');
 
-/** Own properties of a socket: the agent that it is of, and the options it was made with. */
+const socketChannel = diagnostics.channel('net.client.socket');
+
+/** The last value of net.Socket.prototype.connect that was found to be Node's own. */
+let connectOfNode;
+/** True where that function publishes the socket to diagnostics_channel, as Node's does since version 22. */
+let connectPublishes = false;
+
+/** Own property of a socket: its agent. */
 const kAgent = Symbol('agent');
+/** Own property of a socket: the options of its connection; `_agentKey` in them names its row in the tables. */
 const kOptions = Symbol('options');
 
 /**
- * @param {import('./agent').Agent} agent
- * @returns {boolean} Whether nobody has a way of their own to make its sockets.
+ * @param {Function} createSocket
+ * @returns {boolean} True if it is Node's own, which only merges options and makes the socket.
  */
-function isPlain(agent) {
-  return isOfNode && agent.createSocket === createSocketOfNode;
+function isPlainCreateSocket(createSocket) {
+  return isOfNode && createSocket === createSocketOfNode;
 }
 
 /**
+ * Opens a connection for a request.
  * @param {import('./agent').Agent} agent
  * @param {import('../request/client-request').ClientRequest} req
- * @param {object} options Of the request.
- * @param {string} name Of its origin.
- * @returns {object} Those of the connection; where both have one, the agent's counts.
+ * @param {object} requestOptions
+ * @param {string} name Name of the request's origin.
+ * @returns {NativeSocket|undefined} Undefined if Node's own way has to make the socket.
  */
-function connectionOptions(agent, req, options, name) {
+function open(agent, req, requestOptions, name) {
+  const options = connectionOptions(agent, req, requestOptions, name);
+  if (!canBeNative(options)) return undefined;
+  const socket = connect(options, onConnect);
+  socket[kAgent] = agent;
+  socket[kOptions] = options;
+  socket.on('free', onFree);
+  socket.on('close', onClose);
+  socket.on('timeout', onTimeout);
+  socket.on('agentRemove', onRemove);
+  return socket;
+}
+
+/**
+ * @param {import('node:net').Socket} socket
+ * @param {object} options
+ * @returns {boolean} True if `open` has made the socket with these options.
+ */
+function isOpenedWith(socket, options) {
+  return socket[kOptions] === options;
+}
+
+/**
+ * Merges the options of a request with those of its agent, which take precedence.
+ * @param {import('./agent').Agent} agent
+ * @param {import('../request/client-request').ClientRequest} req
+ * @param {object} options Options of the request.
+ * @returns {object}
+ */
+function mergeOptions(agent, req, options) {
   // As Node's it has no prototype, but has had one: V8 keeps what was made without as a hash table, which is several
   // times as large, for as long as the connection lives, and slower to make and to read.
   const merged = Object.setPrototypeOf({}, null);
@@ -43,67 +85,93 @@ function connectionOptions(agent, req, options, name) {
   assign(merged, agent.options);
   if (merged.socketPath) merged.path = merged.socketPath;
   merged.servername = serverNameOf(merged, req.getHeader('host'));
-  const timeout = knowsRequestTimeout && (req.timeout || agent.options.timeout);
-  if (timeout) merged.timeout = timeout;
-  merged._agentKey = name;
-  merged.encoding = null;
-  if (agent.keepAlive) {
-    merged.keepAlive = agent.keepAlive;
-    merged.keepAliveInitialDelay = agent.keepAliveMsecs;
-  }
   return merged;
 }
 
-/** As Object.assign, which is slower for an object without prototype. */
+/**
+ * @param {import('./agent').Agent} agent
+ * @param {import('../request/client-request').ClientRequest} req
+ * @param {object} requestOptions
+ * @param {string} name Name of the request's origin.
+ * @returns {object} Options of the connection.
+ */
+function connectionOptions(agent, req, requestOptions, name) {
+  const options = mergeOptions(agent, req, requestOptions);
+  const timeout = knowsRequestTimeout && (req.timeout || agent.options.timeout);
+  if (timeout) options.timeout = timeout;
+  options._agentKey = name;
+  options.encoding = null;
+  if (agent.keepAlive) {
+    options.keepAlive = agent.keepAlive;
+    options.keepAliveInitialDelay = agent.keepAliveMsecs;
+  }
+  return options;
+}
+
+/** Copies own properties as Object.assign does, which is slower for a target without prototype. */
 function assign(target, source) {
   for (const key of Object.keys(source)) target[key] = source[key];
   for (const key of Object.getOwnPropertySymbols(source)) target[key] = source[key];
 }
 
 /**
- * Enters a new socket in the tables of its agent.
- * @param {import('./agent').Agent} agent
- * @param {import('../socket/native-socket').NativeSocket} socket
- * @param {object} options With which it was made.
+ * Connects a new NativeSocket.
+ * @param {object} options Options for which `canBeNative` holds.
+ * @param {() => void} [callback] Listener of 'connect'.
+ * @returns {NativeSocket}
  */
-function enter(agent, socket, options) {
-  const name = options._agentKey;
-  (agent.sockets[name] ??= []).push(socket);
-  agent.totalSocketCount++;
-  socket[kAgent] = agent;
-  socket[kOptions] = options;
-  socket.on('free', onFree);
-  socket.on('close', onClose);
-  socket.on('timeout', onTimeout);
-  socket.on('agentRemove', onRemove);
+function connect(options, callback) {
+  const socket = new NativeSocket(options);
+  // Where connect() does not publish it, net.createConnection() would.
+  if (!connectPublishes && socketChannel.hasSubscribers) socketChannel.publish({ socket });
+  if (options.timeout) socket.setTimeout(options.timeout);
+  return callback ? socket.connect(options, callback) : socket.connect(options);
 }
 
 /**
- * @param {import('node:net').Socket} socket
- * @param {object} options
- * @returns {boolean} Whether it was entered with these, whose `_agentKey` is the row that it is in.
+ * @param {object} options Options of a connection.
+ * @returns {boolean} True if no library watches the connections of net, and the user gives neither buffer nor handle.
  */
-function isEnteredWith(socket, options) {
-  return socket[kOptions] === options;
+function canBeNative(options) {
+  return connectIsOfNode() && !options.onread && !options.fd && !options.handle;
 }
 
+/**
+ * Tells whether net.Socket.prototype.connect is Node's own. Libraries that intercept or trace connections replace it,
+ * before ferrequest is loaded or after, by a function whose source differs from Node's.
+ */
+function connectIsOfNode() {
+  const { connect: current } = net.Socket.prototype;
+  if (current === connectOfNode) return true;
+  const source = Function.prototype.toString.call(current);
+  if (!source.includes('normalizeArgs(args)')) return false;
+  connectPublishes = source.includes('netClientSocketChannel');
+  connectOfNode = current;
+  return true;
+}
+
+/** Stands for the callback that Node's agent gives to createConnection(), which is a listener of 'connect' too. */
+function onConnect() {}
+
+/** Tells the agent that the request of this socket is over. */
 function onFree() {
   this[kAgent].emit('free', this, this[kOptions]);
 }
 
+/** Takes a closed socket out of the tables. */
 function onClose() {
   const agent = this[kAgent];
   agent.totalSocketCount--;
   agent.removeSocket(this, this[kOptions]);
 }
 
-/** An idle socket whose time is over. */
+/** Closes a socket that has been idle for as long as the agent allows. */
 function onTimeout() {
   const { freeSockets } = this[kAgent];
   if (Object.keys(freeSockets).some((name) => freeSockets[name].includes(this))) this.destroy();
 }
 
-/** It leaves the pool for good, as after an upgrade. */
+/** Lets a socket leave its agent for good, as after an upgrade. */
 function onRemove() {
   onClose.call(this);
   this.removeListener('close', onClose);
@@ -112,4 +180,4 @@ function onRemove() {
   this.removeListener('agentRemove', onRemove);
 }
 
-module.exports = { connectionOptions, enter, isEnteredWith, isPlain };
+module.exports = { canBeNative, connect, isOpenedWith, isPlainCreateSocket, mergeOptions, open };

@@ -1,29 +1,23 @@
 'use strict';
 
 /**
- * Agent: who gets which socket.
+ * Agent: gives each request an idle socket, a new socket, or a place in the queue, in that order.
  *
- * The tables, limits, queue and events are those of Node's own Agent, on every version. What differs is the socket
- * that createConnection makes, and what happens to a connection that the peer touched while it was idle.
+ * The tables, limits, queue and events are those of Node's own Agent, on every version. `serve` decides, pool.js keeps
+ * the tables, agent-socket.js makes the sockets. A request that only Node's own methods can serve goes to them.
  */
 
-const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 
 const agentSocket = require('./agent-socket');
-const { NativeSocket } = require('../socket/native-socket');
-const { http } = require('../node/modules');
+const keepAlive = require('./keep-alive');
+const { HttpOriginNames } = require('./origin-names');
 const pool = require('./pool');
+const { http } = require('../node/modules');
 const { connectionOptionsOf, constructAgent, kProxyConfig, usesProxy } = require('../proxy/config');
 
 const NodeAgent = http.Agent;
-
-const socketChannel = diagnostics.channel('net.client.socket');
-
-/** A connect() of net.Socket that is known to be Node's own. */
-let connectOfNode;
-/** Whether it tells diagnostics_channel of the socket, as Node's does since 22. */
-let connectPublishes = false;
+const { getName } = NodeAgent.prototype;
 
 /**
  * @param {import('node:http').AgentOptions} [options]
@@ -33,12 +27,12 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxyConfig] = proxy;
-  pool.install(this, removesPlainly);
+  pool.install(this, new HttpOriginNames(getName), createsPlainly, removesPlainly);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
 
-/** Agents that Node, or a class derived from its own, has made are agents too. */
+/** Agents that Node, or a class derived from Node's, has made are agents too. */
 Object.defineProperty(Agent, Symbol.hasInstance, {
   __proto__: null,
   value(value) {
@@ -46,7 +40,7 @@ Object.defineProperty(Agent, Symbol.hasInstance, {
   },
 });
 
-/** Shared with Node's own, which reads its own. */
+/** Node's agents read the same value from Node's own class. */
 Object.defineProperty(Agent, 'defaultMaxSockets', {
   __proto__: null,
   get: () => NodeAgent.defaultMaxSockets,
@@ -58,6 +52,50 @@ Object.defineProperty(Agent, 'defaultMaxSockets', {
 });
 
 /**
+ * Serves a request as Node's addRequest would: every step is Node's, in Node's order, on the same tables.
+ * @param {import('node:http').Agent} agent
+ * @param {import('node:http').ClientRequest} req
+ * @param {object|string} options Options of the request, or a host in the old form of `addRequest`.
+ * @returns {boolean} False if Node's own addRequest has to serve the request, or to refuse it.
+ */
+function serve(agent, req, options) {
+  if (typeof options !== 'object') return false;
+  const name = pool.nameOf(agent, req, options);
+  if (name === undefined) {
+    pool.dropAllUnfit(agent);
+    return false;
+  }
+  const used = pool.rowInUse(agent, name);
+  const idle = pool.takeIdle(agent, name);
+  if (idle !== undefined) {
+    pool.reuse(agent, used, idle, req, options);
+    return true;
+  }
+  if (!pool.hasRoom(agent, used)) {
+    pool.enqueue(agent, name, req, options);
+    return true;
+  }
+  const socket = connectsPlainly(agent) ? agentSocket.open(agent, req, options, name) : undefined;
+  if (socket === undefined) return false;
+  pool.enter(agent, name, socket);
+  pool.assign(agent, req, socket);
+  return true;
+}
+
+/** Tells whether neither a method that overrides ours or Node's, nor a proxy, takes part in making a socket. */
+function connectsPlainly(agent) {
+  return agent.createConnection === createConnection && !agent[kProxyConfig] && createsPlainly(agent);
+}
+
+function createsPlainly(agent) {
+  return agentSocket.isPlainCreateSocket(agent.createSocket);
+}
+
+Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
+  if (!serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
+};
+
+/**
  * Makes a connection.
  * @param {object} options
  * @param {(error: Error|null, socket?: import('node:stream').Duplex) => void} [callback]
@@ -67,71 +105,17 @@ function createConnection(...arguments_) {
   const [options, callback] = net._normalizeArgs(arguments_);
   const proxy = this[kProxyConfig];
   if (proxy && usesProxy(proxy, options)) return connectToProxy(proxy, options, callback);
-  if (!isOrdinary(options)) return NodeAgent.prototype.createConnection.apply(this, arguments_);
-  return connect(options, callback);
+  if (!agentSocket.canBeNative(options)) return NodeAgent.prototype.createConnection.apply(this, arguments_);
+  return agentSocket.connect(options, callback);
 }
 Agent.prototype.createConnection = createConnection;
 
-function connect(options, callback) {
-  const socket = new NativeSocket(options);
-  // Where connect() does not say it, net.createConnection() would.
-  if (!connectPublishes && socketChannel.hasSubscribers) socketChannel.publish({ socket });
-  if (options.timeout) socket.setTimeout(options.timeout);
-  return callback ? socket.connect(options, callback) : socket.connect(options);
-}
-
-/** The request that gets this connection is one to the proxy: see proxy/request.js. */
+/** Connects to a proxy; the request that gets the connection is written for a proxy: see proxy/request.js. */
 function connectToProxy(proxy, originOptions, callback) {
   const options = connectionOptionsOf(proxy, originOptions);
   if (proxy.protocol === 'https:') return require('node:tls').connect(options, callback);
-  return isOrdinary(options) ? connect(options, callback) : net.createConnection(options, callback);
-}
-
-/** Whether a connection can be ours: nobody wants to see those of net, and no buffer is given. */
-function isOrdinary(options) {
-  return connectIsOfNode() && !options.onread && !options.fd && !options.handle;
-}
-
-/**
- * Whether net.Socket.prototype.connect is Node's own. Libraries that intercept or trace connections replace it, before
- * ferrequest is loaded or after, and their own does not say what Node's says in its source.
- */
-function connectIsOfNode() {
-  const { connect: current } = net.Socket.prototype;
-  if (current === connectOfNode) return true;
-  const source = Function.prototype.toString.call(current);
-  if (!source.includes('normalizeArgs(args)')) return false;
-  connectPublishes = source.includes('netClientSocketChannel');
-  connectOfNode = current;
-  return true;
-}
-
-Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
-  if (typeof options === 'object' && (pool.serve(this, req, options) || open(this, req, options))) return;
-  NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
-};
-
-/** Stands for the callback that Node's agent gives to createConnection(), which is a listener of 'connect' too. */
-function onConnect() {}
-
-/**
- * Gives a request a new socket, where nothing that somebody has overridden would see it being made.
- * @param {Agent} agent
- * @param {import('../request/client-request').ClientRequest} req
- * @param {object} requestOptions
- * @returns {boolean} False if it is Node's own that has to make it, or to refuse.
- */
-function open(agent, req, requestOptions) {
-  if (agent.createConnection !== createConnection || agent[kProxyConfig]) return false;
-  if (!agentSocket.isPlain(agent)) return false;
-  const name = pool.nameOfNew(agent, req, requestOptions);
-  if (name === undefined) return false;
-  const options = agentSocket.connectionOptions(agent, req, requestOptions, name);
-  if (!isOrdinary(options)) return false;
-  const socket = connect(options, onConnect);
-  agentSocket.enter(agent, socket, options);
-  pool.assign(agent, req, socket);
-  return true;
+  return agentSocket.canBeNative(options) ?
+    agentSocket.connect(options, callback) : net.createConnection(options, callback);
 }
 
 function removeSocket(socket, options) {
@@ -141,17 +125,16 @@ function removeSocket(socket, options) {
 }
 Agent.prototype.removeSocket = removeSocket;
 
-/** Also before an agent is made, somebody may have replaced the method for all of them. */
 function removesPlainly(agent) {
   return agent.removeSocket === removeSocket;
 }
 
 Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
-  pool.reuse(socket, req);
+  keepAlive.reuseSocket(socket, req);
 };
 
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
-  return pool.keepAlive(this, socket);
+  return keepAlive.keepSocketAlive(this, socket);
 };
 
-module.exports = { Agent };
+module.exports = { Agent, serve };

@@ -1,20 +1,17 @@
 'use strict';
 
 /**
- * The names under which agents keep their connections. All options that make one connection unlike another are in them;
- * for https that is most of what tls.connect() knows, and a name costs as much as the rest of a request. So the last
- * ones are kept, with the values that they were made of.
+ * Finds the names under which agents keep their connections. All options that make one connection unlike another are in
+ * a name; for https that is most of what tls.connect() knows, and a name costs as much as the rest of a request. So the
+ * last names are kept, with the values that they were made of.
  */
 
 const { isIP } = require('node:net');
 
-/** Origins of an agent whose names are kept. */
-const MOST = 64;
+/** Number of hosts of one agent whose last name is kept; past it all are found anew. */
+const MOST_HOSTS = 64;
 
-/** Own property of an agent: the names of its origins. */
-const kNames = Symbol('names');
-
-/** By Node's getName of a kind of agent. */
+/** Options that a getName of Node reads, by that function. */
 const partsByMethod = new Map();
 
 /**
@@ -22,7 +19,9 @@ const partsByMethod = new Map();
  * @returns {Set<string>} The options that the running Node makes a name of.
  */
 function partsOf(getName) {
-  const parts = new Set();
+  let parts = partsByMethod.get(getName);
+  if (parts !== undefined) return parts;
+  parts = new Set();
   // Some are looked at only if another one is there.
   for (const value of [undefined, 'value']) {
     getName.call({}, new Proxy({}, {
@@ -32,38 +31,43 @@ function partsOf(getName) {
       },
     }));
   }
+  partsByMethod.set(getName, parts);
   return parts;
 }
 
-/** The names of one agent's origins. */
+/** Names of the origins of one agent. */
 class OriginNames {
   /** @param {(options: object) => string} getName Node's own for this kind of agent. */
   constructor(getName) {
-    if (!partsByMethod.has(getName)) partsByMethod.set(getName, partsOf(getName));
     this.getName = getName;
-    this.parts = partsByMethod.get(getName);
-    /** By host: the name of the last origin there, and what it was made of. */
-    this.byHost = new Map();
+    /** Options that a name is made of. Both are made when the first name is needed. @type {Set<string>|null} */
+    this.parts = null;
+    /** By host: the name of the last origin there, and what it was made of. @type {Map<string, object>|null} */
+    this.byHost = null;
   }
 
   /**
+   * Finds the name of a request's origin.
    * @param {import('node:http').Agent} agent
-   * @param {object} options Of a request.
-   * @param {string|undefined} authority Its Host field.
-   * @returns {string}
+   * @param {object} options Options of the request.
+   * @param {string|undefined} authority Host field of the request.
+   * @returns {string|undefined} Undefined if the agent has a getName of its own, which Node's own way calls.
    */
   find(agent, options, authority) {
+    if (agent.getName !== this.getName) return undefined;
+    this.parts ??= partsOf(this.getName);
+    this.byHost ??= new Map();
     const kept = this.byHost.get(options.host);
     if (kept !== undefined && this.isFor(kept.parts, agent, options, authority)) return kept.name;
     const named = { ...options, ...agent.options };
     named.servername = serverNameOf(named, authority);
     const name = this.getName.call(agent, named);
-    if (this.byHost.size >= MOST) this.byHost.clear();
+    if (this.byHost.size >= MOST_HOSTS) this.byHost.clear();
     this.byHost.set(options.host, { name, parts: this.collect(agent, options, authority) });
     return name;
   }
 
-  /** All that a name is made of: names of options, each with its value before it. */
+  /** Collects all that a name is made of: the authority, then names of options, each with its value before it. */
   collect(agent, options, authority) {
     const parts = [authority];
     for (const source of [options, agent.options]) {
@@ -74,14 +78,14 @@ class OriginNames {
     return parts;
   }
 
-  /** Whether `collect` would give these, without an array for each request. */
+  /** Tells whether `collect` would give these parts, without an array for each request. */
   isFor(parts, agent, options, authority) {
     if (parts[0] !== authority && this.parts.has('servername')) return false;
     const end = this.match(parts, 1, options);
     return end !== -1 && this.match(parts, end, agent.options) === parts.length;
   }
 
-  /** @returns {number} Where the parts end that are of these options, from a place on; -1 if others would be there. */
+  /** @returns {number} Index behind the parts that are of these options, from `at` on; -1 if others would be there. */
   match(parts, at, options) {
     for (const key in options) {
       if (!this.parts.has(key)) continue;
@@ -92,24 +96,40 @@ class OriginNames {
   }
 }
 
-/**
- * Finds the name of a request's origin.
- * @param {import('node:http').Agent} agent Whose names `getName` makes.
- * @param {(options: object) => string} getName Node's own for this kind of agent.
- * @param {object} options Of the request.
- * @param {string|undefined} authority Its Host field.
- * @returns {string}
- */
-function originName(agent, getName, options, authority) {
-  agent[kNames] ??= new OriginNames(getName);
-  return agent[kNames].find(agent, options, authority);
+/** Names of the origins of one agent for http: of most, a host and a port are all that counts. */
+class HttpOriginNames extends OriginNames {
+  constructor(getName) {
+    super(getName);
+    /** The last origin that has only a host and a port, and its name. */
+    this.lastHost = undefined;
+    this.lastPort = undefined;
+    this.lastName = undefined;
+  }
+
+  /** @override */
+  find(agent, options, authority) {
+    if (agent.getName !== this.getName) return undefined;
+    const { host, port } = options;
+    const own = agent.options;
+    if (options.localAddress || options.family || options.socketPath ||
+        own.host || own.port || own.localAddress || own.family || own.socketPath) {
+      return super.find(agent, options, authority);
+    }
+    if (host !== this.lastHost || port !== this.lastPort) {
+      this.lastHost = host;
+      this.lastPort = port;
+      this.lastName = agent.getName(options);
+    }
+    return this.lastName;
+  }
 }
 
-/** A list that somebody changes (of certificates, say) is another one. */
+/** Copies a list, so that a change in it (another certificate, say) is seen. */
 function snapshotOf(value) {
   return Array.isArray(value) ? [...value] : value;
 }
 
+/** Tells whether a value is the one that `snapshotOf` has kept. */
 function isSame(kept, value) {
   if (kept === value) return true;
   return Array.isArray(value) && Array.isArray(kept) && kept.length === value.length &&
@@ -121,9 +141,9 @@ let lastAuthority;
 let lastName;
 
 /**
- * The name to tell a server (SNI: RFC 6066, section 3), as Node's agent finds it: none for an address.
- * @param {object} options Of a request and its agent.
- * @param {string|undefined} authority The Host field.
+ * Finds the name to tell a server (SNI: RFC 6066, section 3) as Node's agent does: an address is none.
+ * @param {object} options Options of a request and its agent.
+ * @param {string|undefined} authority Host field of the request.
  * @returns {string}
  */
 function serverNameOf({ host, servername }, authority) {
@@ -137,9 +157,10 @@ function serverNameOf({ host, servername }, authority) {
   return lastName;
 }
 
+/** @returns {string} The address in an authority such as `[::1]:80`. */
 function insideBrackets(authority) {
   const end = authority.indexOf(']');
   return end === -1 ? authority : authority.slice(1, end);
 }
 
-module.exports = { OriginNames, originName, serverNameOf };
+module.exports = { HttpOriginNames, OriginNames, serverNameOf };

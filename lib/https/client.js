@@ -1,25 +1,59 @@
 'use strict';
 
-/** request, get and Agent of https. The agent is Node's own: it makes and caches TLS sessions. */
+/** Exports request, get and Agent of https. Node's own agent makes the connections, and caches TLS sessions. */
 
 const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
 
-const { Agent: HttpAgent } = require('../agent/agent');
-const { ClientRequest } = require('../request/client-request');
-const { originName } = require('../agent/origin-names');
+const { Agent: HttpAgent, serve } = require('../agent/agent');
+const { isPlainCreateSocket } = require('../agent/agent-socket');
+const keepAlive = require('../agent/keep-alive');
+const { OriginNames } = require('../agent/origin-names');
 const pool = require('../agent/pool');
 const { unseen } = require('../node/internals');
 const { https } = require('../node/modules');
 const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/config');
 const tunnels = require('./proxy-tunnel');
+const { ClientRequest } = require('../request/client-request');
 const { isUrl } = require('../request/request-options');
 
 const NodeAgent = https.Agent;
 const { getName } = NodeAgent.prototype;
 
-/** Own property of an agent with `proxyEnv`; not under Node's name, because Node's would make tunnels of its own. */
+/** Own property of an agent with `proxyEnv`: its proxy. Under Node's name, Node's agent would make its own tunnels. */
 const kProxy = Symbol('proxy');
+
+/**
+ * Own property of a request's options, since Node 24: the request has a checkServerIdentity of its own and must not
+ * share a connection with others. Only a request to an agent that shows its options reveals the symbol.
+ * @type {symbol|undefined}
+ */
+const kOwnIdentityCheck = unseen(findIdentitySymbol);
+let identityChecks = 0;
+
+/** @returns {symbol|undefined} Undefined before Node 24. */
+function findIdentitySymbol() {
+  let found;
+  const agent = {
+    defaultPort: 443,
+    protocol: 'https:',
+    addRequest(req, options) {
+      [found] = Object.getOwnPropertySymbols(options);
+    },
+  };
+  https.request({ agent, checkServerIdentity() {} });
+  return found;
+}
+
+/** Names of the origins of one agent for https. */
+class HttpsOriginNames extends OriginNames {
+  /** @override */
+  find(agent, options, authority) {
+    // The name of a request that must not share a connection is another one each time.
+    if (kOwnIdentityCheck && options[kOwnIdentityCheck]) return undefined;
+    return super.find(agent, options, authority);
+  }
+}
 
 /**
  * @param {import('node:https').AgentOptions} [options]
@@ -29,18 +63,17 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxy] = proxy;
-  pool.install(this, removesPlainly, nameOf);
+  pool.install(this, new HttpsOriginNames(getName), createsPlainly, removesPlainly);
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
 
-/**
- * Node's agent of https has these from its agent of http, so who replaces one there (to trace or to mock) sees requests
- * by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
+/*
+ * Node's agent of https inherits these from its agent of http, so a library that replaces one there (to trace or to
+ * mock) sees requests by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
  */
 inherit('addRequest', function addRequest(req, options, port, localAddress) {
-  if (typeof options === 'object' && pool.serve(this, req, options)) return;
-  NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
+  if (!serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
 });
 
 inherit('removeSocket', function removeSocket(socket, options) {
@@ -49,11 +82,11 @@ inherit('removeSocket', function removeSocket(socket, options) {
 });
 
 inherit('reuseSocket', function reuseSocket(socket, req) {
-  pool.reuse(socket, req);
+  keepAlive.reuseSocket(socket, req);
 });
 
 inherit('keepSocketAlive', function keepSocketAlive(socket) {
-  return pool.keepAlive(this, socket);
+  return keepAlive.keepSocketAlive(this, socket);
 });
 
 inherit('destroy', function destroy() {
@@ -61,8 +94,9 @@ inherit('destroy', function destroy() {
 });
 
 /**
- * @param {string} name Of a method.
- * @param {Function} own The method, as long as that of http.Agent is not replaced.
+ * Gives Agent a method that calls ours, or the one that a library has put in place of http.Agent's.
+ * @param {string} name
+ * @param {Function} own
  */
 function inherit(name, own) {
   const plain = HttpAgent.prototype[name];
@@ -74,13 +108,6 @@ function inherit(name, own) {
   };
   Object.defineProperty(method, 'length', { value: own.length });
   Agent.prototype[name] = method;
-}
-
-const { removeSocket: plainRemoveSocket } = Agent.prototype;
-const { removeSocket: httpRemoveSocket } = HttpAgent.prototype;
-
-function removesPlainly(agent) {
-  return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
 }
 
 /**
@@ -99,7 +126,7 @@ Agent.prototype.createConnection = function createConnection(...arguments_) {
   return undefined;
 };
 
-/** `(options[, callback])`, or `(port[, host][, options][, callback])`. */
+/** Sorts out `(options[, callback])` and `(port[, host][, options][, callback])`. */
 function connectionArguments(arguments_) {
   const options = { ...arguments_.slice(0, 3).find((argument) => typeof argument === 'object' && argument !== null) };
   if (typeof arguments_[0] === 'number') [options.port] = arguments_;
@@ -118,32 +145,23 @@ inherit('createSocket', function createSocket(req, options, callback) {
   tunnels.createSocket(this, createNodeSocket, req, options, callback, tells);
 });
 
+const { createSocket: plainCreateSocket, removeSocket: plainRemoveSocket } = Agent.prototype;
+const { removeSocket: httpRemoveSocket } = HttpAgent.prototype;
+
+function createsPlainly(agent) {
+  return agent.createSocket === plainCreateSocket && isPlainCreateSocket(HttpAgent.prototype.createSocket);
+}
+
+function removesPlainly(agent) {
+  return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
+}
+
+/** The agent of requests that name none. */
 let globalAgent = new Agent({
   keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(https),
 });
 
-/**
- * Since Node 24, a request with a checkServerIdentity of its own must not share a connection with others. The agent
- * sees that by a symbol in the request's options, which only a request to an agent that shows them reveals.
- * @type {symbol|undefined}
- */
-const kOwnIdentityCheck = unseen(findIdentitySymbol);
-let identityChecks = 0;
-
-function findIdentitySymbol() {
-  let found;
-  const agent = {
-    defaultPort: 443,
-    protocol: 'https:',
-    addRequest(req, options) {
-      [found] = Object.getOwnPropertySymbols(options);
-    },
-  };
-  https.request({ agent, checkServerIdentity() {} });
-  return found;
-}
-
-/** Whether the agent of a request has a checkServerIdentity of its own, which then is for all its requests. */
+/** Tells whether the agent of a request has a checkServerIdentity, which then is for all its requests. */
 function agentChecksIdentity({ agent, createConnection }) {
   if (agent === false) return false;
   if (agent === null || agent === undefined) {
@@ -153,25 +171,20 @@ function agentChecksIdentity({ agent, createConnection }) {
   return agent?.options?.checkServerIdentity !== undefined;
 }
 
-/** @returns {string|undefined} Undefined where only Node's own way finds it. */
-function nameOf(agent, options, authority) {
-  if (agent.getName !== getName) return undefined;
-  // Of a request that must not share a connection: another one each time.
-  if (kOwnIdentityCheck && options[kOwnIdentityCheck]) return undefined;
-  return originName(agent, getName, options, authority);
-}
-
 /**
- * Agents of the family of agent-base (https-proxy-agent and many more) learn from the names on the stack whether a
- * request was made by https, whose file is so named in Node. With neither protocol nor port they have nothing else.
+ * Makes a request, in a function that is named after Node's file. Agents of the family of agent-base (https-proxy-agent
+ * and many more) look for that name on the stack, to learn whether a request was made by https.
  */
 const { 'node:https:request': construct } = {
-  'node:https:request'(options, rest) {
-    return new ClientRequest(options, ...rest);
+  'node:https:request'(options, others) {
+    return new ClientRequest(options, ...others);
   },
 };
 
-/** @see https://nodejs.org/api/https.html#httpsrequesturl-options-callback */
+/**
+ * Makes a request over TLS.
+ * @see https://nodejs.org/api/https.html#httpsrequesturl-options-callback
+ */
 function request(...arguments_) {
   let options = {};
   if (typeof arguments_[0] === 'string') options = urlToHttpOptions(new URL(arguments_.shift()));
@@ -186,7 +199,10 @@ function request(...arguments_) {
   return construct(options, arguments_);
 }
 
-/** @see https://nodejs.org/api/https.html#httpsgetoptions-callback */
+/**
+ * Makes a request without a body over TLS.
+ * @see https://nodejs.org/api/https.html#httpsgetoptions-callback
+ */
 function get(input, options, callback) {
   const req = request(input, options, callback);
   req.end();

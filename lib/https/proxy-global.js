@@ -1,6 +1,6 @@
 'use strict';
 
-/** http.setGlobalProxyFromEnv(), for the Nodes that have it: for Node's own clients, fetch among them, and for ours. */
+/** Sets the proxies of Node's clients, fetch among them, and of ours, where Node has http.setGlobalProxyFromEnv(). */
 
 const { Agent } = require('../agent/agent');
 const globalAgent = require('../request/global-agent');
@@ -11,12 +11,12 @@ const setGlobalProxyOfNode = http.setGlobalProxyFromEnv;
 
 /**
  * @param {NodeJS.ProcessEnv} [env]
- * @returns {() => void} Puts everything back.
+ * @returns {() => void} A function that puts everything back.
  * @see https://nodejs.org/api/http.html#httpsetglobalproxyfromenvproxyenv
  */
 function setGlobalProxyFromEnv(env = process.env) {
   const clients = clientsOf(env);
-  // Where ours is registered, Node's function reads and sets its global agents; so what is ours comes after.
+  // Where ours is registered, Node's function reads and sets its global agents; so ours are set after.
   const restoreNode = setGlobalProxyOfNode(env);
   for (const client of clients) {
     client.set(new client.Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: env }));
@@ -27,7 +27,7 @@ function setGlobalProxyFromEnv(env = process.env) {
   };
 }
 
-/** Those of our clients for which the environment names a proxy. */
+/** Lists those of our clients for which the environment names a proxy. */
 function clientsOf(env) {
   const clients = [];
   if (typeof env !== 'object' || env === null) return clients;

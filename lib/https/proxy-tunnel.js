@@ -1,11 +1,11 @@
 'use strict';
 
 /**
- * The way to an https server through a proxy: CONNECT, its answer, TLS inside (RFC 9110, section 9.3.6).
+ * Connects to an https server through a proxy: CONNECT, its answer, TLS inside (RFC 9110, section 9.3.6).
  *
- * A request gets its socket when TLS is established, as from Node. Until then the connection to the proxy stands for
- * it in the agent's table, so that maxSockets holds meanwhile and the agent's destroy() ends it. A request that is
- * called off meanwhile ends it too.
+ * A request gets its socket when TLS is established, as from Node. Until then the connection to the proxy is in the
+ * agent's table, so that maxSockets holds meanwhile and the agent's destroy() ends the tunnel. A request that is called
+ * off meanwhile ends it too.
  */
 
 const http = require('node:http');
@@ -15,25 +15,26 @@ const tls = require('node:tls');
 const { connectionReset, createError } = require('../node/errors');
 const { symbolOf } = require('../node/internals');
 const { connectionOptionsOf, kTunnel, usesProxy } = require('../proxy/config');
-const { emitError } = require('../response/response-events');
+const { emitError } = require('../response/request-end');
 
-/** Own property of an agent: the request for which it makes a connection at the moment. */
+/** Own property of an agent: the request for which it is making a connection. */
 const kServed = Symbol('served');
 
 const END_OF_HEADER = '\r\n\r\n';
 
-/** How long a proxy that refuses has to finish its answer, in milliseconds. */
+/** Milliseconds that a proxy which refuses has to finish its answer. */
 const LINGER = 1000;
 
-/** Nothing that would end the request target, or begin another line. */
+/** Matches an authority that neither ends the request target nor begins another line. */
 const AUTHORITY = /^[^\0-\x20\x7f]+$/;
 
+/** A tunnel that is being made. */
 class Tunnel {
   /**
    * @param {object} parameters
    * @param {import('node:https').Agent} parameters.agent
    * @param {import('../proxy/config').ProxyConfig} parameters.config
-   * @param {object} parameters.options Of the connection to the server.
+   * @param {object} parameters.options Options of the connection to the server.
    * @param {(options: object) => tls.TLSSocket} parameters.connectTls
    * @param {(error: Error|null, socket?: tls.TLSSocket) => void} parameters.callback
    */
@@ -44,20 +45,21 @@ class Tunnel {
     this.connectTls = connectTls;
     this.callback = callback;
     this.authority = authorityOf(agent, options);
-    /** The proxy's answer, as far as it has come. */
+    /** The proxy's answer so far, and its length in bytes. */
     this.chunks = [];
     this.length = 0;
-    /** So much of its end as can be the beginning of END_OF_HEADER. */
+    /** The last bytes of the answer, which may begin END_OF_HEADER. */
     this.tail = Buffer.alloc(0);
+    /** True when the tunnel has been made or has failed. */
     this.settled = false;
-    /** What has listeners of ours: the connection to the proxy, then the one inside too. */
+    /** Sockets with our listeners: the connection to the proxy, then the TLS connection inside too. */
     this.watched = [];
     this.listeners = {
       error: (error) => this.fail(error),
       timeout: () => this.fail(timeoutError(options.timeout)),
       close: () => this.fail(connectionReset('socket hang up')),
     };
-    /** Only of the connection to the proxy, until it has answered. */
+    /** Listeners of the connection to the proxy, until it has answered. */
     this.answerListeners = {
       readable: () => this.read(),
       end: () => this.fail(tunnelError('Connection to establish proxy tunnel ended unexpectedly')),
@@ -66,6 +68,7 @@ class Tunnel {
     this.reserve();
   }
 
+  /** @returns {net.Socket} */
   connectToProxy() {
     const options = connectionOptionsOf(this.config, this.options);
     const isSecure = this.config.protocol === 'https:';
@@ -75,13 +78,15 @@ class Tunnel {
     return socket;
   }
 
+  /** Lets the end of a socket be the end of the tunnel. */
   watch(socket) {
     this.watched.push(socket);
     listen(socket, this.listeners);
-    // Of an error that comes when all is decided, nobody else hears.
+    // An error that comes when all is decided has no other listener.
     socket.on('error', noop);
   }
 
+  /** Sends CONNECT. */
   ask() {
     const { agent, authority, config, socket } = this;
     if (!AUTHORITY.test(authority)) {
@@ -96,6 +101,7 @@ class Tunnel {
     listen(socket, this.answerListeners);
   }
 
+  /** Reads the proxy's answer up to the end of its header. */
   read() {
     for (let chunk; !this.settled && (chunk = this.socket.read()) !== null;) {
       this.chunks.push(chunk);
@@ -115,8 +121,9 @@ class Tunnel {
   }
 
   /**
+   * Starts TLS behind a 200, and fails otherwise.
    * @param {Buffer} answer
-   * @param {number} length Of its header.
+   * @param {number} length Bytes of its header.
    */
   onAnswer(answer, length) {
     const { authority, config, socket } = this;
@@ -130,11 +137,12 @@ class Tunnel {
     }
     unlisten(socket, this.answerListeners);
     socket.setTimeout(0);
-    // What follows the header, whatever fields it has, is the tunnel's.
+    // All that follows the header, whatever fields it has, is the tunnel's.
     if (answer.length > length) socket.unshift(answer.subarray(length));
     this.startTls();
   }
 
+  /** Speaks TLS with the server, inside the tunnel. */
   startTls() {
     const { options, socket } = this;
     const { host, timeout } = options;
@@ -149,6 +157,7 @@ class Tunnel {
     this.inner.once('secureConnect', () => this.succeed());
   }
 
+  /** Gives the TLS socket to the agent. */
   succeed() {
     if (!this.settle()) return;
     this.inner.removeListener('error', noop);
@@ -158,8 +167,9 @@ class Tunnel {
   }
 
   /**
+   * Closes both connections and tells the agent the error.
    * @param {Error} error
-   * @param {(socket: net.Socket) => void} [close]
+   * @param {(socket: net.Socket) => void} [close] Closes the connection to the proxy.
    */
   fail(error, close = destroy) {
     if (!this.settle()) return;
@@ -169,17 +179,17 @@ class Tunnel {
       this.callback(error);
     } finally {
       this.release();
-      // There is a place free: for the request that waits for it.
+      // The request that waits may have the place.
       if (this.options._agentKey) this.agent.removeSocket(this.socket, this.options);
     }
   }
 
-  /** For a request that is called off: nobody waits for the tunnel any more. */
+  /** Ends the tunnel of a request that is called off. */
   destroy() {
     this.fail(connectionReset('socket hang up'));
   }
 
-  /** @returns {boolean} Whether it was still open how this ends. */
+  /** @returns {boolean} True for the first caller, which decides how the tunnel ends. */
   settle() {
     if (this.settled) return false;
     this.settled = true;
@@ -188,6 +198,7 @@ class Tunnel {
     return true;
   }
 
+  /** Enters the connection to the proxy in the agent's table. */
   reserve() {
     const { agent, options: { _agentKey: name } } = this;
     if (!name) return;
@@ -196,6 +207,7 @@ class Tunnel {
     agent.totalSocketCount++;
   }
 
+  /** Undoes `reserve`. */
   release() {
     const { agent, options: { _agentKey: name } } = this;
     if (!name) return;
@@ -214,13 +226,14 @@ function unlisten(emitter, listeners) {
   for (const name of Object.keys(listeners)) emitter.removeListener(name, listeners[name]);
 }
 
+/** Closes a connection at once. */
 function destroy(socket) {
   socket.destroy();
 }
 
 /**
- * Reads what the proxy still has to say, instead of resetting the connection under it (RFC 9112, section 9.6), but not
- * for long.
+ * Closes a connection when the proxy has said the rest or LINGER has passed, instead of resetting it under the proxy
+ * (RFC 9112, section 9.6).
  */
 function closeInStages(socket) {
   const timer = setTimeout(destroy, LINGER, socket);
@@ -239,7 +252,7 @@ function timeoutError(milliseconds) {
   return error;
 }
 
-/** RFC 9112, section 3.2.3: host and port, whatever the port. */
+/** Makes the target of CONNECT (RFC 9112, section 3.2.3): host and port, the default port too. */
 function authorityOf(agent, { host, port }) {
   return `${net.isIPv6(host) ? `[${host}]` : host}:${port || agent.defaultPort}`;
 }
@@ -247,15 +260,15 @@ function authorityOf(agent, { host, port }) {
 /**
  * @param {import('node:https').Agent} agent
  * @param {import('../proxy/config').ProxyConfig} config
- * @param {object} options Of a connection.
- * @returns {boolean} Whether it goes through a tunnel.
+ * @param {object} options Options of a connection.
+ * @returns {boolean} True if it goes through a tunnel.
  */
 function needsTunnel(agent, config, options) {
   return (options.protocol || agent.protocol) === 'https:' && usesProxy(config, options);
 }
 
 /**
- * As createConnection of Node's agent, through a tunnel.
+ * Connects as createConnection of Node's agent does, through a tunnel.
  * @param {import('node:https').Agent} agent
  * @param {import('../proxy/config').ProxyConfig} config
  * @param {object} options
@@ -268,14 +281,14 @@ function createConnection(agent, config, options, connectTls, callback = noop) {
 }
 
 /**
- * As createSocket of Node's agent, whose way to tell a request of a failure would leave a request that had waited for
- * its turn in the queue.
+ * Makes a socket as createSocket of Node's agent does. Node's way to tell a request of a failure would leave a request
+ * in the queue that had waited for its turn.
  * @param {import('node:https').Agent} agent
  * @param {(req: object, options: object, callback: Function) => void} createNodeSocket
  * @param {import('node:http').ClientRequest} req
  * @param {object} options
  * @param {Function} callback
- * @param {boolean} tells Whether the request leaves it to its agent to emit ERR_PROXY_TUNNEL.
+ * @param {boolean} tells True if the request leaves it to its agent to emit ERR_PROXY_TUNNEL.
  */
 function createSocket(agent, createNodeSocket, req, options, callback, tells) {
   const queue = Object.keys(agent.requests).find((name) => agent.requests[name][0] === req);
@@ -296,10 +309,10 @@ function createSocket(agent, createNodeSocket, req, options, callback, tells) {
  * Tells a request that it gets no socket.
  * @param {import('node:http').ClientRequest} req
  * @param {Error} error
- * @param {boolean} tells As for createSocket.
+ * @param {boolean} tells See createSocket.
  */
 function refuse(req, error, tells) {
-  // It has been called off, and emits what it has been called off with.
+  // A request that is called off emits the error that it was called off with.
   const isUnwanted = req.destroyed;
   const tell = () => {
     try {
@@ -318,8 +331,8 @@ function refuse(req, error, tells) {
 }
 
 /**
- * Takes something out of one of an agent's tables.
- * @returns {boolean} Whether it was there.
+ * Takes a value out of one of an agent's tables.
+ * @returns {boolean} True if it was there.
  */
 function remove(table, name, value) {
   const index = table[name]?.indexOf(value) ?? -1;

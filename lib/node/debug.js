@@ -1,15 +1,15 @@
 'use strict';
 
 /**
- * Tracing to stderr, as NODE_DEBUG=http gives of Node's client: `NODE_DEBUG=ferrequest`
- * (https://nodejs.org/api/util.html#utildebuglogsection-callback). Requests and connections are numbered in the order
- * in which they are told of.
+ * Traces requests and connections to stderr with `NODE_DEBUG=ferrequest`, as NODE_DEBUG=http does for Node's client
+ * (https://nodejs.org/api/util.html#utildebuglogsection-callback). They are numbered in the order of their first lines.
  */
 
 const util = require('node:util');
 
 const log = util.debuglog('ferrequest');
 
+/** Numbers by object, and the last number of each kind. */
 const numbers = { request: new WeakMap(), connection: new WeakMap() };
 const last = { request: 0, connection: 0 };
 
@@ -24,6 +24,7 @@ function nameOf(kind, object) {
   return `${kind} ${number}`;
 }
 
+/** Writes one line for each event. */
 const tracer = {
   /** @param {import('../request/client-request').ClientRequest} req */
   onRequest(req) {
@@ -84,7 +85,7 @@ const tracer = {
   },
 };
 
-/** Null when nobody wants it, so that nothing is computed for it. @type {typeof tracer|null} */
+/** The tracer, or null while tracing is off, so that nothing is computed for it. @type {typeof tracer|null} */
 const debug = log.enabled ? tracer : null;
 
 module.exports = { debug };

@@ -1,13 +1,20 @@
 'use strict';
 
-/** Property descriptors of a module's exports. */
+/** Makes property descriptors of a module's exports. */
 
-/** @returns {PropertyDescriptor} */
+/**
+ * @param {unknown} value
+ * @returns {PropertyDescriptor} The export is this value, and can be set.
+ */
 function method(value) {
   return { __proto__: null, value, configurable: true, enumerable: true, writable: true };
 }
 
-/** @returns {PropertyDescriptor} */
+/**
+ * @param {() => unknown} get
+ * @param {(value: unknown) => void} set
+ * @returns {PropertyDescriptor}
+ */
 function accessor(get, set) {
   return { __proto__: null, get, set, configurable: true, enumerable: true };
 }

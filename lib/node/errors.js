@@ -1,10 +1,10 @@
 'use strict';
 
-/** Error records and checks -> the Error objects that Node throws: the same class, code, message and properties. */
+/** Makes the errors that Node makes: the same class, code, message and properties. */
 
 const util = require('node:util');
 
-/** What is between an error with a code and the prototype of its class, as in Node. */
+/** Prototypes of errors with a code, by class: as in Node, one between the error and the prototype of its class. */
 const prototypes = { __proto__: null };
 for (const Base of [Error, RangeError, TypeError]) {
   prototypes[Base.name] = Object.create(Base.prototype, {
@@ -37,7 +37,7 @@ function createError(Base, code, message) {
 }
 
 /**
- * How Node describes a value of the wrong type.
+ * Describes a value of the wrong type as Node does.
  * @param {unknown} value
  * @returns {string}
  */
@@ -54,6 +54,7 @@ function describe(value) {
 }
 
 /**
+ * Makes the error of an argument or option of the wrong type.
  * @param {string} name Name of the argument, or of the property if it has a dot.
  * @param {string} expected Such as `of type string` or `one of type string, undefined, or null`.
  * @param {unknown} value
@@ -64,9 +65,10 @@ function invalidArgType(name, expected, value) {
 }
 
 /**
+ * Makes the error of an argument or option with a wrong value.
  * @param {string} name
  * @param {unknown} value
- * @param {string} reason
+ * @param {string} reason Such as `must be one of: ...`.
  */
 function invalidArgValue(name, value, reason) {
   const kind = name.includes('.') ? 'property' : 'argument';
@@ -76,6 +78,7 @@ function invalidArgValue(name, value, reason) {
 }
 
 /**
+ * Makes the error of a number that is too small, too large, or no integer.
  * @param {string} name
  * @param {string} range Such as `an integer` or `>= 0 && <= 255`.
  * @param {unknown} value
@@ -88,6 +91,7 @@ function outOfRange(name, range, value) {
 }
 
 /**
+ * Makes the error of a port that is none.
  * @param {string} name
  * @param {unknown} port
  */
@@ -100,7 +104,7 @@ function addUnderscores(digits) {
   return digits.replace(/\B(?=(\d{3})+$)/g, '_');
 }
 
-/** A connection that ended before the response, or in its middle. */
+/** Makes the error of a connection that ended before the response, or in its middle. */
 function connectionReset(message) {
   const error = new Error(message);
   error.code = 'ECONNRESET';
@@ -108,6 +112,7 @@ function connectionReset(message) {
 }
 
 /**
+ * Finds the code of an error number.
  * @param {number} errno The system's (positive) error number.
  * @returns {string} Such as ECONNRESET.
  */
@@ -120,7 +125,7 @@ function codeOf(errno) {
 }
 
 /**
- * A failed system call on a connection.
+ * Makes the error of a failed system call on a connection.
  * @param {number} errno The system's (positive) error number.
  * @param {string} syscall
  * @param {string} [details] Further text of the message.
@@ -135,9 +140,9 @@ function systemError(errno, syscall, details = '') {
 }
 
 /**
- * A failed connect that nobody waits for: net.Socket does not describe it.
+ * Makes the error of a connect that fails when net.Socket no longer waits for it and so does not describe it.
  * @param {number} errno The system's (positive) error number.
- * @param {string} address Or a path.
+ * @param {string} address An address or a path.
  * @param {number} [port]
  * @param {string} [local] Address and port of the local side, if the kernel reported it before it sent anything.
  */
@@ -150,7 +155,7 @@ function connectError(errno, address, port, local) {
 }
 
 /**
- * Adds to an error what net.Socket tells of a failure that connect() itself reports.
+ * Adds the local side to an error, as net.Socket does where connect() itself reports the failure.
  * @param {Error} error
  * @param {string} local Address and port of the local side.
  */
@@ -161,24 +166,24 @@ function addLocalSide(error, local) {
 }
 
 /**
- * What the decoder refused, from a PARSE_ERROR record; the layout is in src/records/layout.rs.
+ * Makes the error of a response that the decoder refuses, from a PARSE_ERROR record.
  * @param {Buffer} slab
  * @param {Int32Array} words The same memory.
  * @param {number} start
  * @param {number} end
- * @param {Buffer} [packet] Where the record does not have it.
+ * @param {Buffer} [packet] The refused bytes, if the record does not hold them.
  */
 function parseError(slab, words, start, end, packet) {
   const word = start >> 2;
   const code = start + 12;
   const reason = code + words[word];
-  const rest = reason + words[word + 1];
-  const text = slab.latin1Slice(reason, rest);
+  const packetStart = reason + words[word + 1];
+  const text = slab.latin1Slice(reason, packetStart);
   const error = new Error(`Parse Error: ${text}`);
   error.bytesParsed = words[word + 2];
   error.code = slab.latin1Slice(code, reason);
   error.reason = text;
-  error.rawPacket = packet ?? Buffer.from(slab.subarray(rest, end));
+  error.rawPacket = packet ?? Buffer.from(slab.subarray(packetStart, end));
   return error;
 }
 

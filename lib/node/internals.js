@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * What ferrequest uses of Node beyond its documentation, in one place. ARCHITECTURE.md lists each with its reason;
+ * Collects all that ferrequest uses of Node beyond its documentation. ARCHITECTURE.md lists each with its reason;
  * `__test__/node/internals.test.js` proves on every supported Node that it is there and does what is expected.
  */
 
@@ -20,11 +20,12 @@ function symbolOf(owner, description) {
   return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
 }
 
-/** Who listens here wants to hear of the program's requests, and not of those made to learn from. */
+/** Channels whose subscribers want to hear of the program's requests, and not of those made to learn from. */
 const channels = ['http.client.request.created', 'http.client.request.start', 'http.server.response.created']
   .map((name) => diagnostics.channel(name));
 
 /**
+ * Hides requests that are made to learn from.
  * @template T
  * @param {() => T} learn Makes requests that go nowhere.
  * @returns {T}
@@ -66,29 +67,29 @@ module.exports = {
   kQueuedResource: symbolOf(queued, 'requestAsyncResource'),
   /** Own property of a ClientRequest since Node 24: host and port, for the URL of its perf_hooks entry. */
   kAuthority: symbolOf(request, 'kAuthority'),
-  /** Own property of a ClientRequest since Node 24: `path` is a whole URL, for a proxy. */
+  /** Own property of a ClientRequest since Node 24: true if `path` is a whole URL, for a proxy. */
   kProxyRewrittenToAbsolute: symbolOf(request, 'kProxyRewrittenToAbsolute'),
-  /** Own property of an http.Agent with `proxyEnv`, on a Node with proxies: where its requests find the proxy. */
+  /** Own property of an http.Agent with `proxyEnv`, on a Node that has proxies: its proxy. */
   kProxyConfig: symbolOf(new http.Agent({ proxyEnv: { http_proxy: 'http://localhost' } }), 'kProxyConfig'),
   /** Own property of an OutgoingMessage: its header fields, by lower-case name, as [name, value]. */
   kOutHeaders: symbolOf(message, 'kOutHeaders'),
-  /** Own property of an OutgoingMessage: write() answered false and 'drain' is owed. */
+  /** Own property of an OutgoingMessage: true if write() has answered false and 'drain' is owed. */
   kNeedDrain: symbolOf(message, 'kNeedDrain'),
-  /** Own property of an OutgoingMessage: the level at which write() answers false before there is a socket. */
+  /** Own property of an OutgoingMessage: bytes from which write() answers false before there is a socket. */
   kHighWaterMark: symbolOf(message, 'kHighWaterMark'),
   /** Own property of a Server, ServerResponse or ClientRequest: names that must not be repeated. */
   kUniqueHeaders: symbolOf(new http.Server(), 'kUniqueHeaders'),
   /** Own property of an IncomingMessage: its `headers`, once they are made. */
   kHeaders: symbolOf(new http.IncomingMessage(), 'kHeaders'),
-  /** Own property of an IncomingMessage: how many entries of `rawHeaders` its `headers` are made from. */
+  /** Own property of an IncomingMessage: the number of entries of `rawHeaders` that its `headers` are made from. */
   kHeadersCount: symbolOf(new http.IncomingMessage(), 'kHeadersCount'),
   /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
   kDetachAbortSignal: symbolOf(http.IncomingMessage.prototype, 'kDetachAbortSignal'),
   /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */
   kReinitializeHandle: symbolOf(net.Socket.prototype, 'kReinitializeHandle'),
   /**
-   * Runs what is due in the nextTick and microtask queues, as Node does between two timers. Absent in
-   * environments that replace `process`.
+   * Runs all that is due in the nextTick and microtask queues, as Node does between two timers. Absent in environments
+   * that replace `process`.
    * @type {(() => void)|undefined}
    */
   runTicks: typeof process._tickCallback === 'function' ? process._tickCallback : undefined,

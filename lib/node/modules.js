@@ -1,9 +1,10 @@
 'use strict';
 
 /**
- * node:http and node:https with Node's own clients in them, also while another copy of ferrequest is registered: Jest
- * loads modules anew for each test file, and all copies share one node:http. A copy that took the classes of the one
- * before for Node's would keep that alive, and have every request go through both.
+ * Gives node:http and node:https with Node's own clients in them, also while another copy of ferrequest is registered.
+ *
+ * Jest loads modules anew for each test file, and all copies share one node:http. A copy that took the classes of the
+ * copy before for Node's would keep that alive, and every request would go through both.
  */
 
 const http = require('node:http');
@@ -15,15 +16,21 @@ const http = require('node:http');
 const kRegistered = Symbol.for('ferrequest.registered');
 
 /**
+ * Puts Node's own client back into a module, for the reader alone.
  * @param {'http'|'https'} name
  * @param {object} module
+ * @returns {object}
  */
 function withNodeClient(name, module) {
   const before = http[kRegistered]?.before[name];
   return before ? Object.create(module, before) : module;
 }
 
-/** Those of strings alone: what a registered copy leaves there is no export. */
+/**
+ * Lists the exports of a module. Only strings name one: a registered copy leaves a symbol there.
+ * @param {object} module
+ * @returns {PropertyDescriptorMap}
+ */
 function exportsOf(module) {
   const names = Object.getOwnPropertyNames(module);
   return Object.fromEntries(names.map((name) => [name, Object.getOwnPropertyDescriptor(module, name)]));
@@ -32,7 +39,7 @@ function exportsOf(module) {
 module.exports = {
   exportsOf,
   http: withNodeClient('http', http),
-  /** Loaded when it is asked for, because it loads TLS. */
+  /** Node's https is loaded at the first use, because it loads TLS. */
   get https() {
     return withNodeClient('https', require('node:https'));
   },

@@ -4,25 +4,31 @@
 
 const { badPort, createError, invalidArgType, invalidArgValue, outOfRange } = require('./errors');
 
-/** The longest delay of a timer: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+/** Milliseconds of the longest delay of a timer: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
 const TIMEOUT_MAX = 2 ** 31 - 1;
 
-/** RFC 9110, section 5.6.2. */
+/** Matches a token (RFC 9110, section 5.6.2). */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** What may not stand in a request target: RFC 9112, section 3.2, as loosely as Node reads it. */
+/** Matches a character that a request target may not have (RFC 9112, section 3.2, as loosely as Node reads it). */
 const NOT_IN_PATH = /[^\u0021-\u00ff]/;
 
 /**
+ * Throws unless a value has a type.
  * @param {unknown} value
  * @param {string} name
- * @param {string} type
+ * @param {string} type Answer of `typeof`.
  */
 function validateType(value, name, type) {
   if (typeof value !== type) throw invalidArgType(name, `of type ${type}`, value);
 }
 
-/** @returns {string|null|undefined} The host, if it may be one. */
+/**
+ * Throws unless a host is a string, or none.
+ * @param {unknown} host
+ * @param {string} name
+ * @returns {string|null|undefined} The host.
+ */
 function validateHost(host, name) {
   if (host !== null && host !== undefined && typeof host !== 'string') {
     throw invalidArgType(`options.${name}`, 'of type string or one of undefined or null', host);
@@ -30,7 +36,11 @@ function validateHost(host, name) {
   return host;
 }
 
-/** @param {unknown} value A number of bytes. */
+/**
+ * Throws unless a value is a number of bytes.
+ * @param {unknown} value
+ * @param {string} name
+ */
 function validateSize(value, name) {
   validateType(value, name, 'number');
   if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
@@ -40,6 +50,7 @@ function validateSize(value, name) {
 }
 
 /**
+ * Throws unless a value is one of a list.
  * @param {unknown} value
  * @param {string} name
  * @param {string[]} allowed
@@ -50,10 +61,14 @@ function validateOneOf(value, name, allowed) {
   throw invalidArgValue(name, value, `must be one of: ${list}`);
 }
 
-/** Those of nearly all requests, which need no look at each character. */
+/** Methods of nearly all requests, which need no look at each character. */
 const USUAL_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** @returns {string} The method in upper case. */
+/**
+ * Throws unless a method is a token, or none.
+ * @param {unknown} method
+ * @returns {string} The method in upper case; GET for none.
+ */
 function validateMethod(method) {
   if (USUAL_METHODS.has(method)) return method;
   if (method === null || method === undefined || method === '') return 'GET';
@@ -67,7 +82,10 @@ function validateMethod(method) {
 /** The last path that was found to be valid: many requests ask for the same. */
 let validPath = '/';
 
-/** @param {unknown} path */
+/**
+ * Throws if a path has a character that a request target may not have.
+ * @param {unknown} path
+ */
 function validatePath(path) {
   if (path === validPath) return;
   const text = String(path);
@@ -78,6 +96,7 @@ function validatePath(path) {
 }
 
 /**
+ * Throws unless a value is a port.
  * @param {unknown} port
  * @param {string} name
  */
@@ -88,9 +107,10 @@ function validatePort(port, name) {
 }
 
 /**
+ * Throws unless a value is a duration.
  * @param {unknown} milliseconds
  * @param {string} name
- * @returns {number} The delay that a timer can have.
+ * @returns {number} Milliseconds, at most TIMEOUT_MAX.
  */
 function timerDuration(milliseconds, name) {
   validateType(milliseconds, name, 'number');

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Which proxy an agent uses, and for which hosts: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, as Node reads them since
- * version 24, on every version (https://nodejs.org/api/http.html#built-in-proxy-support).
+ * Reads the proxy of an agent from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, as Node does since version 24, on every
+ * version (https://nodejs.org/api/http.html#built-in-proxy-support).
  */
 
 const { isIP, isIPv4 } = require('node:net');
@@ -10,20 +10,20 @@ const { isIP, isIPv4 } = require('node:net');
 const { createError } = require('../node/errors');
 const nodeInternals = require('../node/internals');
 
-/** Where an agent for http keeps its configuration: under Node's own name, so that Node's request finds it too. */
+/** Own property of an agent for http: its proxy. The name is Node's, so that a request of Node's finds it too. */
 const kProxyConfig = nodeInternals.kProxyConfig ?? Symbol('kProxyConfig');
 
-/** Own property of a request for which a tunnel is being made. */
+/** Own property of a request: the tunnel that is being made for it. */
 const kTunnel = Symbol('tunnel');
 
-/** Whether the running Node has proxies of its own. */
+/** True where Node has proxies itself. */
 const isKnownToNode = nodeInternals.kProxyConfig !== undefined;
 
-/** Has the properties by which Node's client uses a configuration. */
+/** A proxy, and the hosts that are reached without it. Node's client uses it by the same properties. */
 class ProxyConfig {
   /**
    * @param {string} url
-   * @param {string|undefined} bypassed NO_PROXY
+   * @param {string|undefined} bypassed Value of NO_PROXY.
    */
   constructor(url, bypassed) {
     if (!URL.canParse(url)) throw invalidConfig(url);
@@ -31,7 +31,7 @@ class ProxyConfig {
     const { hostname, port, protocol, username, password } = parsed;
     parsed.username = '';
     parsed.password = '';
-    /** For messages, so without credentials. */
+    /** The URL without credentials, for messages. */
     this.href = username || password ? parsed.href : url;
     this.protocol = protocol;
     /** @type {string|undefined} Value of `proxy-authorization`. */
@@ -46,7 +46,7 @@ class ProxyConfig {
   /**
    * @param {string} hostname
    * @param {string|number|undefined} port
-   * @returns {boolean} Whether NO_PROXY has no rule for it.
+   * @returns {boolean} True if NO_PROXY has no rule for the host.
    */
   shouldUseProxy(hostname, port) {
     const host = hostname.toLowerCase();
@@ -55,7 +55,7 @@ class ProxyConfig {
   }
 }
 
-/** RFC 7617, section 2. */
+/** Renders credentials (RFC 7617, section 2). */
 function basicAuthorization(username, password, href) {
   let credentials;
   try {
@@ -71,10 +71,10 @@ function invalidConfig(url) {
 }
 
 /**
- * @param {string} entry Of NO_PROXY, in lower case.
+ * @param {string} entry An entry of NO_PROXY, in lower case.
  * @param {string} host
  * @param {string} authority The host with its port.
- * @returns {boolean}
+ * @returns {boolean} True if the entry names the host.
  */
 function bypasses(entry, host, authority) {
   if (entry === '*' || entry === host || entry === authority) return true;
@@ -84,7 +84,11 @@ function bypasses(entry, host, authority) {
   return entry.includes('-') && isIPv4(host) && isInRange(host, entry);
 }
 
-/** @param {string} range Such as 192.168.1.0-192.168.1.255. */
+/**
+ * @param {string} host An IPv4 address.
+ * @param {string} range Two addresses, such as 192.168.1.0-192.168.1.255.
+ * @returns {boolean} True if the address is one of them or between them.
+ */
 function isInRange(host, range) {
   const [first, last] = range.split('-', 2).map((address) => address.trim());
   if (!isIPv4(first) || !isIPv4(last)) return false;
@@ -92,14 +96,16 @@ function isInRange(host, range) {
   return number >= numberOf(first) && number <= numberOf(last);
 }
 
+/** @returns {number} An IPv4 address as a number. */
 function numberOf(address) {
   return address.split('.').reduce((number, octet) => number * 256 + Number(octet), 0);
 }
 
 /**
+ * Finds the proxy that the environment names; lower case comes first.
  * @param {NodeJS.ProcessEnv} env
- * @param {string} protocol Of the requests.
- * @returns {string|undefined} The proxy that the environment names for them; lower case comes first.
+ * @param {string} protocol Protocol of the requests.
+ * @returns {string|undefined}
  */
 function proxyUrlOf(env, protocol) {
   if (protocol !== 'http:' && protocol !== 'https:') return undefined;
@@ -107,22 +113,23 @@ function proxyUrlOf(env, protocol) {
 }
 
 /**
+ * Reads a proxy from the environment.
  * @param {NodeJS.ProcessEnv} env
- * @param {string} protocol Of the requests.
- * @returns {ProxyConfig|undefined} Undefined also for a proxy that speaks something else, which is for others to use.
+ * @param {string} protocol Protocol of the requests.
+ * @returns {ProxyConfig|undefined} Undefined also for a proxy that does not speak HTTP.
  */
 function readConfig(env, protocol) {
   const url = proxyUrlOf(env, protocol);
   if (!url) return undefined;
-  // The parser of URLs would take them out, and go on with something that nobody has written.
+  // The parser of URLs would take them out, and go on with a URL that the user has not written.
   if (/[\r\n]/.test(url)) throw invalidConfig(url);
   if (!url.startsWith('http://') && !url.startsWith('https://')) return undefined;
   return new ProxyConfig(url, env.no_proxy || env.NO_PROXY);
 }
 
 /**
- * Runs the constructor of Node's agent, and keeps `proxyEnv` from it: of that, a newer one makes a configuration for
- * connections of its own, and an older one nothing.
+ * Runs the constructor of Node's agent without `proxyEnv`, from which a newer Node would make connections of its own,
+ * and reads the proxy.
  * @param {Function} NodeAgent
  * @param {import('node:http').Agent} agent
  * @param {import('node:http').AgentOptions} [options]
@@ -141,8 +148,8 @@ function constructAgent(NodeAgent, agent, options) {
 
 /**
  * @param {ProxyConfig} config
- * @param {object} options Of a connection.
- * @returns {boolean} Whether it goes to the proxy.
+ * @param {object} options Options of a connection.
+ * @returns {boolean} True if it goes to the proxy.
  */
 function usesProxy(config, options) {
   // No proxy gets to a Unix domain socket.
@@ -151,8 +158,8 @@ function usesProxy(config, options) {
 
 /**
  * @param {ProxyConfig} config
- * @param {object} options Of the connection that was asked for.
- * @returns {object} Those of one to the proxy instead.
+ * @param {object} options Options of a connection to a server.
+ * @returns {object} Options of the connection to the proxy instead.
  */
 function connectionOptionsOf(config, { keepAlive, keepAliveInitialDelay, noDelay, timeout }) {
   const { host, port } = config.proxyConnectionOptions;
@@ -163,9 +170,9 @@ function connectionOptionsOf(config, { keepAlive, keepAliveInitialDelay, noDelay
 }
 
 /**
+ * Finds `proxyEnv` for our global agent: that of Node's, which looks at NODE_USE_ENV_PROXY and --use-env-proxy.
  * @param {{ globalAgent: import('node:http').Agent }} module node:http or node:https
- * @returns {NodeJS.ProcessEnv|undefined} `proxyEnv` for our global agent: that of Node's, which looks at
- *   NODE_USE_ENV_PROXY and --use-env-proxy.
+ * @returns {NodeJS.ProcessEnv|undefined}
  */
 function globalProxyEnv({ globalAgent }) {
   if (isKnownToNode) return globalAgent?.options?.proxyEnv;

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * What a request for http says to a proxy: its target in absolute-form, with fields for the proxy (RFC 9112, section
- * 3.2.2). Requests for https do not come here; they go through a tunnel (proxy-tunnel.js).
+ * Writes a request for http to a proxy: its target in absolute-form, with fields for the proxy (RFC 9112, section
+ * 3.2.2). Requests for https go through a tunnel instead (proxy-tunnel.js).
  */
 
 const { invalidArgValue } = require('../node/errors');
@@ -11,22 +11,22 @@ const { kProxyConfig, usesProxy } = require('./config');
 const { validatePort } = require('../node/validators');
 
 /**
- * @param {import('node:http').Agent} agent One with a configuration.
- * @param {object} options Of the request's connection.
- * @returns {boolean} Whether a request goes to the agent's proxy.
+ * @param {import('node:http').Agent} agent An agent with a proxy.
+ * @param {object} options Options of the request's connection.
+ * @returns {boolean} True if the request goes to the proxy.
  */
 function isProxied(agent, options) {
   if ((options.protocol || agent.protocol) !== 'http:') return false;
-  // As for the connection: what the agent says comes over what the request says.
+  // As for the connection, options of the agent take precedence.
   return usesProxy(agent[kProxyConfig], { ...options, ...agent.options });
 }
 
 /**
- * Makes a request one to the agent's proxy. It is checked before it is changed.
+ * Makes a request one to the agent's proxy. A request that is refused is not changed.
  * @param {import('../request/client-request').ClientRequest} req
  * @param {{ host: string, port: string|number }} origin
  * @param {unknown} [host] `Host` as the user has set it.
- * @param {unknown[]} [list] The header fields, if they were given as a list.
+ * @param {unknown[]} [list] Header fields, if the user has given them as a list.
  * @returns {unknown[]|undefined} The list to send.
  */
 function rewrite(req, origin, host, list) {
@@ -55,7 +55,7 @@ function baseOf({ host, port }) {
   validatePort(port, 'options.port');
   const isIPv6 = host.indexOf(':') !== host.lastIndexOf(':') && !host.startsWith('[');
   const base = new URL(`http://${isIPv6 ? `[${host}]` : host}`);
-  // Whatever else a URL can have would make the proxy ask somebody else than NO_PROXY was asked about.
+  // Other parts of a URL would make the proxy ask another host than NO_PROXY was asked about.
   if (base.username || base.password || base.port || !isRoot(base)) {
     throw invalidArgValue('options.host', host, 'must be a host name or an address');
   }
@@ -63,7 +63,7 @@ function baseOf({ host, port }) {
   return base;
 }
 
-/** RFC 9112, section 3.2: `Host` has to be that of the target. */
+/** Throws unless `Host` is that of the target (RFC 9112, section 3.2). */
 function checkHost(host, base) {
   let url;
   try {
@@ -74,11 +74,12 @@ function checkHost(host, base) {
   if (!url || url.username || url.password || !isRoot(url) || url.host !== base.host) throw otherHost(host, base);
 }
 
+/** Tells whether a URL has nothing behind its authority. */
 function isRoot({ pathname, search, hash }) {
   return pathname === '/' && search === '' && hash === '';
 }
 
-/** A list is sent as it is, so `Host` has to be right to the letter. */
+/** Throws unless `Host` in a list is that of the target to the letter, because a list is sent as it is. */
 function checkHostOfList(list, base) {
   const hosts = pairsOf(list).filter(([name]) => String(name).toLowerCase() === 'host');
   if (hosts.length > 1) {
@@ -92,6 +93,7 @@ function otherHost(host, base) {
 }
 
 /**
+ * Brings both forms of a list into one.
  * @param {unknown[]} list `[name, value, name, value]`, or `[[name, value], [name, value]]`.
  * @returns {[unknown, unknown][]}
  */
@@ -107,7 +109,7 @@ function pairsOf(list) {
   return list;
 }
 
-/** Node sends a list without the fields for the proxy, which then answers 407; we add those that it does not have. */
+/** Adds the fields for the proxy that a list lacks. Node sends it without them, and the proxy answers 407. */
 function addToList(list, fields) {
   const names = new Set(pairsOf(list).map(([name]) => String(name).toLowerCase()));
   const missing = fields.filter(([name]) => !names.has(name));
@@ -115,7 +117,8 @@ function addToList(list, fields) {
 }
 
 /**
- * @param {string} path Of the request, or a whole URL of the same origin.
+ * Makes the request target in absolute-form.
+ * @param {string} path Path of the request, or a whole URL of the same origin.
  * @param {URL} base
  * @returns {URL}
  */

@@ -21,7 +21,8 @@ const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const options_ = require('./request-options');
-const responseEvents = require('../response/response-events');
+const { closeRequest, emitError, inTurn } = require('../response/request-end');
+const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const writeBatch = require('../stream/write-batch');
@@ -31,18 +32,19 @@ const { OutgoingMessage } = http;
 const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
 
 /**
- * Whether a socket knows the request that gets it before the next tick, as since a release of Node 24. Where it does
- * not, the agent keeps one whose request is called off until then only if another request has just been served.
+ * True where a socket knows its request before the next tick, as since a release of Node 24. Elsewhere the agent keeps
+ * a socket whose request is called off until then only if another request has just been served.
  */
 const KNOWS_AT_ONCE = String(http.ClientRequest.prototype.onSocket).includes('_httpMessage');
 
-/** Whether `path` of this Node's requests is checked whenever it is set. */
+/** True where this Node checks `path` of a request whenever it is set. */
 const hasPathAccessor = Object.hasOwn(http.ClientRequest.prototype, 'path');
 
 const createdChannel = diagnostics.channel('http.client.request.created');
 
+/** Own property of a request: its path. */
 const kPath = Symbol('path');
-/** What destroy() was given. */
+/** Own property of a request: the error that destroy() was given. */
 const kError = Symbol('error');
 
 /**
@@ -128,11 +130,11 @@ if (hasPathAccessor) {
 }
 
 /**
- * Header fields from the options, and those that follow from them.
+ * Sets the header fields that the options give, and those that follow from them.
  * @param {ClientRequest} req
  * @param {object} options
  * @param {string} authority
- * @param {{ host: string, port: string|number }} [origin] Of a request that goes to a proxy.
+ * @param {{ host: string, port: string|number }} [origin] The origin of a request that goes to a proxy.
  */
 function setHeaders(req, options, authority, origin) {
   const { headers } = options;
@@ -162,6 +164,7 @@ function setHeaders(req, options, authority, origin) {
 /** The last authority that setHeader has found to be a valid value: most requests of a process go to the same few. */
 let validAuthority;
 
+/** Sets `Host`, without a second check of the same value. */
 function setHostField(req, authority) {
   if (authority !== validAuthority || req.setHeader !== OutgoingMessage.prototype.setHeader) {
     req.setHeader('Host', authority);
@@ -173,10 +176,12 @@ function setHostField(req, authority) {
   fields.host = ['Host', authority];
 }
 
+/** Renders the request line and the header fields. */
 function storeHeader(req, headers) {
   req._storeHeader(`${req.method} ${req.path} HTTP/1.1\r\n`, headers);
 }
 
+/** Gives a request a connection that is its own and closes behind it. */
 function connectWithoutAgent(req, options) {
   req._last = true;
   req.shouldKeepAlive = false;
@@ -192,7 +197,7 @@ function connectWithoutAgent(req, options) {
   const onCreate = (error, socket) => {
     if (called) return;
     called = true;
-    if (error) process.nextTick(responseEvents.emitError, req, error);
+    if (error) process.nextTick(emitError, req, error);
     else req.onSocket(socket);
   };
   try {
@@ -203,10 +208,12 @@ function connectWithoutAgent(req, options) {
   }
 }
 
+/** Starts the perf_hooks entry of the request; Node calls this when the request is written. */
 ClientRequest.prototype._finish = function _finish() {
   performanceEntries.start(this);
 };
 
+/** Renders the header; Node calls this at the first write. */
 ClientRequest.prototype._implicitHeader = function _implicitHeader() {
   if (this._header) {
     throw createError(Error, 'ERR_HTTP_HEADERS_SENT', 'Cannot render headers after they are sent to the client');
@@ -214,7 +221,11 @@ ClientRequest.prototype._implicitHeader = function _implicitHeader() {
   storeHeader(this, this[kOutHeaders]);
 };
 
-/** What was written before there was a socket. */
+/**
+ * Writes what the user had written before there was a socket.
+ * @param {import('node:stream').Duplex} socket
+ * @returns {boolean} False if the user has to wait for 'drain'.
+ */
 ClientRequest.prototype._flushOutput = function _flushOutput(socket) {
   const { outputData } = this;
   if (outputData.length > 0 && this.writableCorked === 0 && socket.isNative && socket.writeKept(outputData)) {
@@ -235,8 +246,9 @@ ClientRequest.prototype._flushOutput = function _flushOutput(socket) {
 };
 
 /**
- * @returns {(callback: Function, error?: Error|null) => void} Calls at once, because callbacks of writes that were not
- *   kept may follow in the same row. What one throws is thrown behind that, and those after it are called behind it.
+ * Makes a function that calls the callbacks of a row at once: callbacks of writes that were not kept may follow in the
+ * same row. An exception of one is thrown behind the row, and the callbacks after it are called behind that.
+ * @returns {(callback: Function, error?: Error|null) => void}
  */
 function callerInRow() {
   let threw = false;
@@ -258,27 +270,35 @@ function callerInRow() {
 
 /**
  * Sends a part of the body.
- * @param {string|Uint8Array|number[]} chunk An array of integers is sent as those bytes.
+ * @param {string|Uint8Array|number[]} chunk Text, bytes, or integers from 0 to 255, each of which is a byte.
+ * @param {BufferEncoding} [encoding] Encoding of text.
+ * @param {(error?: Error|null) => void} [callback]
+ * @returns {boolean} False if the user has to wait for 'drain'.
  */
 ClientRequest.prototype.write = function write(chunk, encoding, callback) {
   return OutgoingMessage.prototype.write.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
 };
 
+/**
+ * Ends the request. The parameters are those of `write`.
+ * @returns {this}
+ */
 ClientRequest.prototype.end = function end(chunk, encoding, callback) {
   // Before Node 26, OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
   while (this.isCorkedByUser && !this.finished) this.uncork();
   return OutgoingMessage.prototype.end.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
 };
 
-/** How often the user has corked: OutgoingMessage corks the socket for its own reasons too. */
+/** Own property of a request: the number of corks of the user. OutgoingMessage corks for its own reasons too. */
 const kCorks = Symbol('corks');
 
+/** @see https://nodejs.org/api/http.html#requestcork */
 ClientRequest.prototype.cork = function cork() {
   this[kCorks] = (this[kCorks] ?? 0) + 1;
   OutgoingMessage.prototype.cork.call(this);
 };
 
-/** Also called by end(), which undoes every cork. */
+/** Undoes one cork of the user; end() calls this for every cork. */
 ClientRequest.prototype.uncork = function uncork() {
   if (this[kCorks]) this[kCorks] = this.finished ? 0 : this[kCorks] - 1;
   OutgoingMessage.prototype.uncork.call(this);
@@ -286,9 +306,9 @@ ClientRequest.prototype.uncork = function uncork() {
 };
 
 /**
- * What is left of a cork waits for the kernel, and is less than the socket's high-water mark, because what came before
- * it was taken at once: the socket owes nobody a 'drain' then, but the request does. (Since Node 26, OutgoingMessage
- * corks every tick's chunks, and answers `false` by all that the cork holds.)
+ * Makes a socket emit the 'drain' that the request owes. After a cork the socket itself may owe none, if what waits for
+ * the kernel is less than its high-water mark. (Since Node 26, OutgoingMessage corks every tick's chunks, and answers
+ * `false` by all that the cork holds.)
  * @param {import('node:net').Socket|null} socket
  */
 function askForDrain(socket) {
@@ -303,6 +323,7 @@ Object.defineProperty(ClientRequest.prototype, 'isCorkedByUser', {
   configurable: true,
 });
 
+/** @see https://nodejs.org/api/http.html#requestabort */
 ClientRequest.prototype.abort = function abort() {
   if (this.aborted) return;
   this.aborted = true;
@@ -310,15 +331,21 @@ ClientRequest.prototype.abort = function abort() {
   this.destroy();
 };
 
+/** Emits 'abort', a tick after the call. */
 function emitAbort(req) {
   req.emit('abort');
 }
 
+/**
+ * Calls the request off.
+ * @param {Error} [error] The error that the request emits.
+ * @returns {this}
+ */
 ClientRequest.prototype.destroy = function destroy(error) {
   if (this.destroyed) return this;
   this.destroyed = true;
   if (debug) debug.onDestroy(this, error);
-  // Whatever else the response brings is of no interest.
+  // No reader is left for what the response still brings.
   this.res?._dump();
   this[kError] = error;
   // Both messages are whole: since Node 26 there is nothing left to call off.
@@ -332,16 +359,22 @@ ClientRequest.prototype.destroy = function destroy(error) {
 /**
  * Takes the socket that an agent, or createConnection, has for this request.
  * @param {import('node:stream').Duplex|null} socket
- * @param {Error} [error] Why there is none.
+ * @param {Error} [error] The reason why there is none.
  */
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
   // At once, because a socket can fail before the next tick.
-  if (socket && !error) responseEvents.reserve(this, socket);
+  if (socket && !error) socketEvents.reserve(this, socket);
   process.nextTick(onSocketNT, this, socket, error, served);
 };
 
-/** @param {import('node:http').OutgoingMessage|null|undefined} served The request that the socket has come from. */
+/**
+ * Assigns the socket and sends the request, a tick after `onSocket`.
+ * @param {ClientRequest} req
+ * @param {import('node:stream').Duplex|null} socket
+ * @param {Error} [error]
+ * @param {import('node:http').OutgoingMessage|null} [served] The last request of the socket.
+ */
 function onSocketNT(req, socket, error, served) {
   if (req.destroyed || error) {
     if (socket && !KNOWS_AT_ONCE) socket._httpMessage = served;
@@ -357,14 +390,14 @@ function onSocketNT(req, socket, error, served) {
   }
 }
 
-/** The request was called off before it had a socket, or there is none. */
+/** Closes a request that was called off before it had a socket, or that gets none. */
 function refuseSocket(req, socket, error) {
   req.destroyed = true;
   if (!socket) {
     finishRefused(req, null, error || req[kError]);
   } else if (!error && req.agent && !socket.destroyed) {
     // Nothing was sent on it: another request can have it, and it can be idle if its agent thinks so.
-    responseEvents.release(socket);
+    socketEvents.release(socket);
     socket.emit('free');
     finishRefused(req, socket, req[kError]);
   } else {
@@ -375,15 +408,16 @@ function refuseSocket(req, socket, error) {
   }
 }
 
+/** Emits 'error', where the request has been told none, and 'close'. */
 function finishRefused(req, socket, error) {
   if (!req.aborted && !error) error = connectionReset('socket hang up');
   // Errors of a proxy's tunnel, and of the socket, have been told already.
-  responseEvents.inTurn(() => {
-    if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError) responseEvents.emitError(req, error);
-  }, () => responseEvents.closeRequest(req));
+  inTurn(() => {
+    if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError) emitError(req, error);
+  }, () => closeRequest(req));
 }
 
-/** From here on the socket's events are this request's. */
+/** Makes the socket's events those of this request. */
 function assignSocket(req, socket) {
   req.socket = socket;
   if (debug) debug.onSocket(req, socket);
@@ -393,16 +427,20 @@ function assignSocket(req, socket) {
   } else {
     socket.parser = req.parser = StreamTransport.start(req, socket);
   }
-  responseEvents.attach(req, socket);
+  socketEvents.attach(req, socket);
   if (req.timeout !== undefined || req.agent?.options?.timeout) listenForTimeout(req);
   req.emit('socket', socket);
 }
 
-/** The I/O thread has given the socket's descriptor to libuv: the decoder is fed from the stream from now on. */
+/**
+ * Feeds the decoder from the stream: the I/O thread has given the socket's descriptor to libuv.
+ * @param {import('../socket/native-socket').NativeSocket} socket
+ */
 ClientRequest.prototype.adoptStream = function adoptStream(socket) {
   if (this.socket === socket && !this.res) socket.parser = this.parser = StreamTransport.start(this, socket);
 };
 
+/** @this {import('node:net').Socket} */
 function emitRequestTimeout() {
   this._httpMessage?.emit('timeout');
 }
@@ -415,6 +453,12 @@ function listenForTimeout(req) {
   else req.on('socket', (socket) => socket.once('timeout', emitRequestTimeout));
 }
 
+/**
+ * Emits 'timeout' when the socket has been idle for some time.
+ * @param {number} milliseconds
+ * @param {() => void} [callback] Listener of 'timeout'.
+ * @returns {this}
+ */
 ClientRequest.prototype.setTimeout = function setTimeout(milliseconds, callback) {
   if (this._ended) return this;
   listenForTimeout(this);
@@ -425,12 +469,13 @@ ClientRequest.prototype.setTimeout = function setTimeout(milliseconds, callback)
   return this;
 };
 
-/** The time to connect does not count. */
+/** Sets the timeout of a socket when it is connected: the time to connect does not count. */
 function setSocketTimeout(socket, milliseconds) {
   if (socket.connecting) socket.once('connect', () => socket.setTimeout(milliseconds));
   else socket.setTimeout(milliseconds);
 }
 
+/** @param {() => void} [callback] Listener of 'timeout', as Node's takes it. */
 ClientRequest.prototype.clearTimeout = function clearTimeout(callback) {
   this.setTimeout(0, callback);
 };
@@ -452,10 +497,12 @@ ClientRequest.prototype._deferToConnect = function _deferToConnect(method, argum
   else this.once('socket', onSocket);
 };
 
+/** @see https://nodejs.org/api/http.html#requestsetnodelaynodelay */
 ClientRequest.prototype.setNoDelay = function setNoDelay(noDelay) {
   this._deferToConnect('setNoDelay', [noDelay]);
 };
 
+/** @see https://nodejs.org/api/http.html#requestsetsocketkeepaliveenable-initialdelay */
 ClientRequest.prototype.setSocketKeepAlive = function setSocketKeepAlive(enable, initialDelay) {
   this._deferToConnect('setKeepAlive', [enable, initialDelay]);
 };

@@ -1,6 +1,6 @@
 'use strict';
 
-/** The arguments and options of a request: what they may be, and what follows from them. */
+/** Checks the arguments and options of a request, and derives its properties from them. */
 
 const { urlToHttpOptions } = require('node:url');
 
@@ -16,7 +16,7 @@ const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONN
  * @param {string|URL|object} input
  * @param {object|Function} [options]
  * @param {Function} [callback]
- * @returns {{ options: object, callback: Function|undefined }} The options are a copy, of own properties only.
+ * @returns {{ options: object, callback: Function|undefined }} A copy of the options' own properties.
  */
 function normalizeArguments(input, options, callback) {
   let fromUrl;
@@ -32,11 +32,11 @@ function normalizeArguments(input, options, callback) {
     callback = options;
     options = undefined;
   }
-  // Of two also where there is one: what V8 clones instead is slow to add properties to, 2 µs on Node 20.
+  // Two sources also where there is one: a clone by V8 is slow to add properties to, 2 µs on Node 20.
   return { options: { ...fromUrl, ...options }, callback };
 }
 
-/** As Node tells a URL from an options object, also for URLs of other realms and polyfills. */
+/** Tells a URL from an options object as Node does, so that URLs of other realms and polyfills count. */
 function isUrl(value) {
   return Boolean(value?.href && value.protocol && value.auth === undefined && value.path === undefined);
 }
@@ -60,6 +60,7 @@ function chooseAgent(options, defaultAgent) {
 }
 
 /**
+ * Checks that a request's protocol is the agent's, and that its path is valid.
  * @param {object} options
  * @param {import('node:http').Agent|undefined} agent
  * @param {import('node:http').Agent} defaultAgent
@@ -77,12 +78,12 @@ function checkProtocol(options, agent, defaultAgent) {
 }
 
 /**
- * Sets the properties of a request that its options decide; throws on what does not belong.
+ * Sets the properties of a request that its options decide; throws on invalid ones.
  * @param {import('./client-request').ClientRequest} req
  * @param {object} options
  */
 function applyOptions(req, options) {
-  // What setDefaultHeaders: false leaves out, `Host` excepted, which the caller deals with.
+  // All that setDefaultHeaders: false leaves out but `Host`, which the caller deals with.
   const bare = options.setDefaultHeaders === false;
   req._removedConnection = bare;
   req._removedContLen = bare;
@@ -92,7 +93,7 @@ function applyOptions(req, options) {
 }
 
 /**
- * As `applyOptions`, for what Node looks at after the signal.
+ * Sets further properties, for the options that Node looks at after the signal.
  * @param {import('./client-request').ClientRequest} req
  * @param {object} options
  */
@@ -116,13 +117,16 @@ function applyParserOptions(req, options) {
   req.useChunkedEncodingByDefault = !WITHOUT_BODY.has(req.method);
 }
 
-/** @returns {string} The host to connect to. */
+/**
+ * @param {object} options
+ * @returns {string} The host to connect to.
+ */
 function hostOf(options) {
   return validateHost(options.hostname, 'hostname') || validateHost(options.host, 'host') || 'localhost';
 }
 
 /**
- * The authority as a `Host` field has it (RFC 9112, section 3.2): an IPv6 address in brackets, no default port.
+ * Makes the authority that a `Host` field has (RFC 9112, section 3.2): an IPv6 address in brackets, no default port.
  * @param {string} host
  * @param {string|number} port
  * @param {number|undefined} defaultPort
@@ -135,7 +139,10 @@ function authorityOf(host, port, defaultPort) {
   return port && Number(port) !== defaultPort ? `${name}:${port}` : name;
 }
 
-/** @returns {Set<string>|null} Names, in lower case, of fields that must not be repeated. */
+/**
+ * @param {unknown} names Option of the request.
+ * @returns {Set<string>|null} Names, in lower case, of fields that must not be repeated.
+ */
 function uniqueHeadersOf(names) {
   return Array.isArray(names) ? new Set(names.map((name) => String(name).toLowerCase())) : null;
 }

@@ -1,6 +1,6 @@
 'use strict';
 
-/** ClientResponse: the response to a ClientRequest, made from a head record. */
+/** Makes the response to a ClientRequest from a HEAD record: header fields when they are first read. */
 
 const { IncomingMessage } = require('node:http');
 
@@ -8,34 +8,36 @@ const { kHeaders, kHeadersCount } = require('../node/internals');
 const { event } = require('../bridge/records');
 const { areOfNode, headersOf } = require('./response-headers');
 
-/** Node's default for maxHeadersCount, in names and values together. */
-const DEFAULT_MAX_HEADER_PAIRS = 2000;
-/** Node takes header fields from its parser in lists of at most this many names and values. */
-const BATCH = 62;
-/** Since Node 22 a list that would go beyond the limit is cut; before, it was the last one that was taken. */
+/** Names and values that a response shows at most, unless `maxHeadersCount` says otherwise. */
+const DEFAULT_MOST_ENTRIES = 2000;
+/** Names and values that a list has at most in which Node takes header fields from its parser. */
+const LIST_LENGTH = 62;
+/** True since Node 22, which cuts a list that would go beyond the limit; before, such a list was the last one taken. */
 const CUTS_LISTS = Number.parseInt(process.versions.node, 10) >= 22;
 
-/** Own properties of a response: its header fields as they came, and as the list that `rawHeaders` is. */
+/** Own properties of a response: its header fields as they came, each name and value ended by LF, and as a list. */
 const kBlock = Symbol('block');
 const kRawHeaders = Symbol('rawHeaders');
-/** Own property of a response: it has a Keep-Alive field, which may say how long the peer keeps the connection. */
+/** Own property of a response: false if it has no Keep-Alive field, which could say how long the peer waits. */
 const kAnnouncesTimeout = Symbol('announcesTimeout');
-/** Own property of a response: how many names and values of them count. */
-const kMostPairs = Symbol('mostPairs');
+/** Own property of a response: the peer has sent another one behind it, so what comes now is not its own. */
+const kSuperseded = Symbol('superseded');
+/** Own property of a response: the number of names and values that it shows at most. */
+const kMostEntries = Symbol('mostEntries');
 
 /**
  * The response to a ClientRequest.
  * @see https://nodejs.org/api/http.html#class-httpincomingmessage
  */
 class ClientResponse extends IncomingMessage {
-  /** Many responses are never asked for their header, so the list is made when it is first wanted. */
+  /** Makes the list when it is first read: many responses are never asked for their header. */
   get rawHeaders() {
     const block = this[kBlock];
     if (block !== undefined) {
       this[kBlock] = undefined;
-      const most = this[kMostPairs];
+      const most = this[kMostEntries];
       let list = listOf(block);
-      if (list.length > BATCH) list = cut(list, most);
+      if (list.length > LIST_LENGTH) list = cut(list, most);
       this[kRawHeaders] = list;
       // For `headers` and `headersDistinct`, which are made from the list.
       this[kHeadersCount] = most > 0 ? Math.min(most, list.length) : list.length;
@@ -48,13 +50,13 @@ class ClientResponse extends IncomingMessage {
     this[kRawHeaders] = value;
   }
 
-  /** Made without the list, as long as nobody has seen that. */
+  /** Makes the object without the list, as long as the user has not read that. */
   get headers() {
     if (this[kHeaders]) return this[kHeaders];
     const block = this[kBlock];
-    const most = this[kMostPairs];
-    if (block === undefined || (most > 0 && most < BATCH) || !areOfNode(this)) return super.headers;
-    const headers = headersOf(block, this.joinDuplicateHeaders, BATCH / 2);
+    const most = this[kMostEntries];
+    if (block === undefined || (most > 0 && most < LIST_LENGTH) || !areOfNode(this)) return super.headers;
+    const headers = headersOf(block, this.joinDuplicateHeaders, LIST_LENGTH / 2);
     if (headers === undefined) return super.headers;
     this[kHeaders] = headers;
     return headers;
@@ -66,7 +68,7 @@ class ClientResponse extends IncomingMessage {
 }
 
 /**
- * Makes the response that a HEAD or INFORMATION record describes; the layout is in src/records/layout.rs.
+ * Makes the response that a HEAD or INFORMATION record describes; lib/bridge/records.js has the layout.
  * @param {import('../request/client-request').ClientRequest} req
  * @param {number} flags
  * @param {Buffer} slab
@@ -90,15 +92,16 @@ function createResponse(req, flags, slab, words, start, end) {
   res.joinDuplicateHeaders = req.joinDuplicateHeaders;
   res.upgrade = (flags & event.UPGRADE) !== 0;
   if (fields < end) {
-    res[kMostPairs] = mostPairsOf(req);
+    res[kMostEntries] = mostEntriesOf(req);
     res[kBlock] = slab.latin1Slice(fields, end);
   }
   return res;
 }
 
 /**
- * @param {ClientResponse} res An informational one.
- * @returns {import('node:http').InformationEvent} What listeners of 'information' get of it.
+ * Makes the argument of listeners of 'information'.
+ * @param {ClientResponse} res An informational response.
+ * @returns {import('node:http').InformationEvent}
  */
 function informationOf(res) {
   return {
@@ -112,15 +115,15 @@ function informationOf(res) {
   };
 }
 
-/** Most reason phrases are this one. */
+/** Reads the reason phrase; most are OK, for which no string is made. */
 function readReason(slab, start, end) {
   if (end - start === 2 && slab[start] === 0x4f && slab[start + 1] === 0x4b) return 'OK';
   return slab.latin1Slice(start, end);
 }
 
-/** How many names and values a response may show, by `maxHeadersCount`. */
-function mostPairsOf({ maxHeadersCount }) {
-  return typeof maxHeadersCount === 'number' ? maxHeadersCount * 2 : DEFAULT_MAX_HEADER_PAIRS;
+/** @returns {number} Names and values that a response shows at most; 0 for all. */
+function mostEntriesOf({ maxHeadersCount }) {
+  return typeof maxHeadersCount === 'number' ? maxHeadersCount * 2 : DEFAULT_MOST_ENTRIES;
 }
 
 /**
@@ -130,23 +133,27 @@ function mostPairsOf({ maxHeadersCount }) {
  * @param {string} block Names and values, each ended by LF.
  */
 function addTrailers(res, req, block) {
-  const list = cut(listOf(block), mostPairsOf(req));
+  const list = cut(listOf(block), mostEntriesOf(req));
   // The message is complete, which tells Node's own that these are trailers.
   res._addHeaderLines(list, list.length);
 }
 
 /**
- * Leaves out what Node would not have collected.
+ * Leaves out the fields that Node would not have collected.
  * @param {string[]} list Names and values in turn.
- * @param {number} most So many of them, 0 for all.
+ * @param {number} most Names and values at most; 0 for all.
  */
 function cut(list, most) {
   if (most <= 0) return list;
-  const kept = CUTS_LISTS ? most : Math.ceil(most / BATCH) * BATCH;
+  const kept = CUTS_LISTS ? most : Math.ceil(most / LIST_LENGTH) * LIST_LENGTH;
   return list.length > kept ? list.slice(0, kept) : list;
 }
 
-/** @returns {string[]} Names and values in turn. */
+/**
+ * Splits a header block.
+ * @param {string} block Names and values, each ended by LF.
+ * @returns {string[]} Names and values in turn.
+ */
 function listOf(block) {
   const list = block.split('\n');
   // Behind the last LF.
@@ -154,4 +161,4 @@ function listOf(block) {
   return list;
 }
 
-module.exports = { ClientResponse, addTrailers, createResponse, informationOf, kAnnouncesTimeout };
+module.exports = { ClientResponse, addTrailers, createResponse, informationOf, kAnnouncesTimeout, kSuperseded };

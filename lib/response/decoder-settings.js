@@ -1,27 +1,29 @@
 'use strict';
 
-/** What a request asks of the decoder: as numbers, in the way of the REQUEST command of src/records/layout.rs. */
+/** Makes the settings of the decoder for a request: the numbers of the REQUEST command (lib/bridge/records.js). */
 
 const http = require('node:http');
 
 const { command } = require('../bridge/records');
 
-/** The llhttp release to agree with, where releases differ: major << 16 | minor << 8 | patch. */
+/** Release of llhttp that the decoder agrees with, where releases differ: major << 16 | minor << 8 | patch. */
 const LLHTTP = packVersion(process.versions.llhttp);
 
-/** @param {string|undefined} version */
+/** @param {string} [version] Release of llhttp in the running Node; by default the newest known. */
 function packVersion(version = '9.4.3') {
   const [major, minor, patch] = version.split('.').map(Number);
   return (major << 16) | (minor << 8) | patch;
 }
 
+/** True when the warning has been emitted. */
 let warned = false;
 const insecureByDefault = isOptionSet('insecure-http-parser');
 
 /**
+ * Tells whether Node was started with an option that is on or off. Options on the command line come after those of
+ * NODE_OPTIONS; the last one counts, and underscores are as good as dashes.
  * @param {string} name
- * @returns {boolean} Whether Node was started with an option that is on or off: by NODE_OPTIONS, or on the command
- *   line, which comes after it. The last one counts, and underscores are as good as dashes.
+ * @returns {boolean}
  */
 function isOptionSet(name) {
   const options = [...(process.env.NODE_OPTIONS ?? '').split(/\s+/), ...process.execArgv]
@@ -29,7 +31,7 @@ function isOptionSet(name) {
   return options.lastIndexOf(`--${name}`) > options.lastIndexOf(`--no-${name}`);
 }
 
-/** @returns {boolean} Whether the process asks for the lenient parser; warns once, as Node does. */
+/** Tells whether the process asks for the lenient parser; warns once, as Node does. */
 function isLenientByDefault() {
   if (insecureByDefault && !warned) {
     warned = true;
@@ -49,7 +51,7 @@ function flagsOf(req) {
   return flags | (leniencyOf(req) << command.LENIENT_SHIFT);
 }
 
-/** httpValidation, where it is given, decides; then insecureHTTPParser; then the process. */
+/** Finds the leniency: httpValidation decides, then insecureHTTPParser, then the process. */
 function leniencyOf(req) {
   switch (req.httpValidation) {
     case 'strict':
@@ -67,7 +69,7 @@ function leniencyOf(req) {
 
 /**
  * @param {import('../request/client-request').ClientRequest} req
- * @returns {number} Bytes of header that a response may have.
+ * @returns {number} Bytes of header that a response has at most.
  */
 function maxHeaderSizeOf(req) {
   return req.maxHeaderSize || http.maxHeaderSize;

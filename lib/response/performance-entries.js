@@ -1,11 +1,11 @@
 'use strict';
 
 /**
- * `HttpClient` entries of perf_hooks (https://nodejs.org/api/perf_hooks.html#performanceentrydetail).
+ * Makes `HttpClient` entries of perf_hooks (https://nodejs.org/api/perf_hooks.html#performanceentrydetail).
  *
- * Node gives no way to make an entry of type `http`. Its own request, whose `_finish` ours calls, starts one in a
- * property of the request; its own response to a server's request ends one that lies in a property of that. Both
- * are found by letting Node make them once, with an observer that is gone again at once.
+ * Node gives no way to make an entry of type `http`. `_finish` of Node's request starts an entry in a property of the
+ * request; `_finish` of a server's response ends the entry that is in a property of that response. Both properties are
+ * found by letting Node make them once, with an observer that is gone again at once.
  */
 
 const { PerformanceObserver } = require('node:perf_hooks');
@@ -13,10 +13,11 @@ const { PerformanceObserver } = require('node:perf_hooks');
 const { symbolOf, unseen } = require('../node/internals');
 const { http } = require('../node/modules');
 
-/** Node's own, whatever has been put into its place since. */
+/** Node's own functions and properties, whatever a library has put into their places since. */
 const { finishRequest, kRequestEntry, kResponseEntry, kSocket } = unseen(learn);
 const finishResponse = http.ServerResponse.prototype._finish;
 
+/** Lets Node make both entries. */
 function learn() {
   const finish = http.ClientRequest.prototype._finish;
   const observer = new PerformanceObserver(() => {});

@@ -3,33 +3,32 @@
 /**
  * Makes `headers` of a response from its header block, in one pass and without the list that `rawHeaders` is.
  *
- * What becomes of each field, and of its repetitions, is Node's to decide: it is asked once for every name.
+ * Node decides what becomes of each field and of its repetitions: it is asked once for every name.
  */
 
 const { IncomingMessage } = require('node:http');
 
-/** What happens to a field that is there already. */
+/** Ways to join a field to one that is there already; a string is put between the two values. */
 const KEEP_FIRST = 0;
 const COLLECT = 3;
 
-/** Names that are remembered: enough for all servers that a process talks to, whatever a hostile one sends. */
+/** Number of names whose rule is kept, and the most characters of one, so that a hostile peer cannot fill memory. */
 const MOST_NAMES = 512;
 const LONGEST_NAME = 64;
-/** Longer blocks are not made a pattern of. */
+/** Characters of the longest block that becomes the pattern. */
 const LONGEST_PATTERN = 4096;
+/** Number of responses for which a pattern is used before it is made anew. */
+const PATTERN_LIFE = 64;
 
-/** Node's own; nothing where it has been replaced before ferrequest was loaded, as the source shows. */
+/** Node's own method, unless a library has replaced it before ferrequest was loaded, as the source shows. */
 const { _addHeaderLine: addHeaderLine } = IncomingMessage.prototype;
 const isOfNode = Function.prototype.toString.call(addHeaderLine).includes('matchKnownFields(');
 
 /**
- * By name as it came: the name in `headers`, and how repetitions are joined.
+ * Rules by name as the peer sent it: the name in `headers`, and the way to join repetitions.
  * @type {Map<string, { key: string, join: number|string }>}
  */
 const rules = new Map();
-
-/** After so many responses that were not quite like the pattern, it is made anew. */
-const PATTERN_LIFE = 64;
 
 /**
  * The last block of which every name was there once, as lines: servers say mostly the same, and much of the rest in the
@@ -40,17 +39,18 @@ let pattern = { block: '', headers: {}, lines: [], uses: 0 };
 
 /**
  * @param {import('node:http').IncomingMessage} res
- * @returns {boolean} Whether its `headers` are made in Node's way.
+ * @returns {boolean} True if neither its class nor a library makes its `headers` in another way than Node's.
  */
 function areOfNode(res) {
   return isOfNode && res._addHeaderLine === addHeaderLine;
 }
 
 /**
+ * Makes `headers`.
  * @param {string} block Names and values, each ended by LF.
- * @param {boolean|undefined} joinDuplicateHeaders The option of the request.
- * @param {number} most So many fields may be taken this way.
- * @returns {object|undefined} Nothing where there are more.
+ * @param {boolean|undefined} joinDuplicateHeaders Option of the request.
+ * @param {number} most Number of fields at most.
+ * @returns {object|undefined} Undefined if there are more fields.
  */
 function headersOf(block, joinDuplicateHeaders, most) {
   if (!isPolluted()) {
@@ -63,14 +63,17 @@ function headersOf(block, joinDuplicateHeaders, most) {
 
 const EMPTY = {};
 
-/** Whether something has been put on the prototype of all objects: it counts as a field that is there already. */
+/** Tells whether Object.prototype has enumerable properties: Node takes one for a field that is there already. */
 function isPolluted() {
   let found;
   for (const name in EMPTY) found = name;
   return found !== undefined;
 }
 
-/** @returns {object|undefined} Nothing where the names are not those of the pattern. */
+/**
+ * Makes `headers` from those of the pattern and the lines that differ.
+ * @returns {object|undefined} Undefined if the names are not those of the pattern.
+ */
 function likePattern(block) {
   const { headers, lines } = pattern;
   if (lines.length === 0 || pattern.uses++ === PATTERN_LIFE) return undefined;
@@ -91,6 +94,7 @@ function likePattern(block) {
   return at === block.length ? result : undefined;
 }
 
+/** Makes `headers` by the rule of each field, and a pattern of them. */
 function fieldByField(block, joining, most) {
   const headers = {};
   const lines = [];
@@ -113,6 +117,7 @@ function fieldByField(block, joining, most) {
   return headers;
 }
 
+/** Adds a field by its rule. */
 function add(headers, { key, join }, value, joining) {
   const there = headers[key];
   if (join === KEEP_FIRST) {
@@ -127,7 +132,7 @@ function add(headers, { key, join }, value, joining) {
   }
 }
 
-/** Lets Node take a field of this name twice. */
+/** Finds the rule of a name: lets Node take a field of this name twice. */
 function learn(name) {
   const headers = { __proto__: null };
   const context = { joinDuplicateHeaders: false };

@@ -13,7 +13,7 @@ const net = require('node:net');
 
 const { kReinitializeHandle } = require('../node/internals');
 const { NativeHandle } = require('./native-handle');
-const responseEvents = require('../response/response-events');
+const { isReading, onLateTimeout } = require('../response/socket-events');
 
 const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 
@@ -135,7 +135,7 @@ class NativeSocket extends net.Socket {
    */
   listenerCount(name, listener) {
     const count = super.listenerCount(name, listener);
-    return name === 'data' && responseEvents.isReading(this) ? count + 1 : count;
+    return name === 'data' && isReading(this) ? count + 1 : count;
   }
 
   addListener(name, listener) {
@@ -225,7 +225,7 @@ class NativeSocket extends net.Socket {
       return;
     }
     super._onTimeout();
-    if (this.isNative) responseEvents.onLateTimeout(this);
+    if (this.isNative) onLateTimeout(this);
   }
 }
 

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * The Rust decoder fed from a JavaScript stream: a TLS socket, whatever createConnection returned, a socket of
- * another agent. It gives the same records to the same functions as a NativeHandle.
+ * Feeds the Rust decoder from a JavaScript stream: a TLS socket, a Duplex that createConnection returned, a socket of
+ * another agent. The records go to the same functions as those of a NativeHandle.
  */
 
 const { AsyncResource } = require('node:async_hooks');
@@ -11,23 +11,30 @@ const { setImmediate } = require('node:timers');
 const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { parseError } = require('../node/errors');
-const idleGuard = require('../response/idle-guard');
 const { runTicks } = require('../node/internals');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const { HEADER_SIZE, event } = require('../bridge/records');
+const { retire } = require('../response/exchange-end');
 const responseEvents = require('../response/response-events');
+const { kTransport, listen, requestOf } = require('../response/socket-events');
 
-/** Records of most chunks fit into this; those of others get memory of their own. */
+/** Memory for the records of a chunk; those that do not fit get memory of their own. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 const scratchWords = new Int32Array(scratch.buffer);
 let scratchInUse = false;
 
-/** Transports whose bytes wait for a turn. */
+/** Transports whose bytes wait for the next turn of the event loop. */
 let waiting = [];
 
-const { kTransport } = responseEvents;
+/** Stages of the exchange of a transport. */
+/** No request of ours has the stream. */
+const CLOSED = 0;
+/** A request has the stream; the decoder is armed with the first chunk of the response. */
+const WAITING = 1;
+/** The decoder has begun. */
+const DECODING = 2;
 
-/** A stream has one, which serves one request after the other. */
+/** Decodes the responses that come on one stream, for one request after the other. */
 class StreamTransport {
   /** @param {import('node:stream').Duplex} socket */
   constructor(socket) {
@@ -35,16 +42,14 @@ class StreamTransport {
     this.outgoing = null;
     this.decoder = new StreamDecoder();
     this.resource = null;
-    this.closed = true;
-    /** Whether the decoder is armed for the response, which is done with its first chunk. */
-    this.isArmed = false;
+    this.stage = CLOSED;
     this.flags = 0;
     this.maxHeaderSize = 0;
-    /** Whether write-batch.js may hold a request back: on a TLS socket, not the first. */
+    /** True if write-batch.js may hold a request back: on a TLS socket, but the first. */
     this.mayHoldBack = false;
-    /** Whether it was write-batch.js that has sent the request. */
+    /** True if write-batch.js has sent the request. */
     this.isBatched = false;
-    /** What has come before the callback of that write. */
+    /** Bytes that came before the callback of that write. @type {Buffer|null} */
     this.early = null;
   }
 
@@ -56,27 +61,27 @@ class StreamTransport {
    */
   static start(req, socket) {
     const transport = socket[kTransport] ??= new StreamTransport(socket);
-    transport.isArmed = transport.isBatched = false;
+    transport.isBatched = false;
     transport.early = null;
     transport.flags = flagsOf(req);
     transport.maxHeaderSize = maxHeaderSizeOf(req);
     transport.outgoing = req;
     transport.resource = new AsyncResource('HTTPCLIENTREQUEST');
-    transport.closed = false;
+    transport.stage = WAITING;
     counters.requests++;
-    idleGuard.listen(socket, 'data', onSocketData);
+    listen(socket, 'data', onSocketData);
     return transport;
   }
 
-  /** The socket is somebody else's from now on. */
+  /** Leaves the bytes of the socket to its next user. */
   stopListening() {
     this.socket.removeListener('data', onSocketData);
   }
 
-  /** What the socket still brings is not for this request. */
+  /** Ends an exchange: bytes that still come are not for this request. */
   close() {
-    if (this.closed) return;
-    this.closed = true;
+    if (this.stage === CLOSED) return;
+    this.stage = CLOSED;
     this.early = null;
     const { socket } = this;
     this.mayHoldBack = socket.encrypted === true;
@@ -86,7 +91,7 @@ class StreamTransport {
     this.resource = null;
   }
 
-  /** Sends what was held back, in the async context of its request. */
+  /** Sends a request that was held back, in its async context. */
   uncork() {
     const { resource, socket } = this;
     if (resource === null) socket.uncork();
@@ -94,8 +99,9 @@ class StreamTransport {
   }
 
   /**
-   * Decodes a chunk. One that is there before the callback of the write waits for it, because a request finishes before
-   * its response: what is written near the end of a turn is called back near the end of the next one.
+   * Decodes a chunk. A chunk that comes before the callback of the write waits for that, because a request finishes
+   * before its response: a write near the end of a turn is called back near the end of the next one.
+   * @param {Buffer} chunk
    */
   receive(chunk) {
     if (this.early !== null) {
@@ -110,23 +116,24 @@ class StreamTransport {
     }
   }
 
-  /** Whether its request has gone out with others, and the callback of that write is still to come. */
+  /** Tells whether the request has gone out in a batch whose callback is still to come. */
   isWriting() {
     return this.isBatched && this.socket.writableLength > 0;
   }
 
-  /** Decodes what has waited, unless the request has been called off. */
+  /** Decodes the bytes that have waited, unless the request has been called off. */
   catchUp() {
     const chunk = this.early;
     if (chunk === null) return;
     this.early = null;
     this.isBatched = false;
-    if (!this.closed && !this.outgoing.destroyed) this.resource.runInAsyncScope(this.execute, this, chunk);
+    if (this.stage !== CLOSED && !this.outgoing.destroyed) this.resource.runInAsyncScope(this.execute, this, chunk);
   }
 
   /**
-   * @param {(this: import('node:stream').Duplex) => void} onEnd
-   * @returns {boolean} Whether the end of the stream has to wait too: then this is called later.
+   * Postpones the end of the stream while bytes wait.
+   * @param {(this: import('node:stream').Duplex) => void} onEnd Called later if the end has to wait.
+   * @returns {boolean} True if the end has to wait.
    */
   postpones(onEnd) {
     if (this.early === null) return false;
@@ -134,13 +141,15 @@ class StreamTransport {
     return true;
   }
 
-  /** @returns {boolean} Whether the end of the stream completes the message. */
+  /** Tells whether the end of the stream completes the message. */
   endsMessage() {
-    if (!this.isArmed) return false;
-    return this.decoder.finish(scratch) !== 0;
+    return this.stage === DECODING && this.decoder.finish(scratch) !== 0;
   }
 
-  /** @param {Buffer} chunk */
+  /**
+   * Decodes a chunk and dispatches its records.
+   * @param {Buffer} chunk
+   */
   execute(chunk) {
     const nested = scratchInUse;
     // A listener that makes another socket emit 'data' comes back here before this chunk is done.
@@ -158,25 +167,26 @@ class StreamTransport {
     }
   }
 
-  /** @returns {number} How many bytes of records; negative if there are that many, and did not fit. */
+  /** @returns {number} Bytes of records; negative if they did not fit. */
   decode(chunk, records) {
-    if (this.isArmed) return this.decoder.execute(chunk, records);
-    this.isArmed = true;
+    if (this.stage === DECODING) return this.decoder.execute(chunk, records);
+    this.stage = DECODING;
     return this.decoder.begin(chunk, records, this.flags, this.maxHeaderSize, LLHTTP);
   }
 
   /**
-   * Bytes that no request of ours has asked for: they are behind a response whose request is still being written, or
-   * the socket is idle and they are meant to be taken for the next response. If Node's own client has the socket, they
-   * are for it.
+   * Retires or destroys a stream that brings bytes which no request of ours has asked for. They are behind a response
+   * whose request is still being written, or are meant to be taken for the next response. Those for Node's own client,
+   * if that has the socket, are left alone.
    */
   onUnaskedData() {
     const { outgoing, socket } = this;
     const req = socket._httpMessage;
     if (!req) socket.destroy();
-    else if (req === outgoing || idleGuard.requestOf(socket)) responseEvents.retire(socket);
+    else if (req === outgoing || requestOf(socket)) retire(socket);
   }
 
+  /** Gives records to response-events.js. */
   dispatch(chunk, records, length) {
     const { socket } = this;
     const words = records === scratch ? scratchWords : wordsOf(records);
@@ -202,7 +212,7 @@ class StreamTransport {
           break;
         }
         case event.END:
-          if (flags & event.FOLLOWED) responseEvents.retire(socket);
+          if (flags & event.FOLLOWED) retire(socket);
           responseEvents.onEnd(socket, records, start, end);
           break;
         case event.PARSE_ERROR:
@@ -215,15 +225,16 @@ class StreamTransport {
   }
 }
 
-/** The memory of a buffer as words; it is aligned, because a buffer of its own starts at 0. */
+/** Gives the memory of a buffer as words; a buffer with memory of its own is aligned. */
 function wordsOf(buffer) {
   if (buffer.byteOffset % 4 !== 0) buffer = Buffer.from(Uint8Array.prototype.slice.call(buffer));
   return new Int32Array(buffer.buffer, buffer.byteOffset, buffer.length >> 2);
 }
 
+/** @this {import('node:stream').Duplex} */
 function onSocketData(chunk) {
   const transport = this[kTransport];
-  if (transport.closed) transport.onUnaskedData();
+  if (transport.stage === CLOSED) transport.onUnaskedData();
   else transport.receive(chunk);
 }
 
@@ -231,11 +242,11 @@ function receiveOne(transport) {
   transport.catchUp();
 }
 
-/** Gives the responses of a burst to their requests, as the I/O thread's are given. */
+/** Gives the responses of a burst to their requests, as those of the I/O thread are given. */
 function receiveWaiting() {
   const due = waiting;
   waiting = [];
-  // Where nobody but the event loop can run ticks, each has a turn of its own.
+  // Where only the event loop can run ticks, each has a turn of its own.
   const end = runTicks === undefined ? 1 : due.length;
   let at = 0;
   try {

@@ -1,28 +1,27 @@
 'use strict';
 
 /**
- * Requests that go out on TLS sockets in one turn of the event loop are written in batches.
+ * Writes requests on TLS sockets in batches: those of one turn of the event loop go out together.
  *
- * Each is a system call on this thread, and one that may have to wake the peer: where responses come in bursts, and
- * each is followed by the next request, a peer on the same machine is woken for every single one, which takes longer
- * than all the rest of a request. The first one of a turn goes out at once, so nothing is delayed where there is no
- * burst.
+ * Each write is a system call on this thread, which may have to wake the peer. Where responses come in bursts, each
+ * followed by the next request, a peer on the same machine is woken for every request, which takes longer than all the
+ * rest of a request. The first request of a turn goes out at once, so nothing is delayed where there is no burst.
  */
 
 const { setImmediate } = require('node:timers');
 
 const atExit = require('../bridge/at-exit');
 
-/** How many requests are held back at most. */
+/** Number of requests in the largest batch. */
 const LARGEST = 64;
-/** For how many milliseconds at most, if more requests come: the peer is not to be idle while this side is at work. */
+/** Milliseconds after which the next request sends the batch, so that the peer is not idle while this side works. */
 const LONGEST = 2;
 
 /** Transports whose sockets are corked. */
 const held = [];
-/** When the first of them was. */
+/** Time in milliseconds when the first of them was corked. */
 let since = 0;
-/** Whether a request has gone out in this turn. */
+/** True when a request has gone out in this turn. */
 let isBurst = false;
 
 /**
@@ -48,18 +47,20 @@ function flush(req, transport) {
   if (held.length >= LARGEST || now - since > LONGEST) release();
 }
 
+/** Sends the batch of a turn, and lets the next request go out at once. */
 function endTurn() {
   isBurst = false;
   release();
 }
 
+/** Sends the batch. */
 function release() {
   atExit.remove(release);
   for (const transport of held.splice(0)) transport.uncork();
 }
 
 /**
- * Sends what is held back of a request that is called off: without a burst it would have been out already.
+ * Sends a request that is called off while it is held back: without a burst it would have been out already.
  * @param {import('./stream-transport').StreamTransport} transport
  */
 function sendNow(transport) {

@@ -1,0 +1,94 @@
+'use strict';
+
+/** Ends an exchange when both messages are whole: the socket goes back to its agent, or closes. */
+
+const { closeRequest } = require('./request-end');
+const { becomeIdle, ignoreTimeout } = require('./socket-events');
+const { debug } = require('../node/debug');
+const { kDetachAbortSignal } = require('../node/internals');
+
+/** Own property of a stream: true when it has brought bytes that no request asked for. */
+const kRetired = Symbol('retired');
+
+/**
+ * Listens for the ends of both messages, before the user's own listeners, so that the socket is dealt with first.
+ * @param {import('../request/client-request').ClientRequest} req
+ * @param {import('./client-response').ClientResponse} res
+ */
+function listenForEnd(req, res) {
+  res.on('end', onResponseEnd);
+  if (!req.writableFinished) req.on('finish', onRequestFinish);
+}
+
+/**
+ * Lets a stream close instead of serving another request.
+ * @param {import('node:stream').Duplex} socket
+ */
+function retire(socket) {
+  socket[kRetired] = true;
+}
+
+/**
+ * Gives the socket back, or closes it, when the user has read the response.
+ * @this {import('./client-response').ClientResponse}
+ */
+function onResponseEnd() {
+  const { req } = this;
+  const { socket } = req;
+  if (kDetachAbortSignal) this[kDetachAbortSignal]();
+  if (socket) {
+    if (req.timeoutCb) socket.removeListener('timeout', req.timeoutCb);
+    ignoreTimeout(socket);
+  }
+  req._ended = true;
+  if (req._closed) return;
+  if (!req.shouldKeepAlive) {
+    if (socket.writable) {
+      if (typeof socket.destroySoon === 'function') socket.destroySoon();
+      else socket.end();
+    }
+  } else if (req.writableFinished && !this.aborted) {
+    // A destroyed socket keeps its listeners: an error that is on its way is the request's.
+    if (socket.destroyed) giveBack(req);
+    else keepAlive(req);
+  }
+}
+
+/**
+ * Gives the socket back after a response that was there before the request was out.
+ * @this {import('../request/client-request').ClientRequest}
+ */
+function onRequestFinish() {
+  if (this.shouldKeepAlive && this._ended && !this.destroyed && !this.socket.destroyed) keepAlive(this);
+}
+
+/** Gives a socket back for another request. */
+function keepAlive(req) {
+  const { socket } = req;
+  if (req.timeoutCb) {
+    socket.setTimeout(0, req.timeoutCb);
+    req.timeoutCb = null;
+  }
+  becomeIdle(socket, req.agent);
+  giveBack(req);
+  // The response must not destroy what is no longer its own.
+  if (req.res) req.res.socket = null;
+}
+
+/** Closes a request and frees its socket, a tick later. */
+function giveBack(req) {
+  // Deferred: listeners of 'end' that come after ours must still find the socket in use.
+  process.nextTick(free, req);
+  req.destroyed = true;
+}
+
+/** Tells the agent that the socket is free. */
+function free(req) {
+  const { socket } = req;
+  if (debug && socket) debug.onFree(socket);
+  closeRequest(req);
+  if (socket?.[kRetired]) socket.destroy();
+  else socket?.emit('free');
+}
+
+module.exports = { listenForEnd, retire };

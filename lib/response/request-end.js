@@ -1,0 +1,62 @@
+'use strict';
+
+/** Tells a request its error, and that it is closed. */
+
+const diagnostics = require('node:diagnostics_channel');
+const { setImmediate } = require('node:timers');
+
+const { debug } = require('../node/debug');
+
+const errorChannel = diagnostics.channel('http.client.request.error');
+
+/** Own property of a request: true when an error has been emitted on it. */
+const kFailed = Symbol('failed');
+
+/**
+ * Emits an error on a request, and publishes it to diagnostics_channel.
+ * @param {import('../request/client-request').ClientRequest} req
+ * @param {Error} error
+ */
+function emitError(req, error) {
+  req[kFailed] = true;
+  if (debug) debug.onError(req, error);
+  if (errorChannel.hasSubscribers) errorChannel.publish({ request: req, error });
+  req.emit('error', error);
+}
+
+/**
+ * @param {import('../request/client-request').ClientRequest} req
+ * @returns {boolean} True if `emitError` has emitted an error on the request.
+ */
+function hasFailed(req) {
+  return req[kFailed] === true;
+}
+
+/**
+ * Emits 'close' on a request, unless that has been done.
+ * @param {import('../request/client-request').ClientRequest} req
+ */
+function closeRequest(req) {
+  if (req._closed) return;
+  req._closed = true;
+  req.emit('close');
+}
+
+/**
+ * Calls two functions in turn, although listeners may throw in the first: the second is then left to a later turn, so
+ * that the exception reaches 'uncaughtException' before it.
+ * @param {() => void} first
+ * @param {() => void} second
+ */
+function inTurn(first, second) {
+  let threw = true;
+  try {
+    first();
+    threw = false;
+  } finally {
+    if (threw) setImmediate(second);
+  }
+  second();
+}
+
+module.exports = { closeRequest, emitError, hasFailed, inTurn };
