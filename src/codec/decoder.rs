@@ -8,6 +8,8 @@
 //!                               ├─ (no body, interim response) ─┘
 //!                               └─ Switched                        and from anywhere: Failed
 //! ```
+//!
+//! A short head that one call has whole skips StatusLine and Header.
 
 use super::chunked::ChunkFrame;
 use super::cursor::{Cursor, Step};
@@ -19,6 +21,7 @@ use super::framing::{BodyFraming, Flags, Message};
 use super::limits::HeaderBudget;
 use super::rules::{DecoderOptions, Rules};
 use super::status_line::StatusLine;
+use super::whole_head;
 
 /// What a decoder has to know about the request: whether its method changes the framing of the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -213,6 +216,10 @@ impl Decoder {
                         return Ok(None);
                     }
                     self.begin_message();
+                    if self.take_whole_head(cursor) {
+                        self.end_head();
+                        return Ok(Some(Signal::Head));
+                    }
                 }
                 Phase::StatusLine => {
                     let step = self.status_line.read(
@@ -268,6 +275,16 @@ impl Decoder {
         self.status_line.restart();
         self.interim = false;
         self.phase = Phase::StatusLine;
+    }
+
+    fn take_whole_head(&mut self, cursor: &mut Cursor<'_>) -> bool {
+        let mut context = Context {
+            block: &mut self.block,
+            message: &mut self.message,
+            budget: &mut self.budget,
+            rules: &self.rules,
+        };
+        whole_head::take(cursor, &mut self.status_line, &mut context)
     }
 
     fn read_fields(&mut self, cursor: &mut Cursor<'_>) -> Result<Step, DecodeError> {

@@ -3,7 +3,7 @@
 //! Values are read line by line once a line is complete, in the block where they were collected. Only Content-Length
 //! is read byte by byte (in `field_line`), because only it can be wrong.
 
-use super::framing::Flags;
+use super::framing::{Flags, Message};
 use super::rules::Rules;
 use super::scan::{is_blank, is_text};
 
@@ -51,22 +51,40 @@ impl ConnectionOption {
 }
 
 impl FieldRole {
-    /// The role of a field by its name.
-    #[inline]
+    /// The role of a field by its name, a token.
+    #[inline(always)]
     pub(super) fn of(name: &[u8]) -> Self {
-        let (expected, role): (&[u8], Self) = match name.len() {
-            7 => (b"upgrade", Self::Upgrade),
-            10 => (b"connection", Self::Connection),
-            14 => (b"content-length", Self::ContentLength),
-            16 => (b"proxy-connection", Self::Connection),
-            17 => (b"transfer-encoding", Self::TransferEncoding),
-            _ => return Self::Plain,
-        };
-        if name.eq_ignore_ascii_case(expected) {
-            role
-        } else {
-            Self::Plain
+        match name.len() {
+            7 if is_token(name, b"upgrade") => Self::Upgrade,
+            10 if is_token(name, b"connection") => Self::Connection,
+            14 if is_token(name, b"content-length") => Self::ContentLength,
+            16 if is_token(name, b"proxy-connection") => Self::Connection,
+            17 if is_token(name, b"transfer-encoding") => Self::TransferEncoding,
+            _ => Self::Plain,
         }
+    }
+
+    /// Reads a whole value, with the blanks at its end and without a line end in it. Returns false, and changes
+    /// nothing, if the value must be read byte by byte because it is wrong or may be.
+    pub(super) fn read_value(self, value: &[u8], message: &mut Message, rules: &Rules) -> bool {
+        let flags = &mut message.flags;
+        match self {
+            Self::Plain => {}
+            Self::ContentLength => {
+                if flags.content_length || flags.transfer_encoding || value.is_empty() {
+                    return false;
+                }
+                let Some(length) = append_digits(message.content_length, value) else {
+                    return false;
+                };
+                message.content_length = length;
+                flags.content_length = true;
+            }
+            Self::TransferEncoding if flags.content_length || value.is_empty() => return false,
+            _ if value.is_empty() => {}
+            _ => self.read_line(value, flags, rules).conclude(flags),
+        }
+        true
     }
 
     /// One line of the field's value, without its line end; returns the role for what follows.
@@ -167,4 +185,27 @@ fn skip(bytes: &[u8], what: impl Fn(u8) -> bool) -> &[u8] {
         .position(|&byte| !what(byte))
         .unwrap_or(bytes.len());
     bytes.get(length..).unwrap_or_default()
+}
+
+/// Appends decimal digits to a number; None if there is another byte or the number does not fit.
+fn append_digits(number: u64, digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(number, |number, &byte| {
+        let digit = char::from(byte).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+/// Tells whether a token is `expected`, which is as long, whatever the case of its letters. Compares the first and the
+/// last eight bytes at once: most fields are told apart there, and the loop over bytes is slower.
+#[inline(always)]
+fn is_token<const N: usize>(token: &[u8], expected: &[u8; N]) -> bool {
+    // In a token, this bit sets apart nothing but the case of letters.
+    const CASE_BITS: u64 = u64::from_le_bytes([0x20; 8]);
+    let lower = |eight: &[u8; 8]| u64::from_le_bytes(*eight) | CASE_BITS;
+    let ends = |bytes: &[u8]| Some((lower(bytes.first_chunk()?), lower(bytes.last_chunk()?)));
+    match N {
+        ..8 => token.eq_ignore_ascii_case(expected),
+        8..=16 => ends(token) == ends(expected),
+        _ => ends(token) == ends(expected) && token.eq_ignore_ascii_case(expected),
+    }
 }

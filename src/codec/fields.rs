@@ -60,14 +60,32 @@ impl FieldBlock {
         self.pairs += 1;
     }
 
-    /// A whole field at once.
+    /// Appends a whole field.
     #[inline]
     pub(super) fn push_field(&mut self, name: &[u8], value: &[u8]) {
-        self.bytes.reserve(name.len() + value.len() + 2);
         self.push(name);
         self.end_name();
         self.push(value);
         self.end_value();
+    }
+
+    /// Appends the first `length` bytes. Copies a few more, if they are there, and drops them again: a copy of fixed
+    /// length is a few instructions, and one of any length is a call.
+    #[inline(always)]
+    pub(super) fn push_start(&mut self, bytes: &[u8], length: usize) {
+        let end = self.bytes.len() + length;
+        if length <= 16
+            && let Some(sixteen) = bytes.first_chunk::<16>()
+        {
+            self.push(sixteen);
+        } else if length <= 32
+            && let Some(thirty_two) = bytes.first_chunk::<32>()
+        {
+            self.push(thirty_two);
+        } else {
+            self.push(bytes.get(..length).unwrap_or(bytes));
+        }
+        self.bytes.truncate(end);
     }
 
     #[inline]

@@ -43,14 +43,16 @@ impl HeaderBudget {
         Ok(())
     }
 
-    /// Charges `count` bytes unless that would reach the limit; returns whether it did.
+    /// Returns the number of bytes that reach the limit.
     #[inline]
-    pub(super) const fn charge_if_within(&mut self, count: usize) -> bool {
-        let used = self.used.saturating_add(count as u64);
-        if used < self.limit {
-            self.used = used;
-        }
-        used < self.limit
+    pub(super) fn left(&self) -> usize {
+        usize::try_from(self.limit.saturating_sub(self.used)).unwrap_or(usize::MAX)
+    }
+
+    /// Charges `count` bytes, which are fewer than [`HeaderBudget::left`].
+    #[inline]
+    pub(super) const fn spend(&mut self, count: usize) {
+        self.used = self.used.saturating_add(count as u64);
     }
 }
 

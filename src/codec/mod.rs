@@ -47,6 +47,7 @@ mod status_line;
 #[cfg(test)]
 mod tests;
 mod usual_line;
+mod whole_head;
 
 pub use decoder::{Decoder, RequestMethod};
 pub use dialect::Dialect;

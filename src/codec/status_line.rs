@@ -48,6 +48,11 @@ impl StatusLine {
         self.reason.clear();
     }
 
+    /// Sets the reason phrase of a status line that another reader has read.
+    pub(super) fn set_reason(&mut self, reason: &[u8]) {
+        self.reason.extend_from_slice(reason);
+    }
+
     /// The reason phrase.
     pub(super) fn reason(&self) -> &[u8] {
         &self.reason

@@ -6,30 +6,22 @@ use super::{fixture, options};
 /// Version, status, reason and fields.
 type Seen = (u8, u16, Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
 
+/// Reads byte by byte, so that no head is whole in a call: the decoder would give a whole one to httparse.
 fn ours(bytes: &[u8]) -> Option<(usize, Seen)> {
     let options = options(Leniency::None);
     let mut decoder = Decoder::new(options);
     decoder.reset(options, RequestMethod::Other);
-    let (consumed, event) = decoder.decode(bytes).ok()?;
-    let (Event::Head(head) | Event::Information(head)) = event? else {
-        return None;
-    };
-    let fields = head
-        .fields
-        .iter()
-        .map(|(name, value)| (name.to_vec(), value.to_vec()))
-        .collect();
-    (head.version_major == 1).then(|| {
-        (
-            consumed,
-            (
-                head.version_minor,
-                head.status,
-                head.reason.to_vec(),
-                fields,
-            ),
-        )
-    })
+    for (index, byte) in bytes.iter().enumerate() {
+        let event = decoder.decode(std::slice::from_ref(byte)).ok()?.1;
+        if let Some(Event::Head(head) | Event::Information(head)) = event {
+            let fields = head.fields.iter();
+            let fields = fields.map(|(name, value)| (name.to_vec(), value.to_vec()));
+            let reason = head.reason.to_vec();
+            let seen = (head.version_minor, head.status, reason, fields.collect());
+            return (head.version_major == 1).then_some((index + 1, seen));
+        }
+    }
+    None
 }
 
 fn theirs(bytes: &[u8]) -> Option<(usize, Seen)> {

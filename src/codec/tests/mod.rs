@@ -12,6 +12,7 @@ mod mutations;
 mod scanning;
 mod table;
 mod transcript;
+mod whole_heads;
 pub(super) mod work;
 
 use super::{self as codec, Decoder, DecoderOptions, Dialect, Leniency, RequestMethod};
