@@ -12,6 +12,9 @@ const client = require('./http');
 const { peerHasReadAll } = require('./kernel');
 const { turnOfEventLoop, until } = require('./wait');
 
+/** Sockets of peers whose client reads on this thread. @type {WeakSet<net.Socket>} */
+const readHere = new WeakSet();
+
 /**
  * Starts Node's own HTTP server.
  * @param {http.RequestListener} [handler]
@@ -119,8 +122,8 @@ async function untilRead(socket, bytesIn) {
   // A client that reads on this thread does so the next time that the event loop polls; so does Node's.
   await turnOfEventLoop();
   await turnOfEventLoop();
-  if (!client.stats) return;
-  // For a stream that the I/O thread does not read there is the kernel's table, which is slow to look at.
+  if (!client.stats || readHere.has(socket)) return;
+  // For any other stream that the I/O thread does not read there is the kernel's table, which is slow to look at.
   let looks = 0;
   const isRead = () => client.stats().bytesIn >= bytesIn || (++looks % 32 === 0 && peerHasReadAll(socket));
   await until(() => socket.destroyed || isRead(), 'the client to read a segment');
@@ -184,5 +187,5 @@ async function listening(server, listen = { port: 0, host: '127.0.0.1' }) {
 }
 
 module.exports = {
-  serve, serveRaw, serveAnswer, serveWire, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort,
+  readHere, serve, serveRaw, serveAnswer, serveWire, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort,
 };

@@ -7,9 +7,10 @@
 
 const { Duplex } = require('node:stream');
 const {
-  cleanUp, http, newAgent, serve, serveAnswer, serveRaw, untilPoolIsEmpty,
+  cleanUp, http, MODULE_PATH, newAgent, readHere, runNode, serve, serveAnswer, serveRaw, untilPoolIsEmpty,
 } = require('..');
 const { https, serveRawTls, serveTls } = require('../tls');
+const { NOT_LENT } = require('./child');
 const { KINDS } = require('./kinds');
 const { lend } = require('./lending');
 
@@ -26,6 +27,8 @@ const { lend } = require('./lending');
  * @property {typeof serve} serve
  * @property {typeof serveRaw} serveRaw
  * @property {typeof serveAnswer} serveAnswer
+ * @property {typeof runInChild} runScript runs `main(http, args, transport)` in a process of its own; the transport
+ *   there has `serveRaw` and `agentTo`
  */
 
 /** Tests that did not do what they say: their exchange did not begin on a lent connection. */
@@ -46,7 +49,13 @@ function transportOf({ makeAgent, ...kind }) {
     if (kind.isLent) await lendTo(agent, peer);
     return agent;
   };
-  const raw = kind.isTls ? (...args) => overTls(serveRawTls(...args)) : serveRaw;
+  const raw = (onConnection, listen) => {
+    const onSocket = (socket, index) => {
+      if (kind.isStream) readHere.add(socket);
+      onConnection(socket, index);
+    };
+    return kind.isTls ? overTls(serveRawTls(onSocket, { listen })) : serveRaw(onSocket, listen);
+  };
   return {
     ...kind,
     newAgent: newAgentOfKind,
@@ -54,6 +63,7 @@ function transportOf({ makeAgent, ...kind }) {
     serve: kind.isTls ? (...args) => overTls(serveTls(...args)) : serve,
     serveRaw: raw,
     serveAnswer: (answer, options) => serveAnswer(answer, { ...options, serveWith: raw }),
+    runScript: (main, options) => runInChild(kind.title, main, options),
   };
 }
 
@@ -66,6 +76,17 @@ async function lendTo(agent, peer) {
     if (!isProved) notLent.add(currentTestName);
   });
   await lend(http, agent, peer.server, peer.address, (begun) => { isProved = begun; });
+}
+
+/** Runs `main` in a process of its own, with the transport of that title; see child.js. */
+async function runInChild(title, main, { args = null, ...options } = {}) {
+  const modules = `require(${JSON.stringify(MODULE_PATH)}), require(${JSON.stringify(require.resolve('./child'))})`;
+  const source = `(async (http, { transportInChild }) => {
+    await (${main})(http, ${JSON.stringify(args)}, transportInChild(${JSON.stringify(title)}, http));
+  })(${modules})`;
+  const result = await runNode(['-e', source], options);
+  if (result.code === NOT_LENT) notLent.add(expect.getState().currentTestName);
+  return result;
 }
 
 afterAll(() => {
