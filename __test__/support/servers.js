@@ -65,11 +65,12 @@ async function serveAnswer(answer, { end = false, serveWith = serveRaw } = {}) {
  * A raw server that keeps what it is sent and answers with an empty 200 when a request is whole.
  * @param {(text: string) => boolean} [isWhole] whether that (latin1) is a whole request; by default one that ends in an
  *   empty line, as a header without a body and a chunked body without trailers do
+ * @param {typeof serveRaw} [serveWith]
  * @returns {Promise<Peer & { wire: () => string }>} wire: all that came so far, as latin1
  */
-async function serveWire(isWhole = (text) => text.endsWith('\r\n\r\n')) {
+async function serveWire(isWhole = (text) => text.endsWith('\r\n\r\n'), serveWith = serveRaw) {
   let all = '';
-  const peer = await serveRaw((socket) => {
+  const peer = await serveWith((socket) => {
     let text = '';
     socket.on('data', (chunk) => {
       all += chunk.toString('latin1');
