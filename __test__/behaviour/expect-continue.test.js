@@ -4,15 +4,17 @@
 
 const { once } = require('node:events');
 const {
-  bytesOf, http, newAgent, pseudoRandomBytes, quiet, record, responseTo, serve, serveRaw, serveWire, until,
+  bytesOf, http, pseudoRandomBytes, quiet, record, responseTo, until,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 const EXPECT = { Expect: '100-continue' };
 
-describe('a request that expects 100-continue', () => {
+describeTransports('a request that expects 100-continue', (transport) => {
   it('sends its header as soon as it is made, which is then fixed', async () => {
-    const peer = await serveWire(() => false);
-    const req = http.request({ ...peer.address, method: 'POST', headers: EXPECT });
+    const peer = await transport.serveWire(() => false);
+    const agent = await transport.agentTo(peer);
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers: EXPECT });
     req.on('error', () => {});
     expect(req.headersSent).toBe(true);
     expect(() => req.setHeader('X', 'y')).toThrow(expect.objectContaining({ code: 'ERR_HTTP_HEADERS_SENT' }));
@@ -25,8 +27,9 @@ describe('a request that expects 100-continue', () => {
     ['chunks', {}], ['a known length', { 'Content-Length': 200000 }],
   ])("sends its body in %s after 'continue', to Node's own server", async (_, headers) => {
     const body = pseudoRandomBytes(200000);
-    const peer = await serve(async (req, res) => res.end(await bytesOf(req)));
-    const req = http.request({ ...peer.address, method: 'POST', headers: { ...EXPECT, ...headers } });
+    const peer = await transport.serve(async (req, res) => res.end(await bytesOf(req)));
+    const agent = await transport.agentTo(peer);
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers: { ...EXPECT, ...headers } });
     const { events } = record(req);
     const response = responseTo(req);
     await once(req, 'continue');
@@ -37,14 +40,15 @@ describe('a request that expects 100-continue', () => {
 
   it('gets no body over the wire before that', async () => {
     let go;
-    const peer = await serve(async (req, res) => res.end(await bytesOf(req)));
+    const peer = await transport.serve(async (req, res) => res.end(await bytesOf(req)));
     peer.server.on('checkContinue', (req, res) => {
       go = () => {
         res.writeContinue();
         peer.server.emit('request', req, res);
       };
     });
-    const req = http.request({ ...peer.address, method: 'POST', headers: EXPECT });
+    const agent = await transport.agentTo(peer);
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers: EXPECT });
     const response = responseTo(req);
     req.once('continue', () => req.end('body'));
     await until(() => go);
@@ -56,9 +60,10 @@ describe('a request that expects 100-continue', () => {
   });
 
   it('may be answered without continuing, and end without a body', async () => {
-    const peer = await serve();
+    const peer = await transport.serve();
     peer.server.on('checkContinue', (req, res) => res.writeHead(417, { Connection: 'close' }).end('no'));
-    const req = http.request({ ...peer.address, method: 'POST', headers: EXPECT, agent: newAgent() });
+    const agent = await transport.agentTo(peer);
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers: EXPECT });
     const onContinue = jest.fn();
     req.on('continue', onContinue);
     const res = await responseTo(req);
@@ -69,8 +74,9 @@ describe('a request that expects 100-continue', () => {
   });
 
   it('may send its body without waiting', async () => {
-    const peer = await serve(async (req, res) => res.end(await bytesOf(req)));
-    const req = http.request({ ...peer.address, method: 'POST', headers: EXPECT });
+    const peer = await transport.serve(async (req, res) => res.end(await bytesOf(req)));
+    const agent = await transport.agentTo(peer);
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers: EXPECT });
     const onContinue = jest.fn();
     req.on('continue', onContinue);
     const response = responseTo(req);
@@ -81,8 +87,8 @@ describe('a request that expects 100-continue', () => {
   });
 
   it('can be reused for, again and again, on one connection', async () => {
-    const peer = await serve(async (req, res) => res.end(await bytesOf(req)));
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serve(async (req, res) => res.end(await bytesOf(req)));
+    const agent = await transport.agentTo(peer);
     for (let i = 0; i < 20; i++) {
       const req = http.request({ ...peer.address, agent, method: 'PUT', headers: EXPECT });
       req.once('continue', () => req.end(`body ${i}`));
@@ -93,10 +99,10 @@ describe('a request that expects 100-continue', () => {
   });
 
   it("gets 'continue' also for an unasked 100, once for each", async () => {
-    const peer = await serveRaw((socket) => socket.once('data', () => {
+    const peer = await transport.serveRaw((socket) => socket.once('data', () => {
       socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n');
     }));
-    const req = http.get(peer.address);
+    const req = http.get({ ...peer.address, agent: await transport.agentTo(peer) });
     const onContinue = jest.fn();
     req.on('continue', onContinue);
     (await responseTo(req)).resume();

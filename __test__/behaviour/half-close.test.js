@@ -4,15 +4,16 @@
 
 const { once } = require('node:events');
 const {
-  bytesOf, exchange, http, newAgent, onRequestHead, responseTo, runScript, serveRaw,
+  bytesOf, exchange, http, onRequestHead, responseTo, runScript,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 const ANSWER = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
 
 /** A peer that answers each head, and notes how each of its connections ends. */
-async function serveNoting(answer = ANSWER) {
+async function serveNoting(transport, answer = ANSWER) {
   const ends = [];
-  const peer = await serveRaw((socket) => {
+  const peer = await transport.serveRaw((socket) => {
     onRequestHead(socket, () => socket.write(answer));
     socket.on('end', () => {
       ends.push('end');
@@ -23,11 +24,11 @@ async function serveNoting(answer = ANSWER) {
   return { ...peer, ends };
 }
 
-describe('a socket that ends after its response', () => {
+describeTransports('a socket that ends after its response', (transport) => {
   it('ends the stream for its peer, without a reset', async () => {
-    const peer = await serveNoting();
+    const peer = await serveNoting(transport);
     for (let i = 0; i < 50; i++) {
-      const { req, body } = await exchange({ ...peer.address, agent: false });
+      const { req, body } = await exchange({ ...peer.address, agent: await transport.agentTo(peer) });
       expect(String(body)).toBe('ok');
       if (!req.closed) await once(req, 'close');
       expect(req.socket.writableFinished).toBe(true);
@@ -38,7 +39,7 @@ describe('a socket that ends after its response', () => {
 
   it('does not lose what was written before', async () => {
     const received = [];
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       // Answered before the body has come.
       socket.once('data', () => socket.write(ANSWER));
       socket.on('data', (data) => received.push(data));
@@ -46,7 +47,8 @@ describe('a socket that ends after its response', () => {
     });
     const body = Buffer.alloc(3_000_000, 'b');
     const headers = { 'Content-Length': body.length };
-    const req = http.request({ ...peer.address, agent: false, method: 'POST', headers });
+    const agent = await transport.agentTo(peer);
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers });
     req.write(body.subarray(0, 1_000_000));
     const res = await responseTo(req);
     req.socket.write(body.subarray(1_000_000));
@@ -57,7 +59,9 @@ describe('a socket that ends after its response', () => {
     const all = Buffer.concat(received).toString('latin1');
     expect(all.length - all.indexOf('\r\n\r\n') - 4).toBe(body.length);
   });
+});
 
+describe('a socket that ends after its response', () => {
   it('is closed all the same where a listener of another one throws', async () => {
     const { stdout } = await runScript((client) => {
       const answer = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
@@ -89,15 +93,15 @@ describe('a socket that ends after its response', () => {
   });
 });
 
-describe('a socket whose writing side a user ends', () => {
+describeTransports('a socket whose writing side a user ends', (transport) => {
   it('finishes in a later turn, and reads on', async () => {
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       socket.resume().on('end', () => socket.end(ANSWER));
     });
-    const req = http.request({ ...peer.address, agent: false });
+    const req = http.request({ ...peer.address, agent: await transport.agentTo(peer) });
     req.end();
-    const [socket] = await once(req, 'socket');
-    await once(socket, 'connect');
+    await once(req, 'finish');
+    const { socket } = req;
     const order = [];
     socket.on('finish', () => order.push('finish'));
     const response = responseTo(req);
@@ -108,18 +112,18 @@ describe('a socket whose writing side a user ends', () => {
   });
 });
 
-describe('a half-close and a connection that becomes one of libuv', () => {
+describeTransports('a half-close and a connection that becomes one of libuv', (transport) => {
   const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n';
 
   /** A request for another protocol, and promises of 'end' of its peer and 'finish' of its socket. */
   async function startUpgrade(answer) {
     let onEnd;
     const ended = new Promise((resolve) => { onEnd = resolve; });
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       onRequestHead(socket, () => socket.write(answer));
       socket.on('end', onEnd);
     });
-    const agent = newAgent({ allowHalfOpen: true });
+    const agent = await transport.agentTo(peer, { allowHalfOpen: true });
     const req = http.request({ ...peer.address, agent, headers: { Connection: 'Upgrade', Upgrade: 'x' } });
     return { req, ended, finished: once(req, 'socket').then(([socket]) => once(socket, 'finish')) };
   }
@@ -134,13 +138,14 @@ describe('a half-close and a connection that becomes one of libuv', () => {
   });
 
   it('stays done, and finishes no second time, if that was before', async () => {
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       socket.resume().on('end', () => socket.end(`${SWITCH}more`));
     });
-    const req = http.request({ ...peer.address, agent: newAgent(), headers: { Connection: 'Upgrade', Upgrade: 'x' } });
+    const agent = await transport.agentTo(peer);
+    const req = http.request({ ...peer.address, agent, headers: { Connection: 'Upgrade', Upgrade: 'x' } });
     const order = [];
+    req.on('finish', () => setImmediate(() => req.socket.end()));
     req.on('socket', (socket) => {
-      socket.on('connect', () => setImmediate(() => socket.end()));
       for (const name of ['finish', 'end', 'close']) socket.on(name, () => order.push(name));
     });
     req.end();

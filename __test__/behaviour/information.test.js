@@ -3,15 +3,16 @@
 /** 'information': the 1xx responses before the final one (RFC 9110, 15.2), but 101. */
 
 const {
-  byteByByte, bytesOf, http, newAgent, record, responseTo, serve, serveAnswer, until,
+  byteByByte, bytesOf, http, record, responseTo, until,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 const FINAL = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfinal';
 
 /** Asks a peer that answers with `answer`, and tells of each event that carries information. */
-async function informed(answer, options) {
-  const peer = await serveAnswer(answer);
-  const agent = newAgent({ keepAlive: true });
+async function informedOver(transport, answer, options) {
+  const peer = await transport.serveAnswer(answer);
+  const agent = await transport.agentTo(peer);
   const req = http.get({ ...peer.address, agent, ...options });
   const { events } = record(req);
   const information = [];
@@ -24,7 +25,9 @@ async function informed(answer, options) {
   return { information, continued, body, events, res, peer, agent };
 }
 
-describe("'information'", () => {
+describeTransports("'information'", (transport) => {
+  const informed = (answer, options) => informedOver(transport, answer, options);
+
   it.each([
     [100, 'Continue'], [102, 'Processing'], [103, 'Early Hints'], [104, 'Upload Resumption Supported'], [150, 'Odd'],
     [199, ''],
@@ -85,8 +88,9 @@ describe("'information'", () => {
   });
 
   it('needs no listener', async () => {
-    const peer = await serveAnswer(SEVERAL.join(''));
-    expect((await bytesOf(await responseTo(http.get(peer.address)))).toString()).toBe('final');
+    const peer = await transport.serveAnswer(SEVERAL.join(''));
+    const req = http.get({ ...peer.address, agent: await transport.agentTo(peer) });
+    expect((await bytesOf(await responseTo(req))).toString()).toBe('final');
   });
 
   it('comes before a response to HEAD and one without a body', async () => {
@@ -97,12 +101,12 @@ describe("'information'", () => {
   });
 
   it("comes for what Node's own server writes, while the request is still open", async () => {
-    const peer = await serve((req, res) => {
+    const peer = await transport.serve((req, res) => {
       res.writeProcessing();
       res.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' });
       req.resume().on('end', () => res.end('final'));
     });
-    const req = http.request({ ...peer.address, method: 'POST' });
+    const req = http.request({ ...peer.address, agent: await transport.agentTo(peer), method: 'POST' });
     const information = [];
     req.on('information', ({ statusCode, headers }) => information.push([statusCode, headers.link]));
     const response = responseTo(req);

@@ -8,11 +8,12 @@ const {
   bytesOf, exchange, http, newAgent, poolOf, quiet, record, responseTo, serve, until, untilNoConnections,
   untilPoolIsEmpty,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 /** A server that never answers. */
-const serveSilence = () => serve((req) => req.resume());
+const serveSilence = (transport) => transport.serve((req) => req.resume());
 
-describe('a request whose server is silent', () => {
+describeTransports('a request whose server is silent', (transport) => {
   const WAYS = {
     'setTimeout(ms)': (options) => ({ req: http.get(options).setTimeout(60) }),
     'setTimeout(ms, callback)': (options) => {
@@ -20,7 +21,7 @@ describe('a request whose server is silent', () => {
       return { req: http.get(options).setTimeout(60, callback), callback };
     },
     'the option timeout': (options) => ({ req: http.get({ ...options, timeout: 60 }) }),
-    "an agent's timeout": (options) => ({ req: http.get({ ...options, agent: newAgent({ timeout: 60 }) }) }),
+    "an agent's timeout": (options) => ({ req: http.get(options) }),
     'setTimeout(ms) once it has a socket': (options) => {
       const req = http.get(options);
       req.once('socket', () => req.setTimeout(60));
@@ -33,10 +34,11 @@ describe('a request whose server is silent', () => {
     },
   };
 
-  it.each(Object.entries(WAYS))("with %s has 'timeout', no earlier, once, and nothing else", async (_, start) => {
-    const peer = await serveSilence();
+  it.each(Object.entries(WAYS))("with %s has 'timeout', no earlier, once, and nothing else", async (name, start) => {
+    const peer = await serveSilence(transport);
+    const agent = await transport.agentTo(peer, name === "an agent's timeout" ? { timeout: 60 } : {});
     const began = performance.now();
-    const { req, callback } = start({ ...peer.address, agent: newAgent({ keepAlive: true }) });
+    const { req, callback } = start({ ...peer.address, agent });
     const { events } = record(req);
     await once(req, 'timeout');
     // Timers count whole milliseconds from the start of a turn of the event loop.
@@ -53,8 +55,8 @@ describe('a request whose server is silent', () => {
   });
 
   it('that is destroyed in the timeout fails as a hang-up', async () => {
-    const peer = await serveSilence();
-    const agent = newAgent({ keepAlive: true });
+    const peer = await serveSilence(transport);
+    const agent = await transport.agentTo(peer);
     const req = http.get({ ...peer.address, agent, timeout: 20 });
     const { events } = record(req);
     req.on('timeout', () => req.destroy());
@@ -109,9 +111,9 @@ describe('while the connection is not made', () => {
   });
 });
 
-describe('while bytes flow', () => {
+describeTransports('while bytes flow', (transport) => {
   it('there is no timeout, in either direction', async () => {
-    const peer = await serve(async (req, res) => {
+    const peer = await transport.serve(async (req, res) => {
       await bytesOf(req);
       for (let i = 0; i < 20; i++) {
         res.write('x');
@@ -119,7 +121,8 @@ describe('while bytes flow', () => {
       }
       res.end();
     });
-    const req = http.request({ ...peer.address, method: 'POST', timeout: 200 });
+    const agent = await transport.agentTo(peer);
+    const req = http.request({ ...peer.address, agent, method: 'POST', timeout: 200 });
     const onTimeout = jest.fn();
     req.on('timeout', onTimeout);
     const response = responseTo(req);
@@ -133,8 +136,8 @@ describe('while bytes flow', () => {
   });
 
   it('and stop in the middle of the body, request and response have it', async () => {
-    const peer = await serve((req, res) => res.writeHead(200, { 'Content-Length': 10 }).write('half'));
-    const req = http.get({ ...peer.address, timeout: 60, agent: newAgent() });
+    const peer = await transport.serve((req, res) => res.writeHead(200, { 'Content-Length': 10 }).write('half'));
+    const req = http.get({ ...peer.address, timeout: 60, agent: await transport.agentTo(peer) });
     const { events } = record(req);
     const res = await responseTo(req);
     res.on('error', () => {}).resume();
@@ -146,8 +149,8 @@ describe('while bytes flow', () => {
   });
 
   it("a response's own setTimeout() works", async () => {
-    const peer = await serve((req, res) => res.writeHead(200, { 'Content-Length': 10 }).write('half'));
-    const req = http.get({ ...peer.address, agent: newAgent() });
+    const peer = await transport.serve((req, res) => res.writeHead(200, { 'Content-Length': 10 }).write('half'));
+    const req = http.get({ ...peer.address, agent: await transport.agentTo(peer) });
     req.on('error', () => {});
     const res = await responseTo(req);
     res.on('error', () => {}).resume();
@@ -158,14 +161,33 @@ describe('while bytes flow', () => {
 
 describe('setTimeout()', () => {
   it('answers with the request', async () => {
-    const req = http.get((await serveSilence()).address);
+    const req = http.get((await serveSilence({ serve })).address);
     expect(req.setTimeout(1000)).toBe(req);
     req.on('error', () => {});
     req.destroy();
   });
 
+  it.each([
+    ['a string', ['1'], 'ERR_INVALID_ARG_TYPE'], ['NaN', [NaN], 'ERR_OUT_OF_RANGE'],
+    ['less than 0', [-1], 'ERR_OUT_OF_RANGE'],
+    ['Infinity', [Infinity], 'ERR_OUT_OF_RANGE'], ['no number', [null], 'ERR_INVALID_ARG_TYPE'],
+    ['a callback that is none', [1000, {}], 'ERR_INVALID_ARG_TYPE'],
+  ])('throws for %s', async (_, args, code) => {
+    const req = http.get((await serveSilence({ serve })).address);
+    req.on('error', () => {});
+    expect(() => req.setTimeout(...args)).toThrow(expect.objectContaining({ code }));
+    req.destroy();
+  });
+});
+
+describeTransports('setTimeout()', (transport) => {
+  async function askSilence(options) {
+    const peer = await serveSilence(transport);
+    return http.get({ ...peer.address, agent: await transport.agentTo(peer), ...options });
+  }
+
   it('with 0 takes the timeout back', async () => {
-    const req = http.get({ ...(await serveSilence()).address, timeout: 30 });
+    const req = await askSilence({ timeout: 30 });
     const onTimeout = jest.fn();
     req.on('timeout', onTimeout);
     req.setTimeout(0);
@@ -178,7 +200,7 @@ describe('setTimeout()', () => {
   });
 
   it('called again counts anew', async () => {
-    const req = http.get((await serveSilence()).address);
+    const req = await askSilence();
     req.setTimeout(100000);
     await once(req, 'finish');
     req.setTimeout(20);
@@ -187,21 +209,9 @@ describe('setTimeout()', () => {
     req.destroy();
   });
 
-  it.each([
-    ['a string', ['1'], 'ERR_INVALID_ARG_TYPE'], ['NaN', [NaN], 'ERR_OUT_OF_RANGE'],
-    ['less than 0', [-1], 'ERR_OUT_OF_RANGE'],
-    ['Infinity', [Infinity], 'ERR_OUT_OF_RANGE'], ['no number', [null], 'ERR_INVALID_ARG_TYPE'],
-    ['a callback that is none', [1000, {}], 'ERR_INVALID_ARG_TYPE'],
-  ])('throws for %s', async (_, args, code) => {
-    const req = http.get((await serveSilence()).address);
-    req.on('error', () => {});
-    expect(() => req.setTimeout(...args)).toThrow(expect.objectContaining({ code }));
-    req.destroy();
-  });
-
   it('on a request that has ended does nothing', async () => {
-    const peer = await serve((req, res) => res.end());
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serve((req, res) => res.end());
+    const agent = await transport.agentTo(peer);
     const { req } = await exchange({ ...peer.address, agent });
     await until(() => req.closed);
     expect(req.setTimeout(1)).toBe(req);
@@ -210,11 +220,11 @@ describe('setTimeout()', () => {
   });
 
   it('does not outlive its request: the next one on the connection has none', async () => {
-    const peer = await serve((req, res) => {
+    const peer = await transport.serve((req, res) => {
       if (req.url === '/slow') setTimeout(() => res.end(), 120);
       else res.end();
     });
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     const first = http.get({ ...peer.address, agent });
     const onTimeout = jest.fn();
     first.setTimeout(50, onTimeout);
@@ -228,10 +238,10 @@ describe('setTimeout()', () => {
   });
 
   it('and the option timeout reach a reused socket as well', async () => {
-    const peer = await serve((req, res) => {
+    const peer = await transport.serve((req, res) => {
       if (req.url !== '/silent') res.end();
     });
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     for (const begin of [
       (options) => http.get(options).setTimeout(30), (options) => http.get({ ...options, timeout: 30 }),
     ]) {

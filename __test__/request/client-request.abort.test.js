@@ -3,6 +3,7 @@
 /** abort(), destroy() and destroy(error) at every stage: which events come, in which order, with which codes. */
 
 const { http, newAgent, quiet, record, serve, until, untilNoConnections, untilPoolIsEmpty } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 // What ends the request. `error`: the code that 'error' has if it comes on the request.
 const WAYS = {
@@ -18,6 +19,8 @@ const WAYS = {
  * @typedef {object} Stage
  * @property {string} [path] what the server does with it
  * @property {object} [options] of the request
+ * @property {boolean} [isConnecting] it comes before the connection stands
+ * @property {boolean} [isInBatch] the connection is closed in the batch of commands that sends the request
  * @property {(req: import('node:http').ClientRequest, end: () => void, asked: () => boolean) => unknown} reach
  *   asked: whether the server has the request
  * @property {string[]} before the events before the end
@@ -41,21 +44,25 @@ const cutsResponse = (way) => [
 /** @type {Record<string, Stage>} */
 const STAGES = {
   'before it has a socket': {
+    isConnecting: true,
     reach: (req, end) => end(),
     before: [],
     after: ({ aborts, code }) => (aborts ? ['req close', 'req abort'] : [`req error ${code}`, 'req close']),
   },
   'in a tick before its socket connects': {
+    isConnecting: true,
     reach: (req, end) => process.nextTick(end),
     before: ['req socket'],
     after: fails,
   },
   "in its 'socket' event": {
+    isConnecting: true,
     reach: (req, end) => req.once('socket', end),
     before: ['req socket'],
     after: fails,
   },
   'when its socket has connected': {
+    isConnecting: true,
     reach: (req, end) => req.once('socket', (socket) => socket.once('connect', end)),
     before: ['req socket'],
     after: fails,
@@ -83,6 +90,7 @@ const STAGES = {
     after: fails,
   },
   "in its 'finish' event": {
+    isInBatch: true,
     path: '/silent',
     reach: (req, end) => req.end().once('finish', end),
     before: ['req socket', 'req finish'],
@@ -165,38 +173,43 @@ const HANDLERS = {
   '/whole': (req, res) => res.end('whole'),
 };
 
-describe.each(Object.entries(STAGES))('a request ended %s', (name, stage) => {
-  it.each(Object.entries(WAYS))('by %s has the events of Node', async (_, way) => {
-    let asked;
-    const peer = await serve((req, res) => {
-      asked = req.resume();
-      HANDLERS[req.url](req, res);
-    });
-    const agent = newAgent({ keepAlive: true });
-    const req = http.request({ ...peer.address, path: stage.path ?? '/silent', agent, ...stage.options });
-    const events = record(req).events;
-    req.on('error', () => {});
-    let ended = false;
-    stage.reach(req, () => {
-      ended = true;
-      way.end(req);
-    }, () => asked !== undefined);
-    await until(() => ended && events.includes('req close') && (!way.aborts || events.includes('req abort')));
-    await quiet(5);
+/** A lent connection is connected. */
+const stagesOf = ({ isLent }) => Object.entries(STAGES).filter(([, stage]) => !(isLent && stage.isConnecting));
 
-    expect(events).toEqual([...stage.before, ...stage.after(way)]);
-    expect(req.destroyed).toBe(true);
-    expect(req.closed).toBe(true);
-    expect(req.aborted).toBe(way.aborts);
-    if (stage.keepsConnection) {
-      expect(peer.sockets.size).toBe(1);
-      expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
-    }
-    agent.destroy();
-    await untilPoolIsEmpty(agent);
-    // A server that does not read cannot see the end either.
-    asked?.resume();
-    await untilNoConnections(peer);
+describeTransports('a request', (transport) => {
+  describe.each(stagesOf(transport))('ended %s', (name, stage) => {
+    it.each(Object.entries(WAYS))('by %s has the events of Node', async (_, way) => {
+      let asked;
+      const peer = await transport.serve((req, res) => {
+        asked = req.resume();
+        HANDLERS[req.url](req, res);
+      });
+      const agent = await transport.agentTo(peer, {}, stage.isInBatch);
+      const req = http.request({ ...peer.address, path: stage.path ?? '/silent', agent, ...stage.options });
+      const events = record(req).events;
+      req.on('error', () => {});
+      let ended = false;
+      stage.reach(req, () => {
+        ended = true;
+        way.end(req);
+      }, () => asked !== undefined);
+      await until(() => ended && events.includes('req close') && (!way.aborts || events.includes('req abort')));
+      await quiet(5);
+
+      expect(events).toEqual([...stage.before, ...stage.after(way)]);
+      expect(req.destroyed).toBe(true);
+      expect(req.closed).toBe(true);
+      expect(req.aborted).toBe(way.aborts);
+      if (stage.keepsConnection) {
+        expect(peer.sockets.size).toBe(1);
+        expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
+      }
+      agent.destroy();
+      await untilPoolIsEmpty(agent);
+      // A server that does not read cannot see the end either.
+      asked?.resume();
+      await untilNoConnections(peer);
+    });
   });
 });
 

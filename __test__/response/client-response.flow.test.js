@@ -7,19 +7,20 @@ const { Writable, PassThrough } = require('node:stream');
 const { pipeline } = require('node:stream/promises');
 const { setTimeout: sleep } = require('node:timers/promises');
 const {
-  bytesOf, exchange, http, newAgent, pseudoRandomBytes, quiet, record, responseTo, serve, serveAnswer, until, untilIdle,
+  bytesOf, exchange, http, pseudoRandomBytes, quiet, record, responseTo, until, untilIdle,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 const MEBIBYTE = 1 << 20;
 
-describe("'response'", () => {
+describeTransports("'response'", (transport) => {
   it('comes once, before any part of the body, and before the server has sent any', async () => {
     let finish;
-    const peer = await serve((req, res) => {
+    const peer = await transport.serve((req, res) => {
       res.flushHeaders();
       finish = () => res.end('body');
     });
-    const req = http.get({ ...peer.address, agent: newAgent({ keepAlive: true }) });
+    const req = http.get({ ...peer.address, agent: await transport.agentTo(peer) });
     const recorder = record(req);
     const res = await responseTo(req);
     res.on('data', () => {});
@@ -33,8 +34,8 @@ describe("'response'", () => {
   });
 
   it('lets next ticks run before the first data that came in its segment', async () => {
-    const peer = await serveAnswer('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody');
-    const req = http.get(peer.address);
+    const peer = await transport.serveAnswer('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody');
+    const req = http.get({ ...peer.address, agent: await transport.agentTo(peer) });
     const order = [];
     req.on('response', (res) => {
       process.nextTick(() => order.push('tick'));
@@ -45,8 +46,8 @@ describe("'response'", () => {
   });
 
   it('and each segment of data after it let next ticks and promise jobs run before the next', async () => {
-    const peer = await serveAnswer(['HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n', 'a', 'b', 'c']);
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serveAnswer(['HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n', 'a', 'b', 'c']);
+    const agent = await transport.agentTo(peer);
     for (let i = 0; i < 20; i++) {
       const req = http.get({ ...peer.address, agent });
       const order = [];
@@ -68,9 +69,9 @@ describe("'response'", () => {
 
   it('lets a listener that was added in a promise job get everything', async () => {
     const body = pseudoRandomBytes(100000);
-    const peer = await serve((req, res) => res.end(body));
+    const peer = await transport.serve((req, res) => res.end(body));
     for (let i = 0; i < 20; i++) {
-      const [res] = await once(http.get(peer.address), 'response');
+      const [res] = await once(http.get({ ...peer.address, agent: await transport.agentTo(peer) }), 'response');
       await null;
       await new Promise((resolve) => { process.nextTick(resolve); });
       expect((await bytesOf(res)).equals(body)).toBe(true);
@@ -78,8 +79,8 @@ describe("'response'", () => {
   });
 
   it('of the next request on the connection comes after the end of the one before', async () => {
-    const peer = await serve((req, res) => res.end(req.url));
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const peer = await transport.serve((req, res) => res.end(req.url));
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     const order = [];
     await Promise.all(['/1', '/2', '/3', '/4'].map(async (path) => {
       const req = http.get({ ...peer.address, agent, path });
@@ -95,11 +96,11 @@ describe("'response'", () => {
   });
 });
 
-describe('a response that nobody reads yet', () => {
+describeTransports('a response that nobody reads yet', (transport) => {
   it.each([[0], [10], [MEBIBYTE * 3]])('keeps its %i bytes for a listener that comes later', async (size) => {
     const body = pseudoRandomBytes(size);
-    const peer = await serve((req, res) => res.end(body));
-    const req = http.get({ ...peer.address, agent: newAgent({ keepAlive: true }) });
+    const peer = await transport.serve((req, res) => res.end(body));
+    const req = http.get({ ...peer.address, agent: await transport.agentTo(peer) });
     const recorder = record(req);
     const res = await responseTo(req);
     await sleep(30);
@@ -111,8 +112,8 @@ describe('a response that nobody reads yet', () => {
 
   it('keeps what came although the server has closed the connection', async () => {
     const answer = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody';
-    const peer = await serveAnswer(answer, { end: true });
-    const res = await responseTo(http.get(peer.address));
+    const peer = await transport.serveAnswer(answer, { end: true });
+    const res = await responseTo(http.get({ ...peer.address, agent: await transport.agentTo(peer) }));
     await until(() => peer.accepted[0].writableFinished);
     await quiet();
     expect((await bytesOf(res)).toString()).toBe('body');
@@ -123,13 +124,13 @@ describe('a response that nobody reads yet', () => {
     let sent = 0;
     const block = pseudoRandomBytes(65536);
     const total = 1024 * block.length;
-    const peer = await serve(async (req, res) => {
+    const peer = await transport.serve(async (req, res) => {
       for (; sent < total; sent += block.length) {
         if (!res.write(block)) await once(res, 'drain');
       }
       res.end();
     });
-    const res = await responseTo(http.get({ ...peer.address, agent: newAgent() }));
+    const res = await responseTo(http.get({ ...peer.address, agent: await transport.agentTo(peer) }));
     for (let before = -1; before !== sent;) {
       before = sent;
       await quiet(30);
@@ -144,8 +145,8 @@ describe('a response that nobody reads yet', () => {
 
   it('is held back again by pause(), and goes on after resume()', async () => {
     const body = pseudoRandomBytes(8 * MEBIBYTE);
-    const peer = await serve((req, res) => res.end(body));
-    const res = await responseTo(http.get(peer.address));
+    const peer = await transport.serve((req, res) => res.end(body));
+    const res = await responseTo(http.get({ ...peer.address, agent: await transport.agentTo(peer) }));
     const chunks = [];
     let resting = false;
     let pauses = 0;
@@ -167,14 +168,14 @@ describe('a response that nobody reads yet', () => {
   });
 });
 
-describe('a response that nobody listens for', () => {
+describeTransports('a response that nobody listens for', (transport) => {
   it.each([[0], [10], [5 * MEBIBYTE]])('of %i bytes is drained, and the connection lives on', async (size) => {
-    const peer = await serve((req, res) => res.end(Buffer.alloc(size)));
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serve((req, res) => res.end(Buffer.alloc(size)));
+    const agent = await transport.agentTo(peer);
     for (let i = 0; i < 3; i++) {
       const req = http.get({ ...peer.address, agent });
       await once(req, 'close');
-      expect(req.reusedSocket).toBe(i > 0);
+      expect(req.reusedSocket).toBe(i > 0 || transport.isLent);
     }
     await untilIdle(agent);
     expect(peer.accepted).toHaveLength(1);
@@ -182,16 +183,16 @@ describe('a response that nobody listens for', () => {
 
   it('is drained in chunks too, with its trailers', async () => {
     const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
-    const peer = await serveAnswer([`${head}5\r\nhel`, 'lo\r\n0\r\nX: y\r\n\r\n']);
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serveAnswer([`${head}5\r\nhel`, 'lo\r\n0\r\nX: y\r\n\r\n']);
+    const agent = await transport.agentTo(peer);
     await once(http.get({ ...peer.address, agent }), 'close');
     const { req } = await exchange({ ...peer.address, agent });
     expect(req.reusedSocket).toBe(true);
   });
 
   it('is not drained if someone listens and does not read: the connection stays taken', async () => {
-    const peer = await serve((req, res) => res.end('body'));
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serve((req, res) => res.end('body'));
+    const agent = await transport.agentTo(peer);
     const res = await responseTo(http.get({ ...peer.address, agent }));
     await quiet();
     expect(Object.values(agent.sockets).flat()).toHaveLength(1);
@@ -201,12 +202,17 @@ describe('a response that nobody listens for', () => {
   });
 });
 
-describe('a response as a Readable', () => {
+describeTransports('a response as a Readable', (transport) => {
   const body = pseudoRandomBytes(MEBIBYTE + 1);
-  const serveBody = () => serve((req, res) => res.end(body));
+  const serveBody = () => transport.serve((req, res) => res.end(body));
+
+  async function askForBody() {
+    const peer = await serveBody();
+    return responseTo(http.get({ ...peer.address, agent: await transport.agentTo(peer) }));
+  }
 
   it('is an async iterable', async () => {
-    const res = await responseTo(http.get((await serveBody()).address));
+    const res = await askForBody();
     const chunks = [];
     for await (const chunk of res) {
       chunks.push(chunk);
@@ -217,7 +223,7 @@ describe('a response as a Readable', () => {
 
   it('is destroyed by the end of its iteration, which closes the connection', async () => {
     const peer = await serveBody();
-    const req = http.get(peer.address);
+    const req = http.get({ ...peer.address, agent: await transport.agentTo(peer) });
     const res = await responseTo(req);
     const chunks = res[Symbol.asyncIterator]();
     expect((await chunks.next()).done).toBe(false);
@@ -226,7 +232,7 @@ describe('a response as a Readable', () => {
   });
 
   it("gives its bytes to 'readable' and read(size)", async () => {
-    const res = await responseTo(http.get((await serveBody()).address));
+    const res = await askForBody();
     const chunks = [];
     res.on('readable', () => {
       for (let chunk; (chunk = res.read(1000) ?? res.read()) !== null;) chunks.push(chunk);
@@ -236,7 +242,7 @@ describe('a response as a Readable', () => {
   });
 
   it('may be piped into a slow Writable', async () => {
-    const res = await responseTo(http.get((await serveBody()).address));
+    const res = await askForBody();
     const chunks = [];
     await pipeline(res, new PassThrough(), new Writable({
       highWaterMark: 1000,
@@ -252,11 +258,11 @@ describe('a response as a Readable', () => {
     const text = 'h\xe9llo \u20ac \u{1f600}!';
     const bytes = Buffer.from(text);
     const head = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes.length}\r\n\r\n`);
-    const peer = await serveAnswer((_, index) => [
+    const peer = await transport.serveAnswer((_, index) => [
       Buffer.concat([head, bytes.subarray(0, index)]), bytes.subarray(index),
     ]);
     for (let i = 0; i < bytes.length; i++) {
-      const res = await responseTo(http.get(peer.address));
+      const res = await responseTo(http.get({ ...peer.address, agent: await transport.agentTo(peer) }));
       res.setEncoding('utf8');
       let received = '';
       for await (const chunk of res) received += chunk;
@@ -265,7 +271,7 @@ describe('a response as a Readable', () => {
   });
 
   it('gives chunks that are Buffers of their own: changing one changes no other', async () => {
-    const res = await responseTo(http.get((await serveBody()).address));
+    const res = await askForBody();
     const chunks = [];
     res.on('data', (chunk) => {
       expect(Buffer.isBuffer(chunk)).toBe(true);

@@ -12,6 +12,9 @@ const client = require('./http');
 const { peerHasReadAll } = require('./kernel');
 const { turnOfEventLoop, until } = require('./wait');
 
+/** Sockets of peers whose client reads on this thread. @type {WeakSet<net.Socket>} */
+const readHere = new WeakSet();
+
 /**
  * Starts Node's own HTTP server.
  * @param {http.RequestListener} [handler]
@@ -62,11 +65,12 @@ async function serveAnswer(answer, { end = false, serveWith = serveRaw } = {}) {
  * A raw server that keeps what it is sent and answers with an empty 200 when a request is whole.
  * @param {(text: string) => boolean} [isWhole] whether that (latin1) is a whole request; by default one that ends in an
  *   empty line, as a header without a body and a chunked body without trailers do
+ * @param {typeof serveRaw} [serveWith]
  * @returns {Promise<Peer & { wire: () => string }>} wire: all that came so far, as latin1
  */
-async function serveWire(isWhole = (text) => text.endsWith('\r\n\r\n')) {
+async function serveWire(isWhole = (text) => text.endsWith('\r\n\r\n'), serveWith = serveRaw) {
   let all = '';
-  const peer = await serveRaw((socket) => {
+  const peer = await serveWith((socket) => {
     let text = '';
     socket.on('data', (chunk) => {
       all += chunk.toString('latin1');
@@ -119,8 +123,8 @@ async function untilRead(socket, bytesIn) {
   // A client that reads on this thread does so the next time that the event loop polls; so does Node's.
   await turnOfEventLoop();
   await turnOfEventLoop();
-  if (!client.stats) return;
-  // For a stream that the I/O thread does not read there is the kernel's table, which is slow to look at.
+  if (!client.stats || readHere.has(socket)) return;
+  // For any other stream that the I/O thread does not read there is the kernel's table, which is slow to look at.
   let looks = 0;
   const isRead = () => client.stats().bytesIn >= bytesIn || (++looks % 32 === 0 && peerHasReadAll(socket));
   await until(() => socket.destroyed || isRead(), 'the client to read a segment');
@@ -184,5 +188,5 @@ async function listening(server, listen = { port: 0, host: '127.0.0.1' }) {
 }
 
 module.exports = {
-  serve, serveRaw, serveAnswer, serveWire, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort,
+  readHere, serve, serveRaw, serveAnswer, serveWire, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort,
 };

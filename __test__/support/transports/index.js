@@ -7,9 +7,11 @@
 
 const { Duplex } = require('node:stream');
 const {
-  cleanUp, http, newAgent, serve, serveAnswer, serveRaw, untilPoolIsEmpty,
+  cleanUp, http, MODULE_PATH, newAgent, readHere, runNode, serve, serveAnswer, serveRaw, serveWire,
+  untilPoolIsEmpty,
 } = require('..');
 const { https, serveRawTls, serveTls } = require('../tls');
+const { NOT_LENT } = require('./child');
 const { KINDS } = require('./kinds');
 const { lend } = require('./lending');
 
@@ -21,11 +23,15 @@ const { lend } = require('./lending');
  * @property {boolean} isLent
  * @property {boolean} isTls
  * @property {typeof newAgent} newAgent gives an agent that has no connection yet
- * @property {(peer: object, options?: import('node:http').AgentOptions) => Promise<import('node:http').Agent>} agentTo
- *   gives an agent whose next request to that peer travels in this way; it keeps connections alive by default
+ * @property {(peer: object, options?: import('node:http').AgentOptions, isGivenBack?: boolean) =>
+ *   Promise<import('node:http').Agent>} agentTo gives an agent whose next request to that peer travels in this way; it
+ *   keeps connections alive by default. isGivenBack: what comes with the request gives a lent connection back before
  * @property {typeof serve} serve
  * @property {typeof serveRaw} serveRaw
  * @property {typeof serveAnswer} serveAnswer
+ * @property {typeof serveWire} serveWire
+ * @property {typeof runInChild} runScript runs `main(http, args, transport)` in a process of its own; the transport
+ *   there has `serveRaw` and `agentTo`
  */
 
 /** Tests that did not do what they say: their exchange did not begin on a lent connection. */
@@ -41,12 +47,18 @@ function transportOf({ makeAgent, ...kind }) {
     cleanUp(() => agent.destroy());
     return agent;
   };
-  const agentTo = async (peer, options) => {
+  const agentTo = async (peer, options, isGivenBack) => {
     const agent = newAgentOfKind({ keepAlive: true, ...options });
-    if (kind.isLent) await lendTo(agent, peer);
+    if (kind.isLent) await lendTo(agent, peer, isGivenBack);
     return agent;
   };
-  const raw = kind.isTls ? (...args) => overTls(serveRawTls(...args)) : serveRaw;
+  const raw = (onConnection, listen) => {
+    const onSocket = (socket, index) => {
+      if (kind.isStream) readHere.add(socket);
+      onConnection(socket, index);
+    };
+    return kind.isTls ? overTls(serveRawTls(onSocket, { listen })) : serveRaw(onSocket, listen);
+  };
   return {
     ...kind,
     newAgent: newAgentOfKind,
@@ -54,18 +66,31 @@ function transportOf({ makeAgent, ...kind }) {
     serve: kind.isTls ? (...args) => overTls(serveTls(...args)) : serve,
     serveRaw: raw,
     serveAnswer: (answer, options) => serveAnswer(answer, { ...options, serveWith: raw }),
+    serveWire: (isWhole) => serveWire(isWhole, raw),
+    runScript: (main, options) => runInChild(kind.title, main, options),
   };
 }
 
-/** Gives an agent a lent connection to a peer, and sees that the first request on it began there. */
-async function lendTo(agent, peer) {
+/** Gives an agent a lent connection to a peer, and sees that the next request on it begins there. */
+async function lendTo(agent, peer, isGivenBack = false) {
   const { currentTestName } = expect.getState();
   let isProved = false;
   // Also where the test fails: one that is marked as failing must not do so because nothing was lent.
   cleanUp(() => {
     if (!isProved) notLent.add(currentTestName);
   });
-  await lend(http, agent, peer.server, peer.address, (begun) => { isProved = begun; });
+  await lend(http, agent, peer.server, peer.address, (begun) => { isProved = begun !== isGivenBack; });
+}
+
+/** Runs `main` in a process of its own, with the transport of that title; see child.js. */
+async function runInChild(title, main, { args = null, ...options } = {}) {
+  const modules = `require(${JSON.stringify(MODULE_PATH)}), require(${JSON.stringify(require.resolve('./child'))})`;
+  const source = `(async (http, { transportInChild }) => {
+    await (${main})(http, ${JSON.stringify(args)}, transportInChild(${JSON.stringify(title)}, http));
+  })(${modules})`;
+  const result = await runNode(['-e', source], options);
+  if (result.code === NOT_LENT) notLent.add(expect.getState().currentTestName);
+  return result;
 }
 
 afterAll(() => {

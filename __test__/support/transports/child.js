@@ -1,0 +1,50 @@
+'use strict';
+
+/** The transports in a child process, which has a process object of Node's own and neither Jest nor its clean-up. */
+
+const { once } = require('node:events');
+const net = require('node:net');
+const tls = require('node:tls');
+const certificates = require('../certificates');
+const { KINDS } = require('./kinds');
+const { lend } = require('./lending');
+
+/** Exit code of a process whose exchange did not begin on a lent connection. */
+const NOT_LENT = 97;
+
+/**
+ * @param {string} title of the kind
+ * @param {typeof import('../../..')} http
+ * @returns {{ serveRaw: (onConnection: (socket: net.Socket) => void) => Promise<object>,
+ *   agentTo: (peer: object, options?: object) => Promise<import('node:http').Agent> }} as in index.js
+ */
+function transportInChild(title, http) {
+  const { makeAgent, isLent, isTls } = KINDS.find((kind) => kind.title === title);
+  const https = process.env.ORACLE === 'node' ? require('node:https') : require('../../../https');
+
+  async function serveRaw(onConnection) {
+    const options = { ...isTls ? certificates.local : {}, allowHalfOpen: true };
+    const server = (isTls ? tls : net).createServer(options, (socket) => {
+      socket.on('error', () => {});
+      onConnection(socket);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address();
+    return { server, address: { host: '127.0.0.1', port, protocol: isTls ? 'https:' : 'http:' } };
+  }
+
+  async function agentTo({ server, address }, options) {
+    const agent = makeAgent({ http, https }, { keepAlive: true, ...options });
+    if (!isLent) return agent;
+    let isProved = false;
+    process.on('exit', () => {
+      if (!isProved) process.exitCode = NOT_LENT;
+    });
+    await lend(http, agent, server, address, (begun) => { isProved = begun; });
+    return agent;
+  }
+
+  return { serveRaw, agentTo };
+}
+
+module.exports = { NOT_LENT, transportInChild };
