@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Loads the native addon built for this platform, and has its exports. Written by hand, because a missing or unloadable
- * addon is the one failure that every user of a native package meets, and the error has to explain it.
+ * Loads the native addon built for this platform, and has its exports. Written by hand, because every user of a native
+ * package meets a missing or unloadable addon, and the error has to explain it.
  */
 
 const { existsSync } = require('node:fs');

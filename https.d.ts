@@ -3,7 +3,7 @@
 import * as https from 'node:https';
 import type { ClientRequest, ClientResponse } from './index.js';
 
-// Whatever is not declared here is Node's own, as it is in JavaScript.
+// All else is Node's own, as it is in JavaScript.
 export * from 'node:https';
 
 /**

@@ -3,7 +3,7 @@
 import * as http from 'node:http';
 import type { Socket } from 'node:net';
 
-// Whatever is not declared here is Node's own, as it is in JavaScript.
+// All else is Node's own, as it is in JavaScript.
 export * from 'node:http';
 
 /**

@@ -4,9 +4,10 @@
  */
 
 /**
- * Replaces the client of node:http and node:https for the whole process, for `require` and `import` alike: `request`,
- * `get`, `ClientRequest`, `Agent` and `globalAgent` of the one, `request`, `get`, `Agent` and `globalAgent` of the
- * other. Servers are left alone. Does nothing if it has been done.
+ * Replaces the client of node:http and node:https for the whole process or worker, for `require` and `import` alike.
+ * Of node:http it replaces `request`, `get`, `ClientRequest`, `Agent`, `globalAgent` and, where Node has it,
+ * `setGlobalProxyFromEnv`; of node:https `request`, `get`, `Agent` and `globalAgent`. Servers are left alone. Does
+ * nothing if this copy is registered; takes the place of another copy that is.
  */
 export function register(): void;
 

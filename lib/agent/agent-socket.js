@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Makes the new sockets of an agent as Node's Agent makes them: the same options, listeners and order, with one copy of
- * the options instead of four. Sockets that a user's override, or Node's own net, has to make are left to Node.
+ * Makes the new sockets of an agent as Node's Agent does: the same options, listeners and order. Node copies the
+ * options four times, this module once. Node makes the sockets that need an override of the user's, or Node's own net.
  */
 
 const diagnostics = require('node:diagnostics_channel');
@@ -78,8 +78,8 @@ function isOpenedWith(socket, options) {
  * @returns {object}
  */
 function mergeOptions(agent, req, options) {
-  // As Node's it has no prototype, but has had one: V8 keeps what was made without as a hash table, which is several
-  // times as large, for as long as the connection lives, and slower to make and to read.
+  // As Node's it has no prototype, but has had one. V8 makes a hash table of an object that is made without. That is
+  // several times as large, for as long as the connection lives, and slower.
   const merged = Object.setPrototypeOf({}, null);
   assign(merged, options);
   assign(merged, agent.options);
@@ -108,7 +108,7 @@ function connectionOptions(agent, req, requestOptions, name) {
   return options;
 }
 
-/** Copies own properties as Object.assign does, which is slower for a target without prototype. */
+/** Copies own properties as Object.assign does, but faster for a target without prototype. */
 function assign(target, source) {
   for (const key of Object.keys(source)) target[key] = source[key];
   for (const key of Object.getOwnPropertySymbols(source)) target[key] = source[key];

@@ -87,10 +87,18 @@ function connectsPlainly(agent) {
   return agent.createConnection === createConnection && !agent[kProxyConfig] && createsPlainly(agent);
 }
 
+/** Tells whether no class, nor the agent itself, overrides createSocket of Node. */
 function createsPlainly(agent) {
   return agentSocket.isPlainCreateSocket(agent.createSocket);
 }
 
+/**
+ * Serves a request.
+ * @param {import('node:http').ClientRequest} req
+ * @param {object|string} options Options of the request, or a host.
+ * @param {number} [port] With a host.
+ * @param {string} [localAddress] With a host.
+ */
 Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
   if (!serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
 };
@@ -118,6 +126,11 @@ function connectToProxy(proxy, originOptions, callback) {
     agentSocket.connect(options, callback) : net.createConnection(options, callback);
 }
 
+/**
+ * Takes a socket out of the tables.
+ * @param {import('node:net').Socket} socket
+ * @param {object} options Options of the connection.
+ */
 function removeSocket(socket, options) {
   // Node's own makes another connection for the first request that waits, also where the limits have no room for it.
   if (pool.remove(this, socket, options)) return;
@@ -125,14 +138,17 @@ function removeSocket(socket, options) {
 }
 Agent.prototype.removeSocket = removeSocket;
 
+/** Tells whether no class, nor the agent itself, overrides removeSocket of ours. */
 function removesPlainly(agent) {
   return agent.removeSocket === removeSocket;
 }
 
+/** @see https://nodejs.org/api/http.html#agentreusesocketsocket-request */
 Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
   keepAlive.reuseSocket(socket, req);
 };
 
+/** @see https://nodejs.org/api/http.html#agentkeepsocketalivesocket */
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
   return keepAlive.keepSocketAlive(this, socket);
 };

@@ -2,13 +2,13 @@
 
 /**
  * Finds the names under which agents keep their connections. All options that make one connection unlike another are in
- * a name; for https that is most of what tls.connect() knows, and a name costs as much as the rest of a request. So the
- * last names are kept, with the values that they were made of.
+ * a name: for https, most options of tls.connect(). Such a name costs as much as the rest of a request. So the last
+ * names are kept, with the values that they were made of.
  */
 
 const { isIP } = require('node:net');
 
-/** Number of hosts of one agent whose last name is kept; past it all are found anew. */
+/** Number of hosts of one agent whose last name is kept; past it all names are found anew. */
 const MOST_HOSTS = 64;
 
 /** Options that a getName of Node reads, by that function. */
@@ -98,6 +98,7 @@ class OriginNames {
 
 /** Names of the origins of one agent for http: of most, a host and a port are all that counts. */
 class HttpOriginNames extends OriginNames {
+  /** @override */
   constructor(getName) {
     super(getName);
     /** The last origin that has only a host and a port, and its name. */

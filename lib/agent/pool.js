@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * The tables of an agent: names of origins, sockets in use and idle, the queue, the limits; and the steps through them
- * that a request takes.
+ * Keeps the tables of an agent: names of origins, sockets in use, idle sockets, the queue, the limits. Each function is
+ * one step of a request through them, or of a socket on its way back.
  *
  * The tables are those that Node's own Agent has and documents. Each step does there what Node's does, without the
  * copies of options and names that Node makes each time.
@@ -235,7 +235,7 @@ function assignInContext(agent, req, socket) {
   assign(agent, req, socket);
 }
 
-/** Lets the events of a socket be in the async context of its next request. */
+/** Puts the events of a socket into the current async context, that of its next request. */
 function resetContext(socket) {
   socket._handle?.asyncReset?.(socket._handle);
 }
@@ -280,6 +280,7 @@ function removeFromRows(agent, name, socket) {
   if (!socket.writable) removeFrom(agent.freeSockets, name, socket);
 }
 
+/** Tells whether a table has no row. */
 function isEmpty(table) {
   return Object.keys(table).length === 0;
 }

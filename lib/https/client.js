@@ -69,8 +69,8 @@ Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
 
 /*
- * Node's agent of https inherits these from its agent of http, so a library that replaces one there (to trace or to
- * mock) sees requests by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
+ * Node's agent of https inherits these from its agent of http. A library that replaces one there, to trace or to mock,
+ * sees requests by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
  */
 inherit('addRequest', function addRequest(req, options, port, localAddress) {
   if (!serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
@@ -148,10 +148,12 @@ inherit('createSocket', function createSocket(req, options, callback) {
 const { createSocket: plainCreateSocket, removeSocket: plainRemoveSocket } = Agent.prototype;
 const { removeSocket: httpRemoveSocket } = HttpAgent.prototype;
 
+/** Tells whether no class, http.Agent included, nor the agent itself overrides createSocket. */
 function createsPlainly(agent) {
   return agent.createSocket === plainCreateSocket && isPlainCreateSocket(HttpAgent.prototype.createSocket);
 }
 
+/** Tells whether no class, http.Agent included, nor the agent itself overrides removeSocket. */
 function removesPlainly(agent) {
   return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
 }
@@ -172,8 +174,8 @@ function agentChecksIdentity({ agent, createConnection }) {
 }
 
 /**
- * Makes a request, in a function that is named after Node's file. Agents of the family of agent-base (https-proxy-agent
- * and many more) look for that name on the stack, to learn whether a request was made by https.
+ * Makes a request, in a function that is named after Node's file. Agents built on agent-base (https-proxy-agent and
+ * many more) look for that name on the stack, to learn whether https made the request.
  */
 const { 'node:https:request': construct } = {
   'node:https:request'(options, others) {
@@ -215,6 +217,7 @@ module.exports = {
   /** @returns {Agent} */
   getGlobalAgent: () => globalAgent,
   request,
+  /** @param {Agent} value */
   setGlobalAgent(value) {
     globalAgent = value;
   },

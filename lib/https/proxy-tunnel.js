@@ -137,7 +137,7 @@ class Tunnel {
     }
     unlisten(socket, this.answerListeners);
     socket.setTimeout(0);
-    // All that follows the header, whatever fields it has, is the tunnel's.
+    // All that follows the header is the tunnel's, also if the header announces a body.
     if (answer.length > length) socket.unshift(answer.subarray(length));
     this.startTls();
   }
@@ -216,12 +216,15 @@ class Tunnel {
   }
 }
 
+/** Listens to errors that concern no request any more. */
 function noop() {}
 
+/** Adds listeners, which are in an object by event. */
 function listen(emitter, listeners) {
   for (const name of Object.keys(listeners)) emitter.on(name, listeners[name]);
 }
 
+/** Undoes `listen`. */
 function unlisten(emitter, listeners) {
   for (const name of Object.keys(listeners)) emitter.removeListener(name, listeners[name]);
 }
@@ -242,10 +245,12 @@ function closeInStages(socket) {
   socket.end();
 }
 
+/** Makes the error of a tunnel that cannot be made. */
 function tunnelError(message) {
   return createError(Error, 'ERR_PROXY_TUNNEL', message);
 }
 
+/** Makes the error of a tunnel that takes too long. */
 function timeoutError(milliseconds) {
   const error = tunnelError(`Connection to establish proxy tunnel timed out after ${milliseconds}ms`);
   error.proxyTunnelTimeout = milliseconds;

@@ -66,6 +66,7 @@ function basicAuthorization(username, password, href) {
   return `Basic ${Buffer.from(credentials).toString('base64')}`;
 }
 
+/** Makes the error of a proxy's URL that is invalid. */
 function invalidConfig(url) {
   return createError(Error, 'ERR_PROXY_INVALID_CONFIG', `Invalid proxy URL: ${url}`);
 }

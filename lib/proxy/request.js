@@ -88,6 +88,7 @@ function checkHostOfList(list, base) {
   if (hosts.length === 1 && String(hosts[0][1]) !== base.host) throw otherHost(String(hosts[0][1]), base);
 }
 
+/** Makes the error of a `Host` that is not that of the target. */
 function otherHost(host, base) {
   return invalidArgValue('Host in options.headers', host, `must match the request authority (${base.host})`);
 }

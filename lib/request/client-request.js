@@ -1,10 +1,10 @@
 'use strict';
 
 /**
- * ClientRequest: a request in progress.
+ * ClientRequest sends one request, and emits what happens to it.
  *
- * Its writing half is Node's OutgoingMessage; what it adds are the options, the way to a socket, and the stages at
- * which it can be called off. The response's events come from response-events.js.
+ * Its writing half is Node's OutgoingMessage. It adds the options, the way to a socket, and the stages at which the
+ * user can call it off. The response's events come from response-events.js.
  */
 
 const diagnostics = require('node:diagnostics_channel');
@@ -315,6 +315,7 @@ function askForDrain(socket) {
   if (socket?.isNative && socket.writableLength > 0) socket._writableState.needDrain = true;
 }
 
+/** True while a cork of the user holds the body back. */
 Object.defineProperty(ClientRequest.prototype, 'isCorkedByUser', {
   __proto__: null,
   get() {

@@ -3,9 +3,9 @@
 /**
  * Makes `HttpClient` entries of perf_hooks (https://nodejs.org/api/perf_hooks.html#performanceentrydetail).
  *
- * Node gives no way to make an entry of type `http`. `_finish` of Node's request starts an entry in a property of the
- * request; `_finish` of a server's response ends the entry that is in a property of that response. Both properties are
- * found by letting Node make them once, with an observer that is gone again at once.
+ * Node gives no way to make an entry of type `http`. `_finish` of Node's request starts an entry, in a property of the
+ * request. `_finish` of a server's response ends the entry in a property of that response. Both properties are found by
+ * letting Node make them once, with an observer that is gone again at once.
  */
 
 const { PerformanceObserver } = require('node:perf_hooks');
@@ -13,7 +13,7 @@ const { PerformanceObserver } = require('node:perf_hooks');
 const { symbolOf, unseen } = require('../node/internals');
 const { http } = require('../node/modules');
 
-/** Node's own functions and properties, whatever a library has put into their places since. */
+/** Node's own functions and properties, as they are before a library replaces them. */
 const { finishRequest, kRequestEntry, kResponseEntry, kSocket } = unseen(learn);
 const finishResponse = http.ServerResponse.prototype._finish;
 

@@ -43,7 +43,7 @@ function closeRequest(req) {
 }
 
 /**
- * Calls two functions in turn, although listeners may throw in the first: the second is then left to a later turn, so
+ * Calls two functions in turn, although listeners may throw in the first. The second is then called in a later turn, so
  * that the exception reaches 'uncaughtException' before it.
  * @param {() => void} first
  * @param {() => void} second

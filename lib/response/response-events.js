@@ -42,9 +42,7 @@ function emitInformation(req, res) {
   req.emit('information', informationOf(res));
 }
 
-/**
- * Makes the final response and emits it. The parameters are those of `onInformation`.
- */
+/** Makes the final response and emits it. The parameters are those of `onInformation`. */
 function onHead(socket, flags, slab, words, start, end) {
   const req = socket._httpMessage;
   if (!req || isDoubleResponse(req, socket)) return;
@@ -80,7 +78,7 @@ function isDoubleResponse(req, socket) {
 /** Bytes up to which a loop copies faster than `copy`, which makes a view of the source first. */
 const MOST_BY_LOOP = 48;
 
-/** Bytes from which a piece has memory of its own, whatever the size of Node's pool is. */
+/** Bytes from which a piece has memory of its own, also where Node's pool is larger. */
 const OWN_MEMORY_FROM = 16 * 1024;
 
 /** Copies a piece of the slab. */
@@ -102,7 +100,7 @@ function chunkOf(slab, start, end) {
 function onData(socket, slab, start, end) {
   const res = socket._httpMessage?.res;
   if (!res || res._dumped || res[kSuperseded]) return;
-  // Not a view: the slab is written again, and a user who transfers a chunk's memory (a ReadableStream of bytes does)
+  // Not a view: the slab is written again. And a user who transfers a chunk's memory (a ReadableStream of bytes does)
   // must not take other chunks and records along.
   const chunk = chunkOf(slab, start, end);
   pushBody(socket, res, chunk);
@@ -174,7 +172,7 @@ function onUpgrade(socket, head) {
     return;
   }
   res.upgrade = true;
-  // Whatever follows the head, it is not a body.
+  // The bytes behind the head are not a body.
   res.complete = true;
   res.push(null);
   socketEvents.stopReading(socket);

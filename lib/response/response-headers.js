@@ -31,8 +31,8 @@ const isOfNode = Function.prototype.toString.call(addHeaderLine).includes('match
 const rules = new Map();
 
 /**
- * The last block of which every name was there once, as lines: servers say mostly the same, and much of the rest in the
- * same order.
+ * The last block of which every name was there once, as lines. Servers mostly send the same fields, and in the same
+ * order.
  * @type {{ block: string, headers: object, lines: { start: string, line: string, key: string }[], uses: number }}
  */
 let pattern = { block: '', headers: {}, lines: [], uses: 0 };

@@ -25,7 +25,7 @@ const { kNeedDrain } = require('../node/internals');
 const kStage = Symbol('stage');
 /** The socket has its listeners for life. */
 const NATIVE = 1;
-/** As NATIVE; the decoder has refused the response. */
+/** The socket has its listeners for life; the decoder has refused the response. */
 const GAVE_UP = 2;
 /** The stream has its listeners, and serves no request of ours. */
 const IDLE = 3;

@@ -100,7 +100,7 @@ class StreamTransport {
 
   /**
    * Decodes a chunk. A chunk that comes before the callback of the write waits for that, because a request finishes
-   * before its response: a write near the end of a turn is called back near the end of the next one.
+   * before its response. (A write near the end of a turn is called back near the end of the next one.)
    * @param {Buffer} chunk
    */
   receive(chunk) {
@@ -238,6 +238,7 @@ function onSocketData(chunk) {
   else transport.receive(chunk);
 }
 
+/** Decodes the bytes that have waited on one transport. */
 function receiveOne(transport) {
   transport.catchUp();
 }

@@ -3,9 +3,9 @@
 /**
  * Writes requests on TLS sockets in batches: those of one turn of the event loop go out together.
  *
- * Each write is a system call on this thread, which may have to wake the peer. Where responses come in bursts, each
- * followed by the next request, a peer on the same machine is woken for every request, which takes longer than all the
- * rest of a request. The first request of a turn goes out at once, so nothing is delayed where there is no burst.
+ * Each write is a system call on this thread, which may have to wake the peer. In a burst, where each response is
+ * followed by the next request, a peer on the same machine is woken for every request. That takes longer than the rest
+ * of a request. The first request of a turn goes out at once, so nothing is delayed where there is no burst.
  */
 
 const { setImmediate } = require('node:timers');
