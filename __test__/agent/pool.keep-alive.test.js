@@ -5,6 +5,7 @@ const {
   exchange,
   responseTo, bytesOf, until, quiet, itLinux, socketOptions,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 describe('req.reusedSocket', () => {
   it('is false on a new connection and true on one that was idle', async () => {
@@ -68,10 +69,12 @@ describe('a connection goes back to the pool', () => {
     http.get({ ...peer.address, agent });
     await until(() => poolOf(agent).freeSockets === 1);
   });
+});
 
+describeTransports('a connection goes back to the pool', (transport) => {
   it('only when the response has been read to its end', async () => {
-    const peer = await serve((req, res) => res.end(Buffer.alloc(500_000)));
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serve((req, res) => res.end(Buffer.alloc(500_000)));
+    const agent = await transport.agentTo(peer);
     const res = await responseTo(http.get({ ...peer.address, agent }));
     await quiet();
     expect(poolOf(agent)).toEqual({ sockets: 1, freeSockets: 0, requests: 0 });
@@ -80,12 +83,12 @@ describe('a connection goes back to the pool', () => {
   });
 
   it('only when the request has been sent to its end', async () => {
-    const peer = await serve((req, res) => {
+    const peer = await transport.serve((req, res) => {
       res.setHeader('Content-Length', 5);
       res.end('early');
       req.resume();
     });
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     const req = http.request({ ...peer.address, agent, method: 'POST' });
     req.write('the beginning');
     expect((await bytesOf(await responseTo(req))).toString()).toBe('early');

@@ -7,9 +7,10 @@ const tls = require('node:tls');
 const nodeHttps = require('node:https');
 const { once } = require('node:events');
 const {
-  bytesOf, certificate, cleanUp, http, newAgent, onRequestHead, pseudoRandomBytes, record, responseTo, serve,
-  serveAnswer, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
+  bytesOf, certificate, cleanUp, http, onRequestHead, pseudoRandomBytes, record, responseTo, serve, serveRaw, until,
+  untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 /** A proxy that does what CONNECT asks. */
 async function serveProxy() {
@@ -46,7 +47,7 @@ function connectTo(proxy, authority, options) {
   return req;
 }
 
-describe("'connect'", () => {
+describeTransports("'connect'", (transport) => {
   it.each([
     ['200', 'HTTP/1.1 200 Connection Established\r\n\r\n', 200],
     ['204 ', 'HTTP/1.1 204 No Content\r\n\r\n', 204],
@@ -55,8 +56,8 @@ describe("'connect'", () => {
     ['407', 'HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\n', 407],
   ])('comes for %s, with the response, the socket and the head', async (_, answer, statusCode) => {
     for (const bytes of ['', 'x', 'the first bytes']) {
-      const peer = await serveAnswer(answer + bytes);
-      const agent = newAgent({ keepAlive: true });
+      const peer = await transport.serveAnswer(answer + bytes);
+      const agent = await transport.agentTo(peer);
       const req = connectTo(peer, 'target.test:443', { agent });
       const { events } = record(req);
       const [res, socket, head] = await once(req, 'connect');
@@ -73,8 +74,9 @@ describe("'connect'", () => {
   });
 
   it('is asked for with the authority as the target, and no body', async () => {
-    const peer = await serveAnswer('HTTP/1.1 200 OK\r\n\r\n');
-    const req = connectTo(peer, 'target.test:443', { headers: { 'Proxy-Authorization': 'Basic x' } });
+    const peer = await transport.serveAnswer('HTTP/1.1 200 OK\r\n\r\n');
+    const agent = await transport.agentTo(peer);
+    const req = connectTo(peer, 'target.test:443', { agent, headers: { 'Proxy-Authorization': 'Basic x' } });
     const [, socket] = await once(req, 'connect');
     expect(peer.heads[0]).toMatch(/^CONNECT target\.test:443 HTTP\/1\.1\r\nProxy-Authorization: Basic x\r\nHost: /);
     expect(peer.heads[0]).not.toMatch(/content-length|transfer-encoding/i);
@@ -82,8 +84,8 @@ describe("'connect'", () => {
   });
 
   it('is not needed: without a listener the connection is closed', async () => {
-    const peer = await serveAnswer('HTTP/1.1 200 OK\r\n\r\nhead');
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serveAnswer('HTTP/1.1 200 OK\r\n\r\nhead');
+    const agent = await transport.agentTo(peer);
     const req = connectTo(peer, 'target.test:443', { agent });
     const { events } = record(req);
     await until(() => req.closed);

@@ -9,12 +9,13 @@ const { once } = require('node:events');
 const { finished, pipeline, PassThrough, Readable, Transform, Writable } = require('node:stream');
 const { createGunzip, gzipSync } = require('node:zlib');
 const {
-  bytesOf, cleanUp, http, newAgent, nodeIsAtLeast, poolOf, pseudoRandomBytes, quiet, record, responseTo, runScript,
-  serve, until, untilIdle, untilNoConnections, untilPoolIsEmpty,
+  bytesOf, cleanUp, http, nodeIsAtLeast, poolOf, pseudoRandomBytes, quiet, record, responseTo, runScript,
+  until, untilIdle, untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 /** An endless answer to /endless, a cut one to /cut, and a whole one to anything else. */
-const serveBodies = () => serve(async (req, res) => {
+const serveBodies = (transport) => transport.serve(async (req, res) => {
   req.resume();
   if (req.url === '/endless') {
     const more = () => { while (!res.destroyed && res.write(Buffer.alloc(10000, 'x'))); };
@@ -31,16 +32,18 @@ const serveBodies = () => serve(async (req, res) => {
 /** @returns {Promise<Error | undefined>} what stream.finished() says */
 const ended = (stream) => new Promise((resolve) => { finished(stream, resolve); });
 
-async function start(options) {
-  const peer = await serveBodies();
-  const agent = newAgent({ keepAlive: true });
+async function startOver(transport, options) {
+  const peer = await serveBodies(transport);
+  const agent = await transport.agentTo(peer);
   const req = http.get({ ...peer.address, agent, ...options });
   const { events } = record(req);
   const res = await responseTo(req);
   return { peer, agent, req, res, events };
 }
 
-describe('stream.finished()', () => {
+describeTransports('stream.finished()', (transport) => {
+  const start = (options) => startOver(transport, options);
+
   it('of a response comes with its end, and of a request with its close', async () => {
     const { req, res, agent } = await start();
     const [responseEnd, requestEnd] = [ended(res), ended(req)];
@@ -57,8 +60,8 @@ describe('stream.finished()', () => {
   });
 
   it('of a request that fails has its error', async () => {
-    const peer = await serve((req, res) => res.socket.destroy());
-    const req = http.get({ ...peer.address, agent: newAgent() });
+    const peer = await transport.serve((req, res) => res.socket.destroy());
+    const req = http.get({ ...peer.address, agent: await transport.agentTo(peer) });
     expect(await ended(req)).toMatchObject({ code: 'ECONNRESET', message: 'socket hang up' });
   });
 
@@ -71,13 +74,15 @@ describe('stream.finished()', () => {
   });
 });
 
-describe('stream.pipeline()', () => {
+describeTransports('stream.pipeline()', (transport) => {
+  const start = (options) => startOver(transport, options);
+
   it('carries a response into a file, through a transform', async () => {
     const content = pseudoRandomBytes(1 << 20);
-    const peer = await serve((req, res) => res.end(gzipSync(content)));
+    const peer = await transport.serve((req, res) => res.end(gzipSync(content)));
     const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'ferrequest-')), 'file');
     cleanUp(() => fs.rmSync(path.dirname(file), { recursive: true }));
-    const res = await responseTo(http.get({ ...peer.address, agent: newAgent() }));
+    const res = await responseTo(http.get({ ...peer.address, agent: await transport.agentTo(peer) }));
     await new Promise((resolve, reject) => {
       pipeline(res, createGunzip(), fs.createWriteStream(file), (error) => (error ? reject(error) : resolve()));
     });
@@ -121,19 +126,22 @@ describe('stream.pipeline()', () => {
   });
 
   it('from one request into another is a proxy', async () => {
-    const origin = await serve((req, res) => req.pipe(res));
-    const proxy = await serve((req, res) => {
-      const onward = http.request({ ...origin.address, method: req.method, agent: newAgent() });
+    const origin = await transport.serve((req, res) => req.pipe(res));
+    const agent = await transport.agentTo(origin);
+    const proxy = await transport.serve((req, res) => {
+      const onward = http.request({ ...origin.address, method: req.method, agent });
       onward.on('response', (answer) => pipeline(answer, res, () => {}));
       pipeline(req, onward, () => {});
     });
     const sent = pseudoRandomBytes(300000);
-    const req = http.request({ ...proxy.address, method: 'POST', agent: newAgent() }).end(sent);
+    const req = http.request({ ...proxy.address, method: 'POST', agent: transport.newAgent() }).end(sent);
     expect((await bytesOf(await responseTo(req))).equals(sent)).toBe(true);
   });
 });
 
-describe('a response as a Readable', () => {
+describeTransports('a response as a Readable', (transport) => {
+  const start = (options) => startOver(transport, options);
+
   const shout = () => new Transform({
     transform: (chunk, encoding, callback) => callback(null, String(chunk).toUpperCase()),
   });

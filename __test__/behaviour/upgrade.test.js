@@ -7,23 +7,25 @@ const { once } = require('node:events');
 const { pipeline } = require('node:stream/promises');
 const {
   byteByByte, bytesOf, cleanUp, http, newAgent, onRequestHead, poolOf, pseudoRandomBytes, quiet, record, sendSegments,
-  itOurs, responseTo, serve, serveAnswer, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
+  itOurs, responseTo, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 const HEADERS = { Connection: 'Upgrade', Upgrade: 'echo' };
 const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-A: b\r\n\r\n';
 
 /** A peer that switches protocols, sends what `greet` gives in its segments, then echoes. */
-function serveEcho(segments = [SWITCHING]) {
-  return serveRaw((socket) => onRequestHead(socket, async () => {
+function serveEchoOver(transport, segments = [SWITCHING]) {
+  return transport.serveRaw((socket) => onRequestHead(socket, async () => {
     socket.removeAllListeners('data');
     await sendSegments(socket, segments);
     socket.pipe(socket);
   }));
 }
 
-async function upgraded(peer, options) {
-  const req = http.get({ ...peer.address, headers: HEADERS, ...options });
+async function upgradedOver(transport, peer, agent) {
+  agent ??= await transport.agentTo(peer);
+  const req = http.get({ ...peer.address, agent, headers: HEADERS });
   const [res, socket, head] = await once(req, 'upgrade');
   return { req, res, socket, head };
 }
@@ -46,7 +48,10 @@ async function read(stream, length) {
   return Buffer.concat(chunks);
 }
 
-describe("'upgrade'", () => {
+describeTransports("'upgrade'", (transport) => {
+  const serveEcho = (segments) => serveEchoOver(transport, segments);
+  const upgraded = (peer, agent) => upgradedOver(transport, peer, agent);
+
   it('has the response, the socket of the request and the head', async () => {
     const peer = await serveEcho();
     const { req, res, socket, head } = await upgraded(peer);
@@ -65,7 +70,7 @@ describe("'upgrade'", () => {
 
   it('is the end of the request: events in order, no response', async () => {
     const peer = await serveEcho();
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     const req = http.get({ ...peer.address, agent, headers: HEADERS });
     const { events } = record(req, { socket: true });
     const [, socket] = await once(req, 'upgrade');
@@ -100,7 +105,7 @@ describe("'upgrade'", () => {
     const bytes = SWITCHING + first;
     for (let at = SWITCHING.length - 5; at < bytes.length; at += 3) {
       const peer = await serveEcho([bytes.slice(0, at), bytes.slice(at)]);
-      const { socket, head } = await upgraded(peer, { agent: false });
+      const { socket, head } = await upgraded(peer);
       const rest = await read(socket, first.length - head.length);
       expect(Buffer.concat([head, rest]).toString()).toBe(first);
       socket.destroy();
@@ -116,7 +121,7 @@ describe("'upgrade'", () => {
   });
 
   it("is understood by Node's own server", async () => {
-    const peer = await serve();
+    const peer = await transport.serve();
     peer.server.on('upgrade', (message, socket, head) => {
       socket.write(SWITCHING);
       socket.write(head);
@@ -129,14 +134,15 @@ describe("'upgrade'", () => {
   });
 
   it('may follow informational responses and a body that was sent', async () => {
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       let text = '';
       socket.on('data', (chunk) => {
         text += chunk;
         if (text.endsWith('body')) socket.end(`HTTP/1.1 102 Processing\r\n\r\n${SWITCHING}switched`);
       });
     });
-    const req = http.request({ ...peer.address, method: 'POST', headers: HEADERS });
+    const agent = await transport.agentTo(peer);
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers: HEADERS });
     const { events } = record(req);
     req.end('body');
     const [, socket, head] = await once(req, 'upgrade');
@@ -146,8 +152,9 @@ describe("'upgrade'", () => {
   });
 
   it('does not come when the server answers something else', async () => {
-    const peer = await serveAnswer(SWITCHING.replace('101', '200').replace('X-A: b', 'Content-Length: 2') + 'no');
-    const req = http.get({ ...peer.address, headers: HEADERS });
+    const answer = SWITCHING.replace('101', '200').replace('X-A: b', 'Content-Length: 2');
+    const peer = await transport.serveAnswer(`${answer}no`);
+    const req = http.get({ ...peer.address, agent: await transport.agentTo(peer), headers: HEADERS });
     const onUpgrade = jest.fn();
     req.on('upgrade', onUpgrade);
     const [res] = await once(req, 'response');
@@ -156,10 +163,12 @@ describe("'upgrade'", () => {
   });
 });
 
-describe("without a listener of 'upgrade'", () => {
+describeTransports("without a listener of 'upgrade'", (transport) => {
+  const serveEcho = (segments) => serveEchoOver(transport, segments);
+
   it('the connection is closed', async () => {
     const peer = await serveEcho();
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     const req = http.get({ ...peer.address, agent, headers: HEADERS });
     const { events } = record(req);
     req.on('response', () => {});
@@ -170,11 +179,16 @@ describe("without a listener of 'upgrade'", () => {
   });
 });
 
-describe('the socket of an upgrade', () => {
+describeTransports('the socket of an upgrade', (transport) => {
+  const serveEcho = (segments) => serveEchoOver(transport, segments);
+  const upgraded = (peer, agent) => upgradedOver(transport, peer, agent);
+
   it('has no listener of the client left and waits for someone to read', async () => {
     const peer = await serveEcho([`${SWITCHING}a`, 'b', 'c']);
     const { socket, head } = await upgraded(peer);
-    for (const name of ['data', 'error', 'close', 'drain', 'timeout']) expect(socket.listenerCount(name)).toBe(0);
+    // A TLSSocket has some of its own.
+    const names = ['data', 'drain', 'timeout', ...transport.isTls ? [] : ['error', 'close']];
+    expect(names.filter((name) => socket.listenerCount(name) > 0)).toEqual([]);
     await quiet();
     expect(head.toString()).toBe('a');
     expect((await read(socket, 2)).toString()).toBe('bc');
@@ -194,7 +208,7 @@ describe('the socket of an upgrade', () => {
   });
 
   it('can end its half and read on', async () => {
-    const peer = await serveRaw((socket) => onRequestHead(socket, async () => {
+    const peer = await transport.serveRaw((socket) => onRequestHead(socket, async () => {
       socket.removeAllListeners('data');
       socket.write(SWITCHING);
       const all = await bytesOf(socket);
@@ -207,7 +221,7 @@ describe('the socket of an upgrade', () => {
   });
 
   it("has 'end' and 'close' when the peer ends", async () => {
-    const peer = await serveRaw((socket) => onRequestHead(socket, () => socket.end(`${SWITCHING}bye`)));
+    const peer = await transport.serveRaw((socket) => onRequestHead(socket, () => socket.end(`${SWITCHING}bye`)));
     const { socket, head } = await upgraded(peer);
     const { events } = record(socket);
     socket.resume();
@@ -219,7 +233,7 @@ describe('the socket of an upgrade', () => {
 
   it("has 'end' and 'close' when the peer ends, without anybody who reads", async () => {
     for (const tail of ['', 'bye']) {
-      const peer = await serveRaw((socket) => onRequestHead(socket, () => socket.end(SWITCHING + tail)));
+      const peer = await transport.serveRaw((socket) => onRequestHead(socket, () => socket.end(SWITCHING + tail)));
       const { socket } = await upgraded(peer);
       let ended = false;
       socket.once('end', () => { ended = true; });
@@ -251,7 +265,7 @@ describe('the socket of an upgrade', () => {
 
   it('holds back its peer while nobody reads', async () => {
     let sent = 0;
-    const peer = await serveRaw((socket) => onRequestHead(socket, async () => {
+    const peer = await transport.serveRaw((socket) => onRequestHead(socket, async () => {
       socket.write(SWITCHING);
       for (; sent < 64 << 20 && !socket.destroyed; sent += 65536) {
         if (socket.write(Buffer.alloc(65536))) continue;
@@ -271,7 +285,7 @@ describe('the socket of an upgrade', () => {
 
   it('takes part in pipelines', async () => {
     const bytes = pseudoRandomBytes(300000);
-    const peer = await serveRaw((socket) => onRequestHead(socket, () => {
+    const peer = await transport.serveRaw((socket) => onRequestHead(socket, () => {
       socket.removeAllListeners('data');
       socket.write(SWITCHING);
       socket.pipe(socket);
@@ -298,10 +312,10 @@ describe('the socket of an upgrade', () => {
 
   it('is one of many, each with its own bytes', async () => {
     const peer = await serveEcho();
-    const agent = newAgent({ keepAlive: true });
+    const agent = transport.newAgent({ keepAlive: true });
     await Promise.all(Array.from({ length: 30 }, async (unused, i) => {
       const bytes = pseudoRandomBytes(1000 * i + 1, i + 1);
-      const { socket } = await upgraded(peer, { agent });
+      const { socket } = await upgraded(peer, agent);
       socket.write(bytes);
       expect((await read(socket, bytes.length)).equals(bytes)).toBe(true);
       socket.end();

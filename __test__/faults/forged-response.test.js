@@ -9,8 +9,9 @@
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');
 const {
-  http, itOurs, serveRaw, onRequestHead, exchange, untilIdle, newAgent, cleanUp, untilPoolIsEmpty,
+  http, itOurs, onRequestHead, exchange, untilIdle, newAgent, cleanUp, untilPoolIsEmpty,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 const answer = (body) => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
@@ -22,19 +23,19 @@ function blockUntil(shared, index, value) {
   }
 }
 
-describe('an answer that nobody asked for', () => {
+describeTransports('an answer that nobody asked for', (transport) => {
   itOurs.each([
     ['whole', answer('forged')],
     ['in part', answer('forged').slice(0, 20)],
     ['with a length that eats the next answer', 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nforged'],
     ['interim', 'HTTP/1.1 103 Early Hints\r\nX: forged\r\n\r\n'],
   ])('%s, that came in the same turn of the event loop, is not taken by the next request', async (_what, forged) => {
-    const peer = await serveRaw((socket) => {
+    const peer = await transport.serveRaw((socket) => {
       socket.on('end', () => socket.end());
       socket.on('error', () => {});
       onRequestHead(socket, () => socket.write(answer('real')));
     });
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
     for (let i = 0; i < 10; i++) {
       await exchange({ ...peer.address, agent });
       await untilIdle(agent);
@@ -55,7 +56,7 @@ describe('an answer that nobody asked for', () => {
     agent.destroy();
     await untilPoolIsEmpty(agent);
   });
-});
+}, ({ isStream }) => !isStream);
 
 /** A server in a thread of its own, which sends a forged answer when it is told so. */
 const FORGER = `

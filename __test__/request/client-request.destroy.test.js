@@ -4,12 +4,13 @@
 
 const { once } = require('node:events');
 const {
-  bytesOf, exchange, http, newAgent, pseudoRandomBytes, quiet, record, responseTo, serve, serveRaw, until,
+  bytesOf, exchange, http, newAgent, pseudoRandomBytes, quiet, record, responseTo, serve, until,
   untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 /** A server that never answers. */
-const serveSilence = () => serve((req) => req.resume());
+const serveSilence = (transport = { serve }) => transport.serve((req) => req.resume());
 
 describe('destroy()', () => {
   it('answers with the request, each time', async () => {
@@ -50,22 +51,6 @@ describe('destroy()', () => {
     expect(await once(req, 'error')).toEqual([failure]);
   });
 
-  it("destroys the socket, and the peer sees the connection's end", async () => {
-    const peer = await serveSilence();
-    const agent = newAgent({ keepAlive: true });
-    const req = http.get({ ...peer.address, agent });
-    req.on('error', () => {});
-    await once(req, 'finish');
-    await until(() => peer.sockets.size === 1);
-    const { socket } = req;
-    const closed = once(socket, 'close');
-    req.destroy();
-    expect(socket.destroyed).toBe(true);
-    await closed;
-    await untilNoConnections(peer);
-    await untilPoolIsEmpty(agent);
-  });
-
   it('makes later writes fail', async () => {
     const req = http.request({ ...(await serveSilence()).address, method: 'POST' });
     req.on('error', () => {});
@@ -76,22 +61,6 @@ describe('destroy()', () => {
     expect(error).toMatchObject({ code: 'ERR_STREAM_DESTROYED' });
     expect(() => req.end()).not.toThrow();
     await quiet();
-  });
-
-  it('in the middle of an upload ends the upload', async () => {
-    let received = 0;
-    let failure;
-    const peer = await serve((message) => {
-      message.on('data', (chunk) => { received += chunk.length; });
-      message.on('error', (error) => { failure = error.code; });
-    });
-    const req = http.request({ ...peer.address, method: 'POST', headers: { 'Content-Length': 100 << 20 } });
-    req.on('error', () => {});
-    req.write(pseudoRandomBytes(3 << 20));
-    await until(() => received > 0);
-    req.destroy();
-    await until(() => failure === 'ECONNRESET');
-    expect(received).toBeLessThanOrEqual(3 << 20);
   });
 
   it('of one request leaves the others of the agent alone', async () => {
@@ -113,6 +82,42 @@ describe('destroy()', () => {
     expect(results).toEqual(results.map((unused, i) => (i % 2 ? `/${i}` : 'ECONNRESET')));
     agent.destroy();
     await untilPoolIsEmpty(agent);
+  });
+});
+
+describeTransports('destroy()', (transport) => {
+  it("destroys the socket, and the peer sees the connection's end", async () => {
+    const peer = await serveSilence(transport);
+    const agent = await transport.agentTo(peer);
+    const req = http.get({ ...peer.address, agent });
+    req.on('error', () => {});
+    await once(req, 'finish');
+    await until(() => peer.sockets.size === 1);
+    const { socket } = req;
+    const closed = once(socket, 'close');
+    req.destroy();
+    expect(socket.destroyed).toBe(true);
+    await closed;
+    await untilNoConnections(peer);
+    await untilPoolIsEmpty(agent);
+  });
+
+  it('in the middle of an upload ends the upload', async () => {
+    let received = 0;
+    let failure;
+    const peer = await transport.serve((message) => {
+      message.on('data', (chunk) => { received += chunk.length; });
+      message.on('error', (error) => { failure = error.code; });
+    });
+    const agent = await transport.agentTo(peer);
+    const headers = { 'Content-Length': 100 << 20 };
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers });
+    req.on('error', () => {});
+    req.write(pseudoRandomBytes(3 << 20));
+    await until(() => received > 0);
+    req.destroy();
+    await until(() => failure === 'ECONNRESET');
+    expect(received).toBeLessThanOrEqual(3 << 20);
   });
 });
 
@@ -192,11 +197,14 @@ describe('an AbortSignal', () => {
     expect(error).toEqual(aborted);
     expect(error.cause).toBe(reason);
   });
+});
 
+describeTransports('an AbortSignal', (transport) => {
   it('aborted in the middle of the body ends request and response', async () => {
-    const peer = await serve((req, res) => res.write('never ends'));
+    const peer = await transport.serve((req, res) => res.write('never ends'));
     const controller = new AbortController();
-    const req = http.get({ ...peer.address, signal: controller.signal });
+    const agent = await transport.agentTo(peer);
+    const req = http.get({ ...peer.address, agent, signal: controller.signal });
     const { events } = record(req);
     req.on('error', () => {});
     const res = await responseTo(req);
@@ -210,9 +218,9 @@ describe('an AbortSignal', () => {
   });
 
   it('aborted after the end has no effect, and the connection lives on', async () => {
-    const peer = await serve((req, res) => res.end('body'));
+    const peer = await transport.serve((req, res) => res.end('body'));
     const controller = new AbortController();
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     const { req } = await exchange({ ...peer.address, agent, signal: controller.signal });
     await until(() => req.closed);
     const { events } = record(req);
@@ -223,14 +231,14 @@ describe('an AbortSignal', () => {
   });
 });
 
-describe('the end of a request by its peer', () => {
+describeTransports('the end of a request by its peer', (transport) => {
   it.each([
     ['a reset before the response', (socket) => socket.resetAndDestroy(), 'read ECONNRESET'],
     ['an end before the response', (socket) => socket.end(), 'socket hang up'],
     ['an end in the head', (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-'), 'socket hang up'],
   ])('by %s is ECONNRESET', async (_, act, message) => {
-    const peer = await serveRaw((socket) => socket.once('data', () => act(socket)));
-    const agent = newAgent({ keepAlive: true });
+    const peer = await transport.serveRaw((socket) => socket.once('data', () => act(socket)));
+    const agent = await transport.agentTo(peer);
     const req = http.get({ ...peer.address, agent });
     const { events } = record(req);
     const [error] = await once(req, 'error');
@@ -241,11 +249,13 @@ describe('the end of a request by its peer', () => {
   });
 
   it('with an early response and no more reading still gives the response', async () => {
-    const peer = await serve((req, res) => {
+    const peer = await transport.serve((req, res) => {
       res.writeHead(413, { Connection: 'close' });
       res.end('too large');
     });
-    const req = http.request({ ...peer.address, method: 'POST', headers: { 'Content-Length': 50 << 20 } });
+    const agent = await transport.agentTo(peer);
+    const headers = { 'Content-Length': 50 << 20 };
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers });
     req.on('error', () => {});
     req.write(Buffer.alloc(1000));
     const res = await responseTo(req);

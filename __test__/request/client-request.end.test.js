@@ -6,6 +6,7 @@ const { once } = require('node:events');
 const {
   bytesOf, http, newAgent, pseudoRandomBytes, responseTo, serve, serveWire, until,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 /** A server that answers with what it got: framing, body, trailers. */
 function serveMirror() {
@@ -126,13 +127,15 @@ describe('end()', () => {
     (await response).resume();
     expect(peer.wire().slice(before)).toBe('0\r\n\r\n');
   });
+});
 
+describeTransports('end()', (transport) => {
   it('can follow the response: the connection is reused only when the request is sent too', async () => {
-    const peer = await serve((req, res) => {
+    const peer = await transport.serve((req, res) => {
       req.resume();
       res.end('early');
     });
-    const agent = newAgent({ keepAlive: true });
+    const agent = await transport.agentTo(peer);
     const req = http.request({ ...peer.address, method: 'POST', agent });
     const response = responseTo(req);
     req.write('a');

@@ -43,6 +43,14 @@ function peerHasReadAll({ localPort, remotePort, remoteAddress }) {
 }
 
 /**
+ * @param {import('node:net').Socket} socket an IPv4 one of this process
+ * @returns {number} the bytes that have arrived for it and that nobody has read
+ */
+function unreadBytes({ localPort, remotePort }) {
+  return connectionRow(localPort, remotePort)?.receiveQueue ?? 0;
+}
+
+/**
  * Reads options of an IPv4 socket of this process with getsockopt(2), which Node does not offer: a child process that
  * inherits the descriptor asks the kernel (perl is part of every Debian; it needs no module for this).
  * @param {number} localPort
@@ -75,4 +83,4 @@ function descriptorOf(inode) {
   throw new Error(`no descriptor for socket inode ${inode}`);
 }
 
-module.exports = { peerHasReadAll, socketOptions };
+module.exports = { peerHasReadAll, socketOptions, unreadBytes };
