@@ -1,12 +1,12 @@
-//! Writes changed responses and what the decoder makes of them, for `node fuzz/oracle.js compare` to check against
-//! Node's own parser.
+//! This program writes changed responses and their outcomes in the decoder. `node fuzz/oracle.js compare` checks them
+//! against Node's own parser.
 //!
 //!     cargo run --release --manifest-path fuzz/Cargo.toml --bin differential -- out.bin 200000 1
 //!     node fuzz/oracle.js compare out.bin
 //!
-//! The last two arguments are the number of responses and the seed of the random numbers. A record is: mode, method,
-//! header limit, the cuts, the response, the outcome in the newest dialect, the outcome in that of llhttp 9.3. Numbers
-//! are 32-bit little-endian; lists and bytes come after their length.
+//! The last two arguments are the number of responses and the seed of the random numbers. A record has mode, method,
+//! header limit, cuts and response, then the outcome in the newest dialect and the outcome in that of llhttp 9.3.
+//! Numbers are 32-bit little-endian; lists and bytes come after their length.
 
 use ferrequest::codec::{self, Decoder, DecoderOptions, Dialect, Leniency, RequestMethod};
 use mutate::Random;
@@ -31,10 +31,10 @@ const METHODS: [RequestMethod; 3] = [
     RequestMethod::Connect,
 ];
 
-/// Longer responses make the same mistakes, only slower.
+/// Length in bytes of the longest response that is changed; longer ones find the same mistakes, only slower.
 const LONGEST: usize = 1_500;
 
-/// A response and the circumstances of its arrival.
+/// Response and the circumstances of its arrival.
 struct Arrival {
     mode: usize,
     method: usize,
@@ -48,7 +48,7 @@ impl Arrival {
         let case = random.of(cases);
         let mut bytes = case.bytes.clone();
         if random.below(4) == 0 {
-            // The beginning of one and the end of another.
+            // This joins the beginning of one response and the end of another.
             let other = &random.of(cases).bytes;
             bytes.truncate(random.below(bytes.len() + 1));
             bytes.extend_from_slice(&other[random.below(other.len() + 1)..]);
@@ -113,7 +113,7 @@ impl Arrival {
     }
 }
 
-/// One packet, two, a few, or one for each byte.
+/// Returns cuts into one packet, two, a few, or one for each byte.
 fn random_cuts(random: &mut Random, length: usize) -> Vec<usize> {
     let count = match random.below(6) {
         0 | 1 => 0,

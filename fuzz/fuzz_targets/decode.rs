@@ -1,5 +1,5 @@
-//! Any bytes, in any packets, in any mode: the decoder must not panic, must keep its contract (which is asserted where
-//! the transcript is taken), and must say the same as for the same bytes in one packet.
+//! This target gives the decoder any bytes, in any packets, in any mode. The decoder must not panic, and must keep the
+//! contract that the transcript asserts. Its events must be the same as for the same bytes in one packet.
 //!
 //! The first four bytes of an input choose the options and the cuts; the rest is the response.
 
@@ -15,7 +15,7 @@ fn pick<T: Copy>(choices: &[T], choice: u8) -> T {
     choices[usize::from(choice) % choices.len()]
 }
 
-/// Cuts at equal distances, so that the fuzzer can find byte by byte as easily as two halves.
+/// Returns cuts at equal distances, so that the fuzzer finds byte by byte as easily as two halves.
 fn cuts(length: usize, first: u8, distance: u8) -> Vec<usize> {
     (usize::from(first)..length)
         .step_by(usize::from(distance).max(1))

@@ -1,7 +1,7 @@
-//! The chunked transfer coding: sizes, extensions and what follows the data (RFC 9112 section 7.1).
+//! Framing of the chunked transfer coding: sizes, extensions and the line end after the data (RFC 9112 section 7.1).
 //!
-//! The data itself and the trailer section are read elsewhere. Extensions are checked and thrown away. A size must fit
-//! into 64 bits; no hexadecimal digit is ever dropped, and there are no signs, prefixes or blanks around it.
+//! The decoder reads the data, and `field_line` the trailer section. The reader here checks extensions and throws them
+//! away. A size must fit into 64 bits; no digit is ever dropped, and no sign, prefix or blank may stand around it.
 
 use super::cursor::{Cursor, Step};
 use super::error::{DecodeError, ErrorKind};
@@ -9,51 +9,52 @@ use super::limits::ExtensionBudget;
 use super::rules::Rules;
 use super::scan;
 
+/// Part of the framing that the reader reads next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// Before the first digit of a size.
+    /// First digit of a size.
     #[default]
     FirstDigit,
     Digits,
     AfterSize,
-    /// After a semicolon.
+    /// First byte after a semicolon.
     ExtensionStart,
     ExtensionName,
     ExtensionValue,
     Quoted,
-    /// After a backslash in a quoted string.
+    /// Byte after a backslash in a quoted string.
     QuotedPair,
-    /// After a quoted string.
+    /// Byte after a quoted string.
     QuotedEnd,
-    /// After the CR of the size line.
+    /// LF of the size line.
     SizeLf,
-    /// After the data.
+    /// CR after the data.
     DataEnd,
-    /// After the CR that follows the data.
+    /// LF after that CR.
     DataLf,
 }
 
-/// The reader of all that frames chunks.
+/// Reader of all bytes that frame chunks.
 #[derive(Debug, Default)]
 pub(super) struct ChunkFrame {
     state: State,
     budget: ExtensionBudget,
-    /// Bytes of the extension name or value under way that are not charged to the budget yet.
+    /// Number of bytes of the extension name or value under way that the budget is not charged for yet.
     uncharged: usize,
 }
 
 impl ChunkFrame {
-    /// Another body begins.
+    /// Begins another body.
     pub(super) fn restart(&mut self) {
         *self = Self::default();
     }
 
-    /// The data of a chunk has been read; what frames the next one follows.
+    /// Tells the reader that the data of a chunk is read; the framing of the next chunk follows.
     pub(super) fn data_read(&mut self) {
         self.state = State::DataEnd;
     }
 
-    /// Reads on; Done after the line of a size, which is then in `size`. The last chunk has size 0.
+    /// Reads on; returns Done after the line of a size, which is then in `size`. The last chunk has size 0.
     pub(super) fn read(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -115,7 +116,7 @@ impl ChunkFrame {
         }
     }
 
-    /// A token, of which a quoted string can be the end: where exactly it begins is not looked at.
+    /// Reads a token, which may end with a quoted string: llhttp does not look where the quoted string begins.
     fn extension_value(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -267,7 +268,7 @@ fn after_size(byte: u8, cursor: &mut Cursor<'_>, rules: &Rules) -> Result<State,
     match byte {
         b'\r' => Ok(State::SizeLf),
         b';' => Ok(State::ExtensionStart),
-        // One more LF is then taken as the LF of this line.
+        // The next LF is the LF of this line, if one follows.
         b'\n' if rules.insecure => Ok(State::SizeLf),
         b'\n' => fail(
             ErrorKind::CrExpected,

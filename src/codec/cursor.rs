@@ -1,20 +1,20 @@
-//! A reading position in the bytes of one call.
+//! Reading position in the bytes of one call.
 //!
-//! Every reader of the codec moves forward only, and looks at a byte a fixed number of times at most; that, and that
-//! nothing is ever read again from the start, makes decoding linear in the input however it is segmented.
+//! Every reader of the codec moves forward only, and looks at a byte a fixed number of times at most. So decoding is
+//! linear in the input, however the network cuts it.
 
 use super::scan::ByteSet;
 
-/// What a reader says after it has looked at the input.
+/// Answer of a reader after it has looked at the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The input is used up and the reader is not at its end.
     NeedInput,
-    /// What the reader reads is complete; the cursor stands after it.
+    /// The reader is at its end; the cursor stands after the part that it reads.
     Done,
 }
 
-/// The input of one call and how far it has been consumed.
+/// Input of one call, with the number of bytes that are consumed.
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     input: &'a [u8],
@@ -26,18 +26,18 @@ impl<'a> Cursor<'a> {
         Self { input, position: 0 }
     }
 
-    /// How many bytes of the call's input are consumed.
+    /// Returns the number of consumed bytes.
     pub(super) const fn position(&self) -> usize {
         self.position
     }
 
-    /// The next byte, if there is one.
+    /// Returns the next byte, if there is one.
     #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.input.get(self.position).copied()
     }
 
-    /// What is not consumed yet.
+    /// Returns the bytes that are not consumed yet.
     #[inline]
     pub(super) fn rest(&self) -> &'a [u8] {
         self.input.get(self.position..).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The state machine of a connection's responses. Every transition between the parts of a message is in this file.
+//! State machine of a connection's responses. Every transition between the parts of a message is in this file.
 //!
 //! ```text
 //! Idle ── StatusLine ── Header ─┬─ Length ──────────────────────┬─ Complete ─┬─ Idle
@@ -23,64 +23,66 @@ use super::rules::{DecoderOptions, Rules};
 use super::status_line::StatusLine;
 use super::whole_head;
 
-/// What a decoder has to know about the request: whether its method changes the framing of the response.
+/// Method of a request, as far as it changes the framing of the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RequestMethod {
-    /// The response has no body, whatever its head says.
+    /// HEAD: the response has no body, whatever its head says.
     Head,
-    /// Whatever the response is, it ends HTTP on this connection.
+    /// CONNECT: any response ends HTTP on this connection.
     Connect,
     /// Any other method.
     #[default]
     Other,
 }
 
+/// Part of a message that the decoder reads next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
-    /// Between messages.
+    /// Nothing yet: the decoder is between messages.
     #[default]
     Idle,
     StatusLine,
     Header,
-    /// In a body of known length.
+    /// Body of known length.
     Length,
-    /// In a body that the end of the stream ends.
+    /// Body that the end of the stream ends.
     UntilClose,
-    /// Before, between or after the data of chunks.
+    /// Bytes before, between and after the data of chunks.
     Chunk,
     ChunkData,
     Trailer,
-    /// After the last byte of a message whose end is not reported yet.
+    /// Nothing more of this message: its last byte is read, and its end is not reported yet.
     Complete {
-        /// Whether the block holds trailer fields, and not the header's.
+        /// The block holds trailer fields, and not the header's.
         trailers: bool,
     },
-    /// After the last message that the connection can carry.
+    /// Nothing that is HTTP: the connection has carried its last message.
     Closed,
-    /// After the head that ended HTTP.
+    /// Another protocol: a head has ended HTTP.
     Switched,
     Failed(DecodeError),
 }
 
-/// An event without its borrows from the decoder.
+/// Event without its borrows from the decoder.
 enum Signal<'a> {
     Head,
     Data(&'a [u8]),
     End,
 }
 
-/// Decodes the responses of one connection.
+/// Decoder of the responses of one connection.
 #[derive(Debug)]
 pub struct Decoder {
     phase: Phase,
     rules: Rules,
     method: RequestMethod,
-    /// Whether a final head was reported since the reset. All that follows is then more than was asked for.
+    /// A final head was reported since the reset. All that follows is more than the request asked for.
     answered: bool,
-    /// Whether the message under way is an interim response.
+    /// The message under way is an interim response.
     interim: bool,
-    /// The answers about the message under way as they were when its header was complete.
+    /// The connection could carry another request when the header was complete.
     keep_alive: bool,
+    /// The header ended HTTP on the connection.
     upgrade: bool,
     message: Message,
     budget: HeaderBudget,
@@ -91,7 +93,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder for the response to a request that is neither HEAD nor CONNECT; see [`Decoder::reset`].
+    /// Returns a decoder for the response to a request that is neither HEAD nor CONNECT; see [`Decoder::reset`].
     pub fn new(options: DecoderOptions) -> Self {
         Self {
             phase: Phase::Idle,
@@ -110,7 +112,7 @@ impl Decoder {
         }
     }
 
-    /// Arms for the response to a new request on the same connection: forgets everything, keeps allocations.
+    /// Arms the decoder for the response to a new request: forgets everything, keeps allocations.
     pub fn reset(&mut self, options: DecoderOptions, method: RequestMethod) {
         self.phase = Phase::Idle;
         self.rules = Rules::new(&options);
@@ -120,14 +122,15 @@ impl Decoder {
         self.budget = HeaderBudget::new(options.max_header_size);
     }
 
-    /// Looks at the input, and returns how much of it was consumed and the next event, if one is complete.
+    /// Decodes up to the next event; returns the number of consumed bytes and the event, if one is complete.
     ///
-    /// Called in a loop: after `(n, Some(event))` again with the rest, even an empty one (the head may have been all
-    /// of the message); `(n, None)` means that all of the input was consumed and more is needed. After a head with
-    /// `upgrade` it is `(0, None)` for ever: the rest is not HTTP.
+    /// The caller loops: after `(n, Some(event))` it calls again with the rest. An empty rest counts too, because the
+    /// head may be all of the message. `(n, None)` says that all input is consumed and the decoder needs more. After
+    /// a head with `upgrade` the answer stays `(0, None)`: the rest is not HTTP.
     ///
-    /// One loop is meant to get one read from the network: where an error counts its bytes, and what Node drops after
-    /// a 101 that upgrades nothing (the rest of the packet; End consumes it), depends on it.
+    /// One loop is for one read from the network, because two answers depend on it. Node counts the bytes before an
+    /// error from the start of the read. After a 101 that upgrades nothing, Node drops the rest of the read; the call
+    /// that gives End consumes that rest.
     pub fn decode<'a>(
         &'a mut self,
         input: &'a [u8],
@@ -142,10 +145,10 @@ impl Decoder {
         }
     }
 
-    /// The peer ended its stream.
+    /// Tells the decoder that the peer has ended its stream.
     ///
-    /// `Ok(Some(End))` if a body that only the end of the stream delimits is thereby complete, `Ok(None)` between
-    /// messages and after an upgrade, and an error in the middle of a message.
+    /// Returns `Ok(Some(End))` if that completes a body without a length. Returns `Ok(None)` between messages and after
+    /// an upgrade. In the middle of a message, that is an error.
     pub fn finish(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
         match self.phase {
             Phase::UntilClose => {
@@ -168,10 +171,10 @@ impl Decoder {
         }
     }
 
-    /// How many of the next bytes are plain body whatever they are; `u64::MAX` if all until the end of the stream,
-    /// and 0 outside of a body.
+    /// Returns the number of next bytes that are body whatever they are. It is 0 outside of a body, and `u64::MAX` in a
+    /// body that the end of the stream ends.
     ///
-    /// So many bytes can go around the decoder; [`Decoder::skip_body`] must then tell it.
+    /// The caller can take that many bytes without the decoder, and must call [`Decoder::skip_body`] then.
     pub const fn plain_body_ahead(&self) -> u64 {
         match self.phase {
             Phase::Length | Phase::ChunkData => self.message.content_length,
@@ -180,8 +183,8 @@ impl Decoder {
         }
     }
 
-    /// Tells that `count` bytes of body went around the decoder, at most [`Decoder::plain_body_ahead`] (more are
-    /// ignored). When that has become 0, [`Decoder::decode`] with what came after, or nothing, gives the next event.
+    /// Tells the decoder that the caller has taken `count` bytes of body without it. The decoder ignores more than
+    /// [`Decoder::plain_body_ahead`]. When that is 0, [`Decoder::decode`] gives the next event, even without input.
     pub fn skip_body(&mut self, count: u64) {
         let left = self.message.content_length.saturating_sub(count);
         match self.phase {
@@ -202,7 +205,7 @@ impl Decoder {
         }
     }
 
-    /// Whether no byte of a (next) message was seen since the reset or the end of the message before.
+    /// Returns true while the decoder has seen no byte of a message since the reset or the end of the last message.
     pub const fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle | Phase::Closed)
     }
@@ -297,11 +300,11 @@ impl Decoder {
         self.field_lines.read(cursor, &mut context)
     }
 
-    /// The header is complete: decides what the message is and how it goes on.
+    /// Ends the header: decides what the message is and which part of it follows.
     fn end_head(&mut self) {
         self.budget.restart();
         let message = &mut self.message;
-        // Asked before `no_body` is set: a HEAD response without a length does not keep the connection, in Node.
+        // This precedes `no_body`: in Node, a HEAD response without a length does not keep the connection.
         self.keep_alive = message.keeps_alive();
         self.upgrade = message.switches_protocols();
         let mut switched = self.upgrade;
@@ -348,13 +351,13 @@ impl Decoder {
         }
     }
 
-    /// After the last byte of a message; gives End unless it was an interim response.
+    /// Ends the message after its last byte; gives End unless the message was an interim response.
     fn complete<'a>(&mut self, trailers: bool, cursor: &mut Cursor<'a>) -> Option<Signal<'a>> {
         if !trailers {
             self.block.clear();
         }
         if self.message.status == 101 {
-            // Node stops parsing the packet after any 101, and drops what is left of it if nothing was upgraded.
+            // Node stops parsing the packet after any 101, and drops the rest of it unless the 101 upgraded.
             cursor.take(usize::MAX);
         }
         let keeps_alive = self.message.keeps_alive();

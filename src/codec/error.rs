@@ -1,50 +1,50 @@
-//! What can be wrong with a response: the `HPE_*` codes of Node's parser.
+//! Errors of the decoder, with the `HPE_*` codes of Node's parser.
 //!
-//! One variant per code that a response can cause. The codes that only requests, paused parsers or throwing
-//! callbacks cause have no variant, because this decoder has none of the three.
+//! Each code that a response can cause has a variant. The codes that only requests, paused parsers or throwing
+//! callbacks cause have none, because this decoder has none of the three.
 
 use std::fmt;
 
-/// The kind of a decoding error; [`ErrorKind::code`] is what JavaScript sees as `err.code`.
+/// Kind of a decoding error; JavaScript sees [`ErrorKind::code`] as `err.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The message does not begin with a known protocol name.
     InvalidConstant,
-    /// The version is not two digits and a dot, or not one that is spoken.
+    /// The version is not two digits and a dot, or not one of HTTP's.
     InvalidVersion,
     /// The status code is not three digits.
     InvalidStatus,
-    /// A CR without its LF, or a byte in a chunk extension that does not belong there.
+    /// A CR has no LF, or a chunk extension has a byte that does not belong there.
     Strict,
-    /// A bare LF where CRLF is required.
+    /// A bare LF stands where CRLF must be.
     CrExpected,
-    /// A CR after a header value that is not followed by LF.
+    /// A CR after a header value has no LF.
     LfExpected,
-    /// A space before the first header field.
+    /// A space precedes the first header field.
     UnexpectedSpace,
-    /// A byte in a field name or value that does not belong there.
+    /// A field name or value has a byte that does not belong there.
     InvalidHeaderToken,
-    /// A Content-Length that is no number, is empty, or stands beside Transfer-Encoding.
+    /// A Content-Length is empty or no number, or comes after Transfer-Encoding.
     InvalidContentLength,
-    /// A second Content-Length, whatever its value.
+    /// A second Content-Length comes, whatever its value.
     UnexpectedContentLength,
-    /// A Transfer-Encoding beside a Content-Length.
+    /// A Transfer-Encoding comes after Content-Length, or is empty.
     InvalidTransferEncoding,
-    /// A chunk size that is no number or does not fit into 64 bits.
+    /// A chunk size is no number or does not fit into 64 bits.
     InvalidChunkSize,
-    /// The stream ended in the middle of a message.
+    /// The peer ended the stream in the middle of a message.
     InvalidEofState,
-    /// Bytes after a message that announced `Connection: close`.
+    /// Bytes follow a message that announced `Connection: close`.
     ClosedConnection,
-    /// Header names and values together reached the limit.
+    /// Reason phrase, header names and values together reached the limit.
     HeaderOverflow,
     /// The extensions of one chunk together passed the limit.
     ChunkExtensionsOverflow,
 }
 
 impl ErrorKind {
-    /// Every variant, in the order of declaration.
+    /// All variants, in the order of declaration.
     pub const ALL: [ErrorKind; 16] = [
         ErrorKind::InvalidConstant,
         ErrorKind::InvalidVersion,
@@ -64,7 +64,7 @@ impl ErrorKind {
         ErrorKind::ChunkExtensionsOverflow,
     ];
 
-    /// The code that Node puts on the error.
+    /// Returns the code that Node puts on the error.
     pub const fn code(self) -> &'static str {
         match self {
             ErrorKind::InvalidConstant => "HPE_INVALID_CONSTANT",
@@ -87,14 +87,14 @@ impl ErrorKind {
     }
 }
 
-/// A response that cannot be decoded. Errors are sticky: every later call gives the same one, with offset 0.
+/// Error in a response. It is sticky: every later call gives the same error, with offset 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    /// Which code.
+    /// Kind of the error, which has Node's code.
     pub kind: ErrorKind,
-    /// The text that Node gives as `err.reason`.
+    /// Text that Node gives as `err.reason`.
     pub reason: &'static str,
-    /// How many bytes of this call's input were consumed before the error.
+    /// Number of bytes of this call's input that were consumed before the error.
     pub offset: usize,
 }
 

@@ -1,8 +1,8 @@
-//! Field lines: `field-name ":" OWS field-value OWS` (RFC 9112 section 5), up to and with the empty line that ends them.
+//! Field lines, `field-name ":" OWS field-value OWS` (RFC 9112 section 5), and the empty line that ends them.
 //!
-//! Used for the header and for the trailer section. Names and values go straight into the field block; what they say
-//! about framing goes into the message's flags. Obsolete line folding (section 5.2) is an error, and in lenient mode
-//! the lines are joined as they stand, without the line end between them.
+//! The reader serves the header and the trailer section. It puts names and values straight into the field block, and
+//! their facts about framing into the message's flags. Obsolete line folding (section 5.2) is an error. In lenient mode
+//! the reader joins the lines as they stand, without the line end between them.
 
 use super::cursor::{self, Cursor, Step};
 use super::error::{DecodeError, ErrorKind};
@@ -14,43 +14,44 @@ use super::rules::Rules;
 use super::scan::{self, is_blank};
 use super::usual_line;
 
+/// Part of a field line that the reader reads next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// Before a field line or the empty line.
+    /// First byte of a field line or of the empty line.
     #[default]
     LineStart,
     Name,
-    /// Lenient mode only: in the spaces between the name of a framing field and its colon.
+    /// Spaces between the name of a framing field and its colon, in lenient mode only.
     NameSpaces,
-    /// In the blanks before a value.
+    /// Blanks before a value.
     ValueBlanks,
-    /// After a CR in place of a value.
+    /// LF after a CR in place of a value.
     EmptyValueCr,
-    /// After a whole line end in place of a value.
+    /// First byte after a whole line end in place of a value.
     EmptyValueEnd,
     Value,
     ContentLengthDigits,
     ContentLengthBlanks,
-    /// After a value, before the LF of its line.
+    /// LF after a value.
     ValueLf,
-    /// After the whole line; the next byte tells whether the value goes on there.
+    /// First byte after the whole line; a blank there continues the value.
     ValueEnd,
-    /// After the CR of the empty line.
+    /// LF of the empty line.
     LastLf,
 }
 
-/// The reader of field lines.
+/// Reader of field lines.
 #[derive(Debug, Default)]
 pub(super) struct FieldLines {
     state: State,
     role: FieldRole,
-    /// Where in the value its current line begins.
+    /// Offset in the value at which its current line begins.
     line_start: usize,
-    /// Bytes of the name or value under way that are not charged to the budget yet.
+    /// Number of bytes of the name or value under way that the budget is not charged for yet.
     uncharged: usize,
 }
 
-/// What the reader works on.
+/// Parts of the decoder that a reader of fields reads and writes.
 pub(super) struct Context<'d> {
     pub(super) block: &'d mut FieldBlock,
     pub(super) message: &'d mut Message,
@@ -59,13 +60,13 @@ pub(super) struct Context<'d> {
 }
 
 impl FieldLines {
-    /// Another section begins.
+    /// Begins another section.
     pub(super) fn restart(&mut self) {
         self.state = State::LineStart;
         self.uncharged = 0;
     }
 
-    /// Reads on; Done after the empty line.
+    /// Reads on; returns Done after the empty line.
     pub(super) fn read(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -102,7 +103,7 @@ impl FieldLines {
         Ok(Step::NeedInput)
     }
 
-    /// Charges the name or value that ends here, or the part of it that the input has.
+    /// Charges the budget for the name or value that ends here, or for the part of it that the input has.
     #[inline]
     fn charge(
         &mut self,
@@ -153,7 +154,7 @@ impl FieldLines {
         )
     }
 
-    /// The spaces become part of the name, as in Node.
+    /// Adds the spaces to the name, as Node does.
     fn name_spaces(
         &mut self,
         byte: u8,
@@ -179,7 +180,7 @@ impl FieldLines {
         self.charge(cursor, context)?;
         context.block.end_name();
         self.line_start = 0;
-        // A message with both has two ends, depending on whom one asks: RFC 9112 section 6.3, item 3.
+        // A message with both has two ends, and parsers disagree which one counts: RFC 9112 section 6.3, item 3.
         let flags = &context.message.flags;
         if !context.rules.insecure {
             if self.role == FieldRole::TransferEncoding && flags.content_length {
@@ -249,7 +250,7 @@ impl FieldLines {
         Ok(State::LineStart)
     }
 
-    /// At the first byte of a value, or of a folded line of it.
+    /// Begins a value, or a folded line of it, at its first byte.
     fn value_line_start(
         &mut self,
         cursor: &Cursor<'_>,
@@ -258,7 +259,7 @@ impl FieldLines {
         if self.role != FieldRole::ContentLength {
             return Ok(State::Value);
         }
-        // Equal values could be taken as one (RFC 9112 section 6.3, item 5); llhttp does not, and so nor does Node.
+        // RFC 9112 section 6.3, item 5, lets a client take equal values as one; llhttp, and so Node, does not.
         if context.message.flags.content_length {
             return fail(
                 ErrorKind::UnexpectedContentLength,
@@ -350,7 +351,7 @@ impl FieldLines {
         )
     }
 
-    /// At the CR or LF after a value.
+    /// Ends the line of a value at its CR or LF.
     fn value_line_end(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -398,7 +399,7 @@ impl FieldLines {
     }
 }
 
-/// None at the end of the section.
+/// Returns the state for the first byte of a line; None at the end of the section.
 fn line_start(
     byte: u8,
     cursor: &mut Cursor<'_>,

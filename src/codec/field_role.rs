@@ -1,33 +1,33 @@
-//! What single fields say about framing: Connection, Content-Length, Transfer-Encoding and Upgrade.
+//! Roles of the fields that concern framing: Connection, Content-Length, Transfer-Encoding and Upgrade.
 //!
-//! Values are read line by line once a line is complete, in the block where they were collected. Only Content-Length
-//! is read byte by byte (in `field_line`), because only it can be wrong.
+//! A role reads a value line by line, when a line is complete. Only a Content-Length can be wrong: if it may be,
+//! `field_line` reads it byte by byte.
 
 use super::framing::{Flags, Message};
 use super::rules::Rules;
 use super::scan::{is_blank, is_text};
 
-/// What a field says about framing, by its name and then, as its value is read, by the value.
+/// Role of a field in framing. Its name gives the first role; the lines of its value change it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum FieldRole {
-    /// Nothing.
+    /// The field says nothing about framing.
     #[default]
     Plain,
-    /// Connection or Proxy-Connection, no known option pending.
+    /// Connection or Proxy-Connection, with no known option pending.
     Connection,
-    /// The option that ended the value so far is this one; it counts once the value or its list item is complete.
+    /// Connection or Proxy-Connection; this option counts when the value or the list item is complete.
     ConnectionOption(ConnectionOption),
-    /// Content-Length
+    /// Content-Length.
     ContentLength,
-    /// Transfer-Encoding, no value yet.
+    /// Transfer-Encoding, before its value.
     TransferEncoding,
-    /// Transfer-Encoding whose last coding so far is `chunked`.
+    /// Transfer-Encoding; `chunked` is the last coding so far.
     Chunked,
-    /// Upgrade, no value yet.
+    /// Upgrade, before its value.
     Upgrade,
 }
 
-/// The options of a Connection field that matter here.
+/// Options of a Connection field that concern framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConnectionOption {
     Close,
@@ -42,7 +42,7 @@ impl ConnectionOption {
         (Self::Upgrade, b"upgrade"),
     ];
 
-    /// The option that `bytes` begins with, and what follows it.
+    /// Returns the option with which `bytes` begins, and the bytes after it.
     fn strip(bytes: &[u8]) -> Option<(Self, &[u8])> {
         Self::NAMES
             .into_iter()
@@ -51,7 +51,7 @@ impl ConnectionOption {
 }
 
 impl FieldRole {
-    /// The role of a field by its name, a token.
+    /// Returns the role of a field; its name is a token.
     #[inline(always)]
     pub(super) fn of(name: &[u8]) -> Self {
         match name.len() {
@@ -64,8 +64,8 @@ impl FieldRole {
         }
     }
 
-    /// Reads a whole value, with the blanks at its end and without a line end in it. Returns false, and changes
-    /// nothing, if the value must be read byte by byte because it is wrong or may be.
+    /// Reads a whole value of one line, with the blanks at its end. Returns false, and changes nothing, if the value is
+    /// wrong or may be: the states of `field_line` must read it.
     pub(super) fn read_value(self, value: &[u8], message: &mut Message, rules: &Rules) -> bool {
         let flags = &mut message.flags;
         match self {
@@ -87,9 +87,9 @@ impl FieldRole {
         true
     }
 
-    /// One line of the field's value, without its line end; returns the role for what follows.
+    /// Reads a line of the value, without its line end; returns the role for the next line.
     ///
-    /// A value has more than one line only where lenient mode joins folded lines.
+    /// Only lenient mode joins folded lines to a value of more than one.
     pub(super) fn read_line(self, line: &[u8], flags: &mut Flags, rules: &Rules) -> Self {
         match self {
             Self::Connection => read_connection(line, flags, rules),
@@ -98,12 +98,12 @@ impl FieldRole {
                 flags.upgrade = true;
                 Self::Plain
             }
-            // A folded line after `chunked` is not looked into, and so `chunked` was not the end of the list.
+            // llhttp does not look into a folded line after `chunked`, so `chunked` was not the end of the list.
             other => other,
         }
     }
 
-    /// The field is complete: what stood last in its value counts.
+    /// Ends the field: the last item of its value counts.
     pub(super) const fn conclude(self, flags: &mut Flags) {
         match self {
             Self::Chunked => flags.chunked = true,
@@ -115,8 +115,8 @@ impl FieldRole {
     }
 }
 
-/// `Connection = #connection-option` (RFC 9110 section 7.6.1), read as tolerantly as llhttp does: items may be empty,
-/// and an option counts only if nothing but blanks follows it in its item.
+/// Reads `Connection = #connection-option` (RFC 9110 section 7.6.1) as tolerantly as llhttp. Items may be empty. An
+/// option counts only if nothing but blanks follows it in its item.
 fn read_connection(line: &[u8], flags: &mut Flags, rules: &Rules) -> FieldRole {
     let mut role = FieldRole::Connection;
     let mut rest = line;
@@ -145,8 +145,8 @@ fn read_connection(line: &[u8], flags: &mut Flags, rules: &Rules) -> FieldRole {
     }
 }
 
-/// `Transfer-Encoding = #transfer-coding` (RFC 9112 section 6.1). Several such fields are one list, so what an earlier
-/// one ended with no longer comes last.
+/// Reads `Transfer-Encoding = #transfer-coding` (RFC 9112 section 6.1). Several such fields are one list, so the last
+/// coding of an earlier field is no longer the last.
 fn read_transfer_encoding(line: &[u8], flags: &mut Flags) -> FieldRole {
     flags.transfer_encoding = true;
     flags.chunked = false;
@@ -165,8 +165,8 @@ fn read_transfer_encoding(line: &[u8], flags: &mut Flags) -> FieldRole {
     }
 }
 
-/// What follows the next comma. None if there is none before the end, or before a byte that no list item can hold
-/// (which only the relaxed and lenient modes let pass): the rest of such a line says nothing.
+/// Returns the bytes after the next comma. None if the end comes before a comma, or a byte that no list item can hold.
+/// Only the relaxed and lenient modes let such a byte pass; the rest of its line says nothing.
 fn next_item(rest: &[u8]) -> Option<&[u8]> {
     let end = rest
         .iter()
@@ -187,7 +187,7 @@ fn skip(bytes: &[u8], what: impl Fn(u8) -> bool) -> &[u8] {
     bytes.get(length..).unwrap_or_default()
 }
 
-/// Appends decimal digits to a number; None if there is another byte or the number does not fit.
+/// Appends decimal digits to a number. None if another byte is among them or the number does not fit.
 fn append_digits(number: u64, digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(number, |number, &byte| {
         let digit = char::from(byte).to_digit(10)?;
@@ -195,11 +195,11 @@ fn append_digits(number: u64, digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Tells whether a token is `expected`, which is as long, whatever the case of its letters. Compares the first and the
-/// last eight bytes at once: most fields are told apart there, and the loop over bytes is slower.
+/// Tells whether a token is `expected`, whatever the case of its letters; both have the same length. Compares the first
+/// and the last eight bytes at once, because that is faster than a loop over bytes.
 #[inline(always)]
 fn is_token<const N: usize>(token: &[u8], expected: &[u8; N]) -> bool {
-    // In a token, this bit sets apart nothing but the case of letters.
+    // This bit sets apart nothing but the case of letters, among the bytes of a token.
     const CASE_BITS: u64 = u64::from_le_bytes([0x20; 8]);
     let lower = |eight: &[u8; 8]| u64::from_le_bytes(*eight) | CASE_BITS;
     let ends = |bytes: &[u8]| Some((lower(bytes.first_chunk()?), lower(bytes.last_chunk()?)));

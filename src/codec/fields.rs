@@ -1,20 +1,19 @@
-//! The block that header and trailer fields are collected in.
+//! Block of the header or trailer fields of a message.
 //!
-//! One contiguous run of bytes, `name LF value LF name LF value LF ...`, so that a head crosses the thread boundary
-//! as one piece and JavaScript splits it with one `split('\n')`. LF can separate because neither a name nor a value
-//! can contain one: LF always ends a line.
+//! A block is one run of bytes, `name LF value LF name LF value LF ...`. So a head goes to the JavaScript thread as one
+//! piece, and JavaScript splits it with one `split('\n')`. Neither a name nor a value can contain LF: LF ends a line.
 
 use super::scan::is_blank;
 
-/// What a block keeps of its allocation between messages; a larger one was needed once and is given back.
+/// Bytes of its allocation that a block keeps between messages; it gives the rest back.
 const KEPT_CAPACITY: usize = 16 * 1024;
 
-/// A block under construction: a name, its value, the next name, ...
+/// Block under construction: a name, its value, the next name, ...
 #[derive(Debug, Default)]
 pub(super) struct FieldBlock {
     bytes: Vec<u8>,
     pairs: usize,
-    /// Where the name or value under construction begins.
+    /// Offset at which the name or value under construction begins.
     part: usize,
 }
 
@@ -33,26 +32,26 @@ impl FieldBlock {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The name or value under construction, from `start` bytes into it.
+    /// Returns the name or value under construction, without its first `start` bytes.
     pub(super) fn part_from(&self, start: usize) -> &[u8] {
         self.bytes.get(self.part + start..).unwrap_or_default()
     }
 
-    /// How many bytes the name or value under construction has so far.
+    /// Returns the number of bytes of the name or value under construction.
     pub(super) fn part_length(&self) -> usize {
         self.bytes.len() - self.part
     }
 
-    /// The name is complete; its value follows.
+    /// Ends the name; its value follows.
     #[inline]
     pub(super) fn end_name(&mut self) {
         self.end_part();
     }
 
-    /// The value is complete: drops the blanks at its end (RFC 9110 section 5.5).
+    /// Ends the value: drops the blanks at its end (RFC 9110 section 5.5).
     #[inline]
     pub(super) fn end_value(&mut self) {
-        // The LF after the name stops this at the latest.
+        // The LF after the name ends this loop at the latest.
         while self.bytes.last().is_some_and(|&last| is_blank(last)) {
             self.bytes.pop();
         }
@@ -69,8 +68,8 @@ impl FieldBlock {
         self.end_value();
     }
 
-    /// Appends the first `length` bytes. Copies a few more, if they are there, and drops them again: a copy of fixed
-    /// length is a few instructions, and one of any length is a call.
+    /// Appends the first `length` bytes. Copies some more, if they are there, and drops them again. A copy of 16 or 32
+    /// bytes is a few instructions; a copy of any length is a call.
     #[inline(always)]
     pub(super) fn push_start(&mut self, bytes: &[u8], length: usize) {
         let end = self.bytes.len() + length;
@@ -94,7 +93,7 @@ impl FieldBlock {
         self.part = self.bytes.len();
     }
 
-    /// The complete fields.
+    /// Returns the complete fields.
     pub(super) fn fields(&self) -> Fields<'_> {
         Fields::new(&self.bytes, self.pairs)
     }
@@ -107,7 +106,7 @@ pub struct Fields<'a> {
     pairs: usize,
 }
 
-/// The fields after the last chunk (RFC 9112 section 7.1.2), in the same form as the header's.
+/// Fields after the last chunk (RFC 9112 section 7.1.2), in the same form as the header's.
 pub type Trailers<'a> = Fields<'a>;
 
 impl<'a> Fields<'a> {
@@ -115,22 +114,22 @@ impl<'a> Fields<'a> {
         Self { block, pairs }
     }
 
-    /// The block itself: `name LF value LF` for each field.
+    /// Returns the block itself: `name LF value LF` for each field.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.block
     }
 
-    /// How many fields there are.
+    /// Returns the number of fields.
     pub const fn len(&self) -> usize {
         self.pairs
     }
 
-    /// Whether there is no field.
+    /// Tells whether there is no field.
     pub const fn is_empty(&self) -> bool {
         self.pairs == 0
     }
 
-    /// The fields one by one, as (name, value).
+    /// Returns an iterator over the fields, as (name, value).
     pub fn iter(&self) -> FieldsIter<'a> {
         FieldsIter { rest: self.block }
     }

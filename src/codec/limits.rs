@@ -1,15 +1,15 @@
-//! How much a peer may make a client read before it gets a message: Node's two limits, counted as Node counts.
+//! Limits on the bytes that a peer may send before a message: Node's two, counted as Node counts them.
 
 use super::error::{DecodeError, ErrorKind};
 
-/// Bytes of extensions that one chunk may carry. Node's figure, against CVE-2024-22019.
+/// Bytes of extensions that one chunk may carry; more are an error. Node's figure, against CVE-2024-22019.
 pub(super) const MAX_CHUNK_EXTENSION_BYTES: u64 = 16_384;
 
-/// Counts the bytes of reason phrase, field names and field values; line ends, colons and the blanks before a value
-/// are free.
+/// Budget of a head: the bytes of reason phrase, field names and field values. Line ends, colons and the blanks before
+/// a value are free.
 ///
-/// A run is charged where it ends, or where the input ends: an overflow is reported at that point and not at the very
-/// byte, which is what Node's `bytesParsed` shows too.
+/// A reader charges a run of bytes where the run or the input ends. It reports an overflow there, and not at the byte
+/// that reached the limit; Node's `bytesParsed` shows the same.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeaderBudget {
     used: u64,
@@ -24,12 +24,12 @@ impl HeaderBudget {
         }
     }
 
-    /// A new head, chunk or trailer section begins.
+    /// Begins another head or trailer section.
     pub(super) const fn restart(&mut self) {
         self.used = 0;
     }
 
-    /// Charges `count` bytes; `offset` is what the error reports if that reaches the limit.
+    /// Charges `count` bytes. Fails, with `offset`, if that reaches the limit.
     #[inline]
     pub(super) const fn charge(&mut self, count: usize, offset: usize) -> Result<(), DecodeError> {
         self.used = self.used.saturating_add(count as u64);
@@ -56,19 +56,19 @@ impl HeaderBudget {
     }
 }
 
-/// Counts the extension bytes of one chunk.
+/// Budget of one chunk: the bytes of its extensions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ExtensionBudget {
     used: u64,
 }
 
 impl ExtensionBudget {
-    /// A new chunk or a new message begins.
+    /// Begins another chunk.
     pub(super) const fn restart(&mut self) {
         self.used = 0;
     }
 
-    /// Charges `count` bytes; `offset` is what the error reports if that passes the limit.
+    /// Charges `count` bytes. Fails, with `offset`, if that passes the limit.
     pub(super) const fn charge(&mut self, count: usize, offset: usize) -> Result<(), DecodeError> {
         self.used = self.used.saturating_add(count as u64);
         if self.used > MAX_CHUNK_EXTENSION_BYTES {

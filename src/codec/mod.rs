@@ -1,8 +1,8 @@
-//! HTTP/1.1 responses from bytes: sans-IO, pure, and no unsafe.
+//! The codec decodes HTTP/1.1 responses from bytes: sans-IO, pure, and no unsafe.
 //!
-//! [`Decoder`] is a push parser. The caller hands in whatever the network delivered; the decoder consumes it and
-//! reports [`Event`]s. It decides as llhttp decides inside Node's client, byte for byte: what is accepted, what is an
-//! error, with which code and after how many bytes, and where a body ends. It keeps nothing but the head under way.
+//! [`Decoder`] is a push parser. The caller hands in the bytes that the network delivered. The decoder consumes them
+//! and reports [`Event`]s. It decides as llhttp decides inside Node's client, byte for byte: about the bytes to accept,
+//! the end of a body, and the code and offset of an error. It keeps nothing but the head under way.
 //!
 //! ```
 //! use ferrequest::codec::{Decoder, DecoderOptions, Dialect, Event, Leniency, RequestMethod};

@@ -1,41 +1,41 @@
-//! What is forgiven, derived once from the options so that the readers ask for tolerances and not for modes.
+//! Tolerances of the readers, derived once from the options: readers ask for a tolerance and not for a mode.
 
 use super::dialect::Dialect;
 use super::scan::{self, ByteSet};
 
-/// How much is forgiven: the three settings that Node's client can choose.
+/// Tolerance for errors of the peer: the three settings that Node's client can choose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Leniency {
-    /// Node's `kLenientNone`.
+    /// Node's `kLenientNone`: the strict mode.
     #[default]
     None,
-    /// Node's `kLenientHeaderValueRelaxed`: control characters other than NUL, CR and LF in header values.
+    /// Node's `kLenientHeaderValueRelaxed`: header values may hold controls other than NUL, CR and LF.
     HeaderValueRelaxed,
     /// Node's `kLenientAll`, for `insecureHTTPParser`.
     All,
 }
 
-/// What the caller chooses for a response.
+/// Choices of the caller for a response.
 #[derive(Clone, Copy, Debug)]
 pub struct DecoderOptions {
-    /// How much is forgiven.
+    /// Tolerance for errors of the peer.
     pub lenient: Leniency,
-    /// The limit for reason phrase, field names and field values together; reaching it is an error. Node's 0, which
-    /// stands for the process-wide default, is for the caller to replace.
+    /// Limit in bytes of reason phrase, field names and field values together; a head that reaches it is an error. The
+    /// caller replaces Node's 0, which stands for the default of the process.
     pub max_header_size: usize,
-    /// Which Node version to agree with.
+    /// Dialect of the Node version with which the decoder agrees.
     pub dialect: Dialect,
 }
 
-/// The options in the form in which the readers use them.
+/// Options in the form in which the readers use them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// `insecureHTTPParser`: bare CR and LF end lines, old line folding is joined, any version is taken, framing
-    /// fields may contradict each other, and nothing closes the conversation.
+    /// `insecureHTTPParser` is on. Bare CR and LF end lines, folded lines are one value, and any version is valid.
+    /// Framing fields may contradict each other, and no response is the last.
     pub(super) insecure: bool,
-    /// The bytes of a field value.
+    /// Bytes that a field value may hold.
     pub(super) field_value: &'static ByteSet,
-    /// The version differences.
+    /// Tolerances of the llhttp release.
     pub(super) dialect: Dialect,
 }
 

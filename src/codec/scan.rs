@@ -1,16 +1,16 @@
-//! Sets of bytes, and how far a slice stays inside one.
+//! Sets of bytes, and the scan for the first byte outside of one.
 //!
 //! The sets are those of RFC 9110 section 5.5 and 5.6, with the extensions that Node's lenient modes allow.
 
-/// A set of byte values.
+/// Set of byte values.
 #[derive(Debug)]
 pub(super) struct ByteSet {
     member: [bool; 256],
-    /// Whether every byte but the controls and DEL is a member; then eight bytes can be tested at once.
+    /// Every byte but the controls and DEL is a member, so the scan can test eight bytes at once.
     holds_all_text: bool,
 }
 
-/// The set of the bytes for which a `const fn` is true (which a `const fn` cannot take as an argument).
+/// Makes the set of the bytes for which a `const fn` is true; a `const fn` cannot take that one as an argument.
 macro_rules! byte_set {
     ($predicate:ident) => {{
         let mut member = [false; 256];
@@ -23,19 +23,19 @@ macro_rules! byte_set {
     }};
 }
 
-/// `token`: what a field name may hold.
+/// Bytes of a `token`, such as a field name.
 pub(super) static TOKEN: ByteSet = byte_set!(is_token);
 
-/// `field-content` and the whitespace in it: what a field value may hold.
+/// Bytes of a field value: `field-content` and the whitespace in it.
 pub(super) static FIELD_VALUE: ByteSet = byte_set!(is_text);
 
-/// A field value with the controls that the Fetch standard allows: all but NUL, CR and LF.
+/// Bytes of a field value with the controls that the Fetch standard allows: all but NUL, CR and LF.
 pub(super) static RELAXED_FIELD_VALUE: ByteSet = byte_set!(is_not_nul_or_line_end);
 
-/// All but CR and LF: a reason phrase, and any field value in Node's lenient mode.
+/// Bytes of a reason phrase, and of a field value in Node's lenient mode: all but CR and LF.
 pub(super) static UNTIL_LINE_END: ByteSet = byte_set!(is_not_line_end);
 
-/// `qdtext`: what a quoted string may hold without a backslash.
+/// Bytes of `qdtext`, which a quoted string may hold without a backslash.
 pub(super) static QUOTED_TEXT: ByteSet = byte_set!(is_quoted_text);
 
 const fn is_token(byte: u8) -> bool {
@@ -59,7 +59,7 @@ const fn is_token(byte: u8) -> bool {
         )
 }
 
-/// HTAB, SP, VCHAR and obs-text.
+/// Tells whether a byte is text: HTAB, SP, VCHAR or obs-text.
 pub(super) const fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
@@ -76,7 +76,7 @@ const fn is_quoted_text(byte: u8) -> bool {
     is_text(byte) && byte != b'"' && byte != b'\\'
 }
 
-/// Optional whitespace, `OWS` of RFC 9110 section 5.6.3.
+/// Tells whether a byte is optional whitespace, `OWS` of RFC 9110 section 5.6.3.
 #[inline]
 pub(super) const fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
@@ -103,7 +103,7 @@ impl ByteSet {
         self.member[usize::from(byte)]
     }
 
-    /// How many bytes at the start of `bytes` are members.
+    /// Returns the number of bytes at the start of `bytes` that are members.
     #[inline]
     pub(super) fn run_length(&self, bytes: &[u8]) -> usize {
         if self.holds_all_text {
@@ -125,7 +125,7 @@ impl ByteSet {
         whole + rest.iter().take_while(|&&byte| self.contains(byte)).count()
     }
 
-    /// For the sets that hold all text: steps over eight bytes at a time while none of them is a control.
+    /// Steps over eight bytes at a time while none of them is a control; for sets that hold all text.
     #[inline]
     fn run_length_by_words(&self, bytes: &[u8]) -> usize {
         let mut rest = bytes;
@@ -146,12 +146,12 @@ impl ByteSet {
     }
 }
 
-/// How many of the low bytes of a word come before the first control or DEL (HTAB counts as a control here): 0 to 8.
+/// Returns the number of low bytes of a word before the first control or DEL, 0 to 8. HTAB counts as a control here.
 #[inline]
 fn leading_text(word: u64) -> usize {
     const LOW_BITS: u64 = 0x0101_0101_0101_0101;
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-    // A borrow can only spoil the bytes above the first hit, and only the first hit is asked for.
+    // A borrow can only spoil the bytes above the first hit, and only the first hit counts.
     let below_space = word.wrapping_sub(LOW_BITS * 0x20) & !word;
     let differs_from_del = word ^ (LOW_BITS * 0x7f);
     let is_del = differs_from_del.wrapping_sub(LOW_BITS) & !differs_from_del;

@@ -1,6 +1,7 @@
 //! The status line: `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112 section 4).
 //!
-//! Tolerated as by llhttp: RTSP and ICE in place of HTTP, no space after the code, any byte but CR and LF as reason.
+//! The reader tolerates what llhttp tolerates: RTSP and ICE in place of HTTP, no space after the code, and any byte but
+//! CR and LF in the reason phrase.
 
 use super::cursor::{Cursor, Step};
 use super::error::{DecodeError, ErrorKind};
@@ -9,32 +10,33 @@ use super::limits::HeaderBudget;
 use super::rules::Rules;
 use super::scan;
 
-/// How most responses begin.
+/// Beginning of most responses, which the reader takes in one step.
 const USUAL_START: &[u8] = b"HTTP/1.1 ";
 
+/// Part of the status line that the reader reads next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// Before the first byte.
+    /// First byte.
     #[default]
     Start,
-    /// In the protocol name, of which this is still to come.
+    /// Rest of the protocol name, which the variant holds.
     Protocol(&'static [u8]),
     Slash,
     Major,
     Dot,
     Minor,
     SpaceAfterVersion,
-    /// Before the status digit of this number, 0 to 2.
+    /// Status digit of this number, 0 to 2.
     Digit(u8),
     AfterCode,
     Reason,
-    /// After the CR.
+    /// LF after the CR.
     LineEnd,
-    /// After the whole line, where one space too many is an error of its own.
+    /// First byte after the line, where a space is an error of its own.
     FirstFieldByte,
 }
 
-/// The reader of status lines.
+/// Reader of status lines.
 #[derive(Debug, Default)]
 pub(super) struct StatusLine {
     state: State,
@@ -42,23 +44,23 @@ pub(super) struct StatusLine {
 }
 
 impl StatusLine {
-    /// Another message begins.
+    /// Begins another message.
     pub(super) fn restart(&mut self) {
         self.state = State::Start;
         self.reason.clear();
     }
 
-    /// Sets the reason phrase of a status line that another reader has read.
+    /// Sets the reason phrase of a status line that `whole_head` has read.
     pub(super) fn set_reason(&mut self, reason: &[u8]) {
         self.reason.extend_from_slice(reason);
     }
 
-    /// The reason phrase.
+    /// Returns the reason phrase.
     pub(super) fn reason(&self) -> &[u8] {
         &self.reason
     }
 
-    /// Reads on; Done before the first byte of the first field (or of the empty line that ends the head).
+    /// Reads on; returns Done before the first byte of the first field or of the empty line that ends the head.
     pub(super) fn read(
         &mut self,
         cursor: &mut Cursor<'_>,

@@ -1,8 +1,8 @@
 //! The way of a short head that one call has whole: httparse parses it.
 //!
 //! httparse tolerates some bytes that llhttp refuses. This file looks for those bytes behind httparse, and refuses a
-//! head in any doubt. The incremental readers (`status_line`, `field_line`) then read that head from its first byte, so
-//! they alone decide what is an error, with which code and after how many bytes.
+//! head in any doubt. The incremental readers (`status_line`, `field_line`) then read that head from its first byte. So
+//! the codes and offsets of errors come from them alone.
 
 use std::mem::MaybeUninit;
 use std::sync::LazyLock;
@@ -16,8 +16,8 @@ use super::field_role::FieldRole;
 use super::scan::is_blank;
 use super::status_line::StatusLine;
 
-/// Length in bytes of the longest head that httparse gets; the incremental readers are faster on longer ones. The
-/// search for the end of a head stops there, so that a head in several packets costs next to nothing more.
+/// Length in bytes of the longest head that httparse gets; the lead of the incremental readers grows with the length.
+/// The search for the end of a head stops there, so that a head in several packets costs next to nothing more.
 const MAX_LENGTH: usize = 512;
 
 /// Number of fields for which the stack has room; httparse refuses a head with more.
@@ -106,8 +106,8 @@ fn read_field(field: &Header<'_>, head: &[u8], context: &mut Context<'_>) -> Opt
     Some(())
 }
 
-/// Returns the length of a value with the blanks at its end; without them it has `trimmed` bytes. None if no CR follows,
-/// because httparse lets a bare LF end the line.
+/// Returns the length of a value with the blanks at its end; without those it is `trimmed`. None if no CR follows:
+/// httparse lets a bare LF end the line.
 #[inline]
 fn value_length(from_value: &[u8], trimmed: usize) -> Option<usize> {
     let mut length = trimmed;

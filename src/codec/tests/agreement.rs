@@ -1,9 +1,9 @@
-//! Agreement with `httparse`, a parser of other parentage: what both take, both see as the same fields.
+//! Agreement of the incremental readers with `httparse`: both see the same fields in every head that both take.
 
 use super::codec::{Decoder, Event, Leniency, RequestMethod};
 use super::{fixture, options};
 
-/// Version, status, reason and fields.
+/// Minor version, status, reason and fields.
 type Seen = (u8, u16, Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
 
 /// Reads byte by byte, so that no head is whole in a call: the decoder would give a whole one to httparse.
@@ -35,7 +35,7 @@ fn theirs(bytes: &[u8]) -> Option<(usize, Seen)> {
         .iter()
         .map(|field| (field.name.as_bytes().to_vec(), field.value.to_vec()))
         .collect();
-    // It hides a reason phrase with bytes that are not ASCII.
+    // httparse hides a reason phrase with bytes that are not ASCII.
     let reason = response.reason?.as_bytes().to_vec();
     Some((
         consumed,
@@ -53,7 +53,7 @@ fn httparse_sees_the_same_head() {
             continue;
         };
         let hidden_reason = theirs.2.is_empty() && !ours.2.is_ascii();
-        // Where we keep the spaces of a reason phrase, httparse drops the first ones.
+        // httparse drops the first spaces of a reason phrase, and the decoder keeps them.
         let same_reason =
             ours.2.trim_ascii_start() == theirs.2 || ours.2 == theirs.2 || hidden_reason;
         assert!(same_reason, "{}: {ours:?} {theirs:?}", case.name);

@@ -1,4 +1,4 @@
-//! The decoder as the connection uses it: armed, asked what lies ahead, told what went around it.
+//! Tests of the decoder as the connection uses it: reset, body ahead, body that goes around the decoder.
 
 use super::codec::{Decoder, Event, Fields, Leniency, RequestMethod};
 use super::options;
@@ -10,7 +10,7 @@ fn decoder(method: RequestMethod) -> Decoder {
     decoder
 }
 
-/// Decodes up to and with the final head; panics if there is none.
+/// Decodes up to and with the final head; panics without one.
 fn read_head(decoder: &mut Decoder, bytes: &[u8]) {
     let (consumed, event) = decoder.decode(bytes).unwrap();
     assert!(matches!(event, Some(Event::Head(_))), "{event:?}");

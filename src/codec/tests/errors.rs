@@ -1,9 +1,9 @@
-//! A response for each kind of error, in the order of their declaration, and what an error leaves behind.
+//! Tests of errors: a response for each kind, in the order of declaration, and the state after an error.
 
 use super::codec::{DecodeError, Decoder, ErrorKind, Leniency, RequestMethod};
 use super::{MAX_HEADER_SIZE, check_decoder, options};
 
-/// The error that `bytes` end in; its offset counts from the event before it.
+/// Returns the error in which `bytes` end; its offset counts from the event before it.
 fn error_of(bytes: &[u8]) -> DecodeError {
     let transcript = check_decoder(bytes, options(Leniency::None), RequestMethod::Other);
     transcript
@@ -11,7 +11,7 @@ fn error_of(bytes: &[u8]) -> DecodeError {
         .unwrap_or_else(|| panic!("no error: {transcript:?}"))
 }
 
-/// Each test is one kind; `all_kinds_have_a_test` sees to it that none is missing.
+/// Makes a test for each kind; `all_kinds_have_a_test` proves that none is missing.
 macro_rules! errors {
     ($($test:ident: $kind:ident, $offset:expr, $bytes:expr;)*) => {
         $(#[test]
@@ -101,7 +101,7 @@ fn an_early_end_of_the_stream_stays_an_error() {
 
 #[test]
 fn nul_in_a_relaxed_value_is_an_error_at_once() {
-    // Node 24 and 26 never return from this one.
+    // Some releases of Node 24 and 26 never return from this response.
     let options = options(Leniency::HeaderValueRelaxed);
     let transcript = check_decoder(
         b"HTTP/1.1 200 OK\r\nX: a\x01\0b\r\n\r\n",
@@ -121,7 +121,7 @@ fn nul_in_a_relaxed_value_is_an_error_at_once() {
     );
 }
 
-/// How many bytes of an endless repetition are taken, one by one, before the error.
+/// Returns the kind of the error in an endless repetition, and the number of bytes up to it.
 fn bytes_until_error(start: &[u8], endless: u8) -> (ErrorKind, usize) {
     let mut decoder = Decoder::new(options(Leniency::None));
     let mut rest = start;

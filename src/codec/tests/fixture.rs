@@ -1,13 +1,13 @@
-//! The case table `__test__/fixtures/responses.json`: responses, and what Node's parser makes of them.
+//! Case table `__test__/fixtures/responses.json`: responses, and their outcomes in Node's parser.
 //!
-//! `node fuzz/oracle.js record` wrote the outcomes; `node fuzz/oracle.js check` proves them on any Node. Included by
-//! `fuzz/differential.rs` too, for the responses.
+//! `node fuzz/oracle.js record` wrote the outcomes; `node fuzz/oracle.js check` proves them on any Node.
+//! `fuzz/differential.rs` includes this file too, for the responses.
 
 use super::codec::{Leniency, RequestMethod};
 use super::json::Json;
 use super::transcript::Transcript;
 
-/// One response of the table.
+/// Response of the table.
 pub struct Case {
     pub name: String,
     pub method: RequestMethod,
@@ -15,7 +15,7 @@ pub struct Case {
     json: Json,
 }
 
-/// All of the table.
+/// Returns all cases of the table.
 pub fn cases() -> Vec<Case> {
     let text = include_str!("../../../__test__/fixtures/responses.json");
     let Json::List(items) = Json::parse(text) else {
@@ -42,8 +42,8 @@ impl Case {
         }
     }
 
-    /// What the parser of an llhttp release says in a mode, abbreviated. None where it could not be asked: 9.3 has no
-    /// relaxed mode, and in it 9.4 loops for ever on NUL in a header value.
+    /// Returns the outcome in the parser of an llhttp release, abbreviated. None without an answer: 9.3 has no relaxed
+    /// mode, and in that mode some 9.4 loop for ever on NUL in a header value.
     pub fn outcome(&self, llhttp: &str, lenient: Leniency) -> Option<Vec<String>> {
         let mode = match lenient {
             Leniency::None => "strict",
@@ -72,7 +72,7 @@ impl Case {
     }
 }
 
-/// A string of bytes, or `[string, times]`.
+/// Returns the bytes of a part: a string, or `[string, times]`.
 fn part_bytes(part: &Json) -> Vec<u8> {
     match part {
         Json::List(pair) => match pair.as_slice() {
@@ -89,7 +89,7 @@ fn latin1_bytes(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The lines as the table has them: long ones by their beginning, length and checksum, repeated ones by their number.
+/// Returns the lines as the table has them: long ones by beginning, length and checksum, repeated ones by number.
 pub fn abbreviate(transcript: &Transcript) -> Vec<String> {
     let mut folded: Vec<(String, usize)> = Vec::new();
     for line in &transcript.lines {

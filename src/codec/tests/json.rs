@@ -1,6 +1,6 @@
-//! Just enough JSON to read `__test__/fixtures/responses.json`, which JavaScript's tests read too.
+//! Parser of just enough JSON to read `__test__/fixtures/responses.json`, which JavaScript's tests read too.
 
-/// A JSON value; the fixture has no other kinds.
+/// JSON value; the fixture has no other kinds.
 #[derive(Debug)]
 pub enum Json {
     Text(String),

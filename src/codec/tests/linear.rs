@@ -1,4 +1,4 @@
-//! Decoding takes linear time whatever the segmentation: shown by counting the bytes looked at, without a clock.
+//! Tests that decoding takes linear time whatever the segmentation. They count the bytes looked at, and need no clock.
 
 use super::codec::{Decoder, DecoderOptions, Leniency, RequestMethod};
 use super::transcript;
@@ -6,11 +6,11 @@ use super::work;
 
 const MEBIBYTE: usize = 1 << 20;
 
-/// Enough for anything quadratic to show by orders of magnitude.
+/// Number of bytes at which quadratic work shows by orders of magnitude.
 const MANY: usize = 1 << 17;
 
 /// Limit of looks for each byte of input. The decoder consumes every byte once. Before that, it may look whether a line
-/// is a usual one, or search a short head for its end and parse it as a whole. After that, it may read a framing field.
+/// is a usual one, or search a short head for its end and parse it. After that, it may read the line for its framing.
 const LOOKS_PER_BYTE: usize = 3;
 
 fn work_of(bytes: &[u8], piece: usize, lenient: Leniency) -> usize {

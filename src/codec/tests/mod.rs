@@ -1,5 +1,5 @@
-//! Tests of the codec. What is expected comes from Node's own parser where it can (`table`), from the same bytes in
-//! other pieces (`check_decoder`), or from a second, independent parser (`agreement`).
+//! Tests of the codec. Expectations come from Node's own parser (`table`), from the same bytes in other pieces
+//! (`check_decoder`), or from a second parser (`agreement`).
 
 mod agreement;
 mod api;
@@ -18,10 +18,10 @@ pub(super) mod work;
 use super::{self as codec, Decoder, DecoderOptions, Dialect, Leniency, RequestMethod};
 use transcript::{Transcript, Verdict};
 
-/// Node's default limit.
+/// Node's default limit of a head, in bytes.
 const MAX_HEADER_SIZE: usize = 16_384;
 
-/// Inputs longer than this are not cut at every byte but at some.
+/// Length in bytes up to which a test cuts an input at every byte; it cuts a longer one at some.
 const EVERY_CUT_UP_TO: usize = 2_000;
 
 fn options(lenient: Leniency) -> DecoderOptions {
@@ -41,8 +41,8 @@ fn decode(
     transcript::decode(&mut Decoder::new(options), bytes, cuts, options, method)
 }
 
-/// The outcome of `bytes` as one packet, after it has been proved that it is the same in any two packets and byte by
-/// byte, with a decoder that has been used before, and that bytes after it change nothing in it.
+/// Returns the outcome of `bytes` as one packet. Proves first that it is the same in any two packets and byte by byte,
+/// with a decoder that was used before. Proves too that bytes after it change nothing in it.
 fn check_decoder(bytes: &[u8], options: DecoderOptions, method: RequestMethod) -> Transcript {
     let whole = decode(bytes, &[], options, method);
     let mut decoder = Decoder::new(options);
@@ -71,7 +71,7 @@ fn assert_same(whole: &Transcript, split: &Transcript, bytes: &[u8], cuts: &[usi
     }
 }
 
-/// What follows a complete outcome in the same packet comes after it, or is not looked at.
+/// Proves that bytes after a complete outcome in the same packet change nothing in it.
 fn check_trailing_data(
     whole: &Transcript,
     bytes: &[u8],
@@ -83,7 +83,7 @@ fn check_trailing_data(
     let unchanged = match whole.verdict() {
         Verdict::Complete => longer.lines.starts_with(&whole.lines),
         Verdict::Upgraded | Verdict::Failed => longer.lines == whole.lines,
-        // It goes on where `bytes` ended; the lines that may have become longer are the last two.
+        // The message goes on after `bytes`; only the last two lines may have become longer.
         Verdict::Open => longer
             .lines
             .starts_with(&whole.lines[..whole.lines.len().saturating_sub(2)]),

@@ -1,8 +1,8 @@
 //! Random changes to responses, the same for the same seed everywhere.
 //!
-//! Included by `fuzz/differential.rs` too.
+//! `fuzz/differential.rs` includes this file too.
 
-/// Bytes and pieces that mean something to a parser.
+/// Pieces that mean something to a parser; a change inserts one.
 const PIECES: [&[u8]; 30] = [
     b"\r\n",
     b"\r",
@@ -36,11 +36,11 @@ const PIECES: [&[u8]; 30] = [
     b"5;a=\"b\"\r\nhello\r\n",
 ];
 
-/// xorshift64*: all that is asked for is that it is the same everywhere.
+/// Generator of random numbers, xorshift64*: it need only be the same everywhere.
 pub struct Random(u64);
 
 impl Random {
-    /// The generator of a seed.
+    /// Returns the generator of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
@@ -52,18 +52,18 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// A number below `bound`, which is not 0.
+    /// Returns a number below `bound`, which is not 0.
     pub fn below(&mut self, bound: usize) -> usize {
         ((self.next() >> 32) as usize) % bound
     }
 
-    /// One of a list that is not empty.
+    /// Returns an item of a list that is not empty.
     pub fn of<'l, T>(&mut self, list: &'l [T]) -> &'l T {
         &list[self.below(list.len())]
     }
 }
 
-/// A few random changes.
+/// Makes a few random changes.
 pub fn mutate(random: &mut Random, mut bytes: Vec<u8>) -> Vec<u8> {
     for _ in 0..=random.below(4) {
         let at = random.below(bytes.len() + 1);

@@ -1,6 +1,6 @@
-//! Seeded random changes to the responses of the case table: no panic, and no difference by segmentation.
+//! Tests of seeded random changes to the responses of the case table: no panic, and no difference by segmentation.
 //!
-//! The bounded form of what `fuzz/fuzz_targets/decode.rs` does without end.
+//! `fuzz/fuzz_targets/decode.rs` does the same without end.
 
 use super::codec::{Decoder, DecoderOptions, Dialect, Leniency, RequestMethod};
 use super::mutate::{Random, mutate};
@@ -50,7 +50,7 @@ fn changed_responses_end_the_same_however_they_are_cut() {
             );
         }
     }
-    // Neither only errors nor none at all: the changes reach into the states.
+    // Some fail and some do not, so the changes reach into the states.
     assert!(
         (ROUNDS / 5..ROUNDS * 9 / 10).contains(&failures),
         "{failures} of {ROUNDS} failed"

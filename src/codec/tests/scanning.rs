@@ -1,4 +1,4 @@
-//! The sets of bytes, and the scan that takes eight at a time, against plain definitions of both.
+//! Tests of the sets of bytes, and of the scan of eight bytes at a time, against plain definitions of both.
 
 use crate::codec::scan::{self, ByteSet};
 
@@ -67,7 +67,7 @@ fn a_run_ends_at_the_first_byte_outside_wherever_that_is() {
 
 #[test]
 fn any_two_neighbours_are_told_apart() {
-    // The word scan borrows from byte to byte: every pair must come out as it does byte by byte.
+    // The scan of words borrows from byte to byte, so every pair must come out as it does byte by byte.
     for first in 0..=u8::MAX {
         for second in 0..=u8::MAX {
             let bytes = [b'x', first, second, b'x', b'x', b'x', b'x', b'x'];

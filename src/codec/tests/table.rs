@@ -1,4 +1,4 @@
-//! The case table: every response in it, in every mode and dialect, however it is cut.
+//! Tests of the case table: every response, in every mode and dialect, however it is cut.
 
 use super::codec::{DecoderOptions, Dialect, Leniency, RequestMethod};
 use super::transcript::Transcript;

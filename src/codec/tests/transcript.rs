@@ -1,14 +1,14 @@
-//! What a decoder said, as lines that can be compared: with another segmentation, and with Node's parser
-//! (`fuzz/oracle.js` writes the same lines and says what they mean).
+//! Transcript of a decoder's events, as lines that a test compares with another segmentation or with Node's parser.
 //!
-//! Included by the fuzz targets too, where `super::codec` is the crate's.
+//! `fuzz/oracle.js` writes the same lines, and says what they mean. The fuzz targets include this file too; there,
+//! `super::codec` is the crate's.
 
 use super::codec::{
     DecodeError, Decoder, DecoderOptions, ErrorKind, Event, Fields, Head, RequestMethod,
 };
 use std::fmt;
 
-/// One line; any bytes may be in it.
+/// Line of a transcript; it may hold any bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Line(pub Vec<u8>);
 
@@ -18,26 +18,26 @@ impl fmt::Debug for Line {
     }
 }
 
-/// How an outcome ended.
+/// End of an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// With a whole message.
+    /// A whole message was the end.
     Complete,
-    /// With a head after which comes another protocol.
+    /// A head was the end, and another protocol follows.
     Upgraded,
-    /// With an error.
+    /// An error was the end.
     Failed,
-    /// In or before a message.
+    /// The end came in or before a message.
     Open,
 }
 
-/// All that a decoder said about some bytes.
+/// All events of a decoder for some bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
     pub lines: Vec<Line>,
     pub error: Option<DecodeError>,
     upgraded: bool,
-    /// How many lines there were after the first 101 that upgraded nothing, where Node drops what is left of a packet.
+    /// Number of lines up to the first 101 that upgraded nothing; there, Node drops the rest of the packet.
     lines_at_drop: Option<usize>,
 }
 
@@ -99,10 +99,10 @@ impl Transcript {
     }
 }
 
-/// Decodes packets, of which `cuts` says where they end, and then the end of the stream.
+/// Decodes the packets into which `cuts` divides the bytes, and then the end of the stream.
 ///
-/// Panics if the decoder breaks its contract: consumes more than there is, or says that it needs more input while it
-/// has some, or gives something after an upgrade or an error.
+/// Panics if the decoder breaks its contract. It must not consume more than there is, or need more input while it has
+/// some, or give an event after an upgrade or an error.
 pub fn decode(
     decoder: &mut Decoder,
     bytes: &[u8],
@@ -137,7 +137,7 @@ pub fn decode(
     transcript
 }
 
-/// Decodes one packet, the bytes after `from`; false if that was the last.
+/// Decodes a packet, the bytes after `from`. Returns false if no packet may follow.
 fn decode_packet(
     decoder: &mut Decoder,
     bytes: &[u8],
@@ -196,11 +196,10 @@ fn decode_packet(
     }
 }
 
-/// Whether the same bytes in other packets said the same.
+/// Tells whether the same bytes in other packets gave the same transcript.
 ///
-/// Two differences are Node's, and wanted: a limit is checked where a packet ends, so that passing it is noticed
-/// earlier (and perhaps before another error) in smaller packets; and after a 101 that upgrades nothing what is left of
-/// its packet is dropped.
+/// Two differences are Node's, and wanted. Node checks a limit where a packet ends, so smaller packets show an overflow
+/// earlier, and perhaps before another error. And Node drops the rest of the packet after a 101 that upgrades nothing.
 pub fn same(whole: &Transcript, split: &Transcript) -> Result<(), &'static str> {
     if let Some(count) = whole.lines_at_drop {
         let agree = whole.lines.get(..count) == split.lines.get(..count);

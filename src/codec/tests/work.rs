@@ -1,4 +1,4 @@
-//! Counts the bytes that the codec looks at, per thread because each test has its own.
+//! Counter of the bytes that the codec looks at, per thread because each test has its own.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ pub(in crate::codec) fn add(bytes: usize) {
     BYTES.set(BYTES.get() + bytes);
 }
 
-/// How many bytes were looked at while `action` ran.
+/// Returns the number of bytes that the codec looked at while `action` ran.
 pub fn during(action: impl FnOnce()) -> usize {
     let before = BYTES.get();
     action();
