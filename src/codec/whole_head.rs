@@ -16,8 +16,8 @@ use super::field_role::FieldRole;
 use super::scan::is_blank;
 use super::status_line::StatusLine;
 
-/// Length in bytes of the longest head that httparse gets; the incremental readers are faster on longer ones. The
-/// search for the end of a head stops there, so that a head in several packets costs next to nothing more.
+/// Length in bytes of the longest head that httparse gets; the lead of the incremental readers grows with the length.
+/// The search for the end of a head stops there, so that a head in several packets costs next to nothing more.
 const MAX_LENGTH: usize = 512;
 
 /// Number of fields for which the stack has room; httparse refuses a head with more.
