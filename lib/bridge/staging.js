@@ -203,7 +203,7 @@ class Staging {
    * Sends bytes in order behind what is staged, and without the detour through the staging buffer.
    * @param {number} id
    * @param {Uint8Array} data
-   * @param {boolean} acknowledge As above.
+   * @param {boolean} acknowledge The I/O thread answers by a WRITTEN event.
    */
   sendLargeWrite(id, data, acknowledge) {
     if (this.length > 0) this.ringDoorbell();

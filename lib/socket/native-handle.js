@@ -89,7 +89,7 @@ class NativeHandle {
     this.undecoded = null;
   }
 
-  /** Connection id, taken on first use: a socket that never connects costs the I/O thread nothing. */
+  /** @returns {number} Connection id, taken on first use: a socket that never connects costs the I/O thread nothing. */
   get connection() {
     if (this.id === -1) this.id = bridge.attach(this);
     return this.id;
@@ -153,17 +153,32 @@ class NativeHandle {
 
   // --- What net.Socket calls ---
 
-  /** @returns {number} 0 or a negative error number. */
+  /**
+   * Binds the local side to an IPv4 address.
+   * @param {string} address
+   * @param {number} port
+   * @returns {number} 0 or a negative error number.
+   */
   bind(address, port) {
     return isIPv4(address) ? this.bindTo(address, port) : -EINVAL;
   }
 
-  /** @returns {number} 0 or a negative error number. */
+  /**
+   * Binds the local side to an IPv6 address.
+   * @param {string} address
+   * @param {number} port
+   * @returns {number} 0 or a negative error number.
+   */
   bind6(address, port) {
     return isIPv6(address) ? this.bindTo(address, port) : -EINVAL;
   }
 
-  /** @returns {number} 0 or a negative error number. */
+  /**
+   * Binds the local side.
+   * @param {string} address
+   * @param {number} port
+   * @returns {number} 0 or a negative error number.
+   */
   bindTo(address, port) {
     // What is too large for a port is cut, and net.Socket notices by getsockname().
     this.localPort = port & 0xffff;
@@ -191,11 +206,13 @@ class NativeHandle {
     return 0;
   }
 
+  /** @returns {number} 0. */
   readStart() {
     this.reading = true;
     return 0;
   }
 
+  /** @returns {number} 0. */
   readStop() {
     this.reading = false;
     return 0;
@@ -213,12 +230,19 @@ class NativeHandle {
     return 0;
   }
 
-  /** @param {() => void} [callback] */
+  /**
+   * Closes the connection.
+   * @param {() => void} [callback]
+   */
   close(callback) {
     this.end(0, callback);
   }
 
-  /** Closes by a TCP reset. */
+  /**
+   * Closes the connection by a TCP reset.
+   * @param {() => void} [callback]
+   * @returns {number} 0.
+   */
   reset(callback) {
     this.end(command.RESET, callback);
     return 0;
@@ -244,31 +268,52 @@ class NativeHandle {
     setImmediate(finishClose, this, callback);
   }
 
+  /** Makes the open connection keep the process alive. */
   ref() {
     if (this.referenced) return;
     this.referenced = true;
     if (this.isActive()) bridge.hold(1);
   }
 
+  /** Lets the process end although the connection is open. */
   unref() {
     if (!this.referenced) return;
     this.referenced = false;
     if (this.isActive()) bridge.hold(-1);
   }
 
+  /** @returns {boolean} */
   hasRef() { return this.referenced; }
 
+  /**
+   * Sets TCP_NODELAY.
+   * @param {boolean} enable
+   * @returns {number} 0.
+   */
   setNoDelay(enable) {
     staging.send(command.NO_DELAY, this.connection, enable ? command.ENABLE : 0);
     return this.applyNow();
   }
 
+  /**
+   * Sets SO_KEEPALIVE; 0 stands for the system's own value.
+   * @param {boolean} enable
+   * @param {number} [delay] Seconds.
+   * @param {number} [interval] Seconds.
+   * @param {number} [count]
+   * @returns {number} 0.
+   */
   setKeepAlive(enable, delay, interval, count) {
     const flags = enable ? command.ENABLE : 0;
     staging.sendNumbers(command.KEEP_ALIVE, this.connection, flags, delay | 0, interval | 0, count | 0);
     return this.applyNow();
   }
 
+  /**
+   * Sets the type of service.
+   * @param {number} value
+   * @returns {number} 0.
+   */
   setTypeOfService(value) {
     this.typeOfService = value;
     staging.sendNumbers(command.TYPE_OF_SERVICE, this.connection, 0, value);
@@ -285,11 +330,16 @@ class NativeHandle {
     return 0;
   }
 
+  /** @returns {number} */
   getTypeOfService() {
     return this.typeOfService;
   }
 
-  /** @returns {number} 0 or a negative error number. */
+  /**
+   * Tells the local side.
+   * @param {{ address?: string, family?: string, port?: number }} out
+   * @returns {number} 0 or a negative error number.
+   */
   getsockname(out) {
     // Known while it connects: some take that for the sign that the name has been looked up.
     if (this.localAddress === '' && this.connectRequest?.port !== undefined) this.askLocalAddress();
@@ -308,7 +358,11 @@ class NativeHandle {
     this.localPort = local.port;
   }
 
-  /** @returns {number} 0. */
+  /**
+   * Tells the side of the peer.
+   * @param {{ address?: string, family?: string, port?: number }} out
+   * @returns {number} 0.
+   */
   getpeername(out) {
     if (this.peerPort === undefined) return 0;
     out.address = this.peerAddress;
@@ -317,10 +371,12 @@ class NativeHandle {
     return 0;
   }
 
+  /** @returns {number} */
   getAsyncId() {
     return this.resource.asyncId();
   }
 
+  /** @returns {number} */
   getProviderType() { return 0; }
 
   /** Gives the events of a pooled connection the async context of another request. */
@@ -329,11 +385,12 @@ class NativeHandle {
     this.resource = new AsyncResource('TCPWRAP');
   }
 
+  /** @returns {number} Bytes that JavaScript has written. */
   get bytesWritten() {
     return this.writes.written;
   }
 
-  /** Bytes that the kernel is not known to have taken. */
+  /** @returns {number} Bytes that the kernel is not known to have taken. */
   get writeQueueSize() {
     return this.writes.ahead();
   }
@@ -366,16 +423,26 @@ class NativeHandle {
     counters.requests--;
   }
 
-  /** As `WriteWindow.write`. */
+  /**
+   * Sends bytes; see `WriteWindow.write`.
+   * @param {string|Uint8Array} data
+   * @param {string} encoding
+   * @param {((error?: Error|null) => void)|undefined} callback
+   */
   write(data, encoding, callback) {
     this.writes.write(this.connection, data, encoding, callback);
   }
 
-  /** As `WriteWindow.writeKept`. */
+  /**
+   * Sends what a request has kept back; see `WriteWindow.writeKept`.
+   * @param {import('./write-window').Write[]} writes
+   * @returns {boolean}
+   */
   writeKept(writes) {
     return this.writes.writeKept(this.connection, writes);
   }
 
+  /** Stops reading: what has been read already and not dispatched waits. */
   pauseReading() {
     if (this.isClosed()) return;
     this.backlog ??= new ReadBacklog(this);
@@ -384,13 +451,14 @@ class NativeHandle {
     if (this.id !== -1) staging.send(command.PAUSE, this.id);
   }
 
+  /** Reads on. */
   resumeReading() {
     if (this.backlog === null || !this.backlog.isPaused || this.isClosed()) return;
     staging.send(command.RESUME, this.connection);
     this.backlog.resume();
   }
 
-  /** Asks for the descriptor, so that the socket can go on as one of libuv; comes as a RELEASED record. */
+  /** Asks for the descriptor, which a RELEASED record brings, so that the socket can go on as one of libuv. */
   release() {
     if (this.releasing || this.isClosed()) return;
     this.releasing = true;
@@ -434,7 +502,15 @@ class NativeHandle {
     return this.life === life.CLOSING;
   }
 
-  /** Takes one event record that need not wait for the reader; parameters as above. */
+  /**
+   * Dispatches one event record, which need not wait for the reader; the parameters are those of `onRecord`.
+   * @param {number} opcode
+   * @param {number} flags
+   * @param {Buffer} slab
+   * @param {Int32Array} words
+   * @param {number} start
+   * @param {number} end
+   */
   dispatch(opcode, flags, slab, words, start, end) {
     const { socket } = this;
     switch (opcode) {
@@ -476,6 +552,7 @@ class NativeHandle {
   }
 
   /**
+   * A read has brought bytes.
    * @param {number} length Bytes that were read.
    * @param {number} taken Bytes that the kernel had taken of what was written; the lower 32 bits.
    */
@@ -486,6 +563,7 @@ class NativeHandle {
   }
 
   /**
+   * The connection has been made, or made anew underneath in place of a stale one.
    * @param {number} flags
    * @param {number} descriptor
    * @param {number} port Local one.
@@ -549,26 +627,35 @@ class NativeHandle {
     }
   }
 
-  /** @param {number} total Bytes that the kernel has taken. */
+  /**
+   * The kernel has taken bytes.
+   * @param {number} total Bytes that it has taken since the beginning.
+   */
   onWritten(total) {
     this.socket._unrefTimer();
     this.writes.acknowledge(total);
   }
 
-  /** @param {Error} error */
+  /**
+   * The kernel has refused bytes.
+   * @param {Error} error
+   */
   onWriteError(error) {
     if (this.writes.isAwaited()) this.writes.fail(error);
     else this.socket.destroy(error);
   }
 
-  /** Ends the writing side, as the queue of the shutdowns asks for. A close in the meantime has called it off. */
+  /** Ends the writing side when the queue of shutdowns runs. A close in the meantime has called it off. */
   finishShutdown() {
     if (this.isClosed()) return;
     staging.send(command.SHUTDOWN, this.id);
     this.resource.runInAsyncScope(this.onShutdown, this, 0);
   }
 
-  /** @param {number} errno The system's (positive) error number, or 0. */
+  /**
+   * The writing side has ended.
+   * @param {number} errno The system's (positive) error number, or 0.
+   */
   onShutdown(errno) {
     const request = this.shutdownRequest;
     this.shutdownRequest = null;
@@ -596,6 +683,7 @@ class NativeHandle {
   }
 
   /**
+   * The peer has ended its stream, or reading has failed.
    * @param {number} opcode EOF or READ_ERROR.
    * @param {number} flags
    * @param {number} errno The system's (positive) error number, or 0.
@@ -644,7 +732,7 @@ class NativeHandle {
 NativeHandle.prototype.connect6 = NativeHandle.prototype.connect;
 
 /**
- * Runs in the check phase after `end`.
+ * Finishes a close, in the check phase after `end`.
  * @param {NativeHandle} handle
  * @param {(() => void)|undefined} callback
  */

@@ -65,6 +65,7 @@ class NativeSocket extends net.Socket {
     return this._handle instanceof NativeHandle;
   }
 
+  /** Connects, as net's, and can be used again like one. */
   connect(...arguments_) {
     super.connect(...arguments_);
     // Undoes what net does to a socket whose `write` is not its own, lest it be a used one that has ended.
@@ -138,22 +139,26 @@ class NativeSocket extends net.Socket {
     return name === 'data' && isReading(this) ? count + 1 : count;
   }
 
+  /** Adds a listener; see `on`. */
   addListener(name, listener) {
     return this.on(name, listener);
   }
 
+  /** Pauses the reader: the I/O thread stops reading. */
   pause() {
     if (!this.isNative) return super.pause();
     this._handle.pauseReading();
     return this._handle.releasing ? super.pause() : this;
   }
 
+  /** Lets the reader go on, and the I/O thread with it. */
   resume() {
     if (!this.isNative) return super.resume();
     this._handle.resumeReading();
     return this._handle.releasing ? super.resume() : this;
   }
 
+  /** Closes the connection by a TCP reset, as net's, which knows only handles of libuv. */
   resetAndDestroy() {
     if (!this.isNative) return super.resetAndDestroy();
     if (this.connecting) this.once('connect', () => this._reset());
@@ -229,6 +234,7 @@ class NativeSocket extends net.Socket {
   }
 }
 
+/** Does nothing. */
 function noop() {}
 
 /**
@@ -244,7 +250,11 @@ function canWriteDirectly(socket, chunk) {
     !req?.isCorkedByUser;
 }
 
-/** Ends the writing side. The handle before this one had been asked for it, and may have done it: no harm. */
+/**
+ * Ends the writing side. The handle before this one had been asked for it, and may have done it: no harm.
+ * @param {object} handle
+ * @param {object} request Of net.Socket.
+ */
 function shutDown(handle, request) {
   request.handle = handle;
   const error = handle.shutdown(request);
@@ -252,7 +262,12 @@ function shutDown(handle, request) {
   if (error !== 0) request.oncomplete(error);
 }
 
-/** Adds a constant to a counter of a handle. */
+/**
+ * Adds a constant to a counter of a handle.
+ * @param {object} handle
+ * @param {string} name
+ * @param {number} offset
+ */
 function offsetCounter(handle, name, offset) {
   if (offset === 0) return;
   const prototype = Object.getPrototypeOf(handle);

@@ -13,10 +13,10 @@ const { copyToOwnMemory } = require('../bridge/own-memory');
 const { event, isRead } = require('../bridge/records');
 const { life } = require('./stages');
 
-/** Stands for the list of a backlog that has kept nothing yet. Nothing is ever put into it. */
+/** List of a backlog that has kept nothing yet. Nothing is ever put into it. */
 const NONE = [];
 
-/** A handle has one from the first pause of its reader on. */
+/** Backlog of one handle, made at the first pause of its reader. */
 class ReadBacklog {
   /** @param {import('./native-handle').NativeHandle} handle */
   constructor(handle) {

@@ -20,12 +20,12 @@ const ASK_AFTER = SMALLEST / 2;
 /** Bytes of kept writes that go out as one record; the staging buffer is twice as large. */
 const LONGEST_RECORD = 32 * 1024;
 
-/** Stands for the list of a window for which no callback has waited yet. Nothing is ever put into it. */
+/** List of a window for which no callback has waited yet. Nothing is ever put into it. */
 const NONE = [];
 
 /**
+ * A write that OutgoingMessage has kept until there is a socket.
  * @typedef {{ data: string|Uint8Array, encoding: string|null|undefined, callback: Function|null|undefined }} Write
- * As OutgoingMessage keeps it.
  */
 
 class WriteWindow {
@@ -151,6 +151,7 @@ class WriteWindow {
 }
 
 /**
+ * Computes the size of a window.
  * @param {number} acknowledged Bytes of the connection that the kernel is known to have taken.
  * @returns {number} Bytes of the window.
  */
@@ -159,6 +160,7 @@ function windowSize(acknowledged) {
 }
 
 /**
+ * Bounds the bytes of several writes.
  * @param {Write[]} writes
  * @returns {number} Upper bound of their bytes; -1 if they are not to go into one record.
  */
