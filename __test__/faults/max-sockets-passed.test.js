@@ -68,7 +68,8 @@ describeTransports('maxSockets', (transport) => {
       let count = 0;
       onRequestHead(socket, (head) => {
         const kind = (Number(/\d+/.exec(head)[0]) * 7 + count++) % 5;
-        if (kind === 0) socket.resetAndDestroy();
+        if (kind === 0 && !transport.isTls) socket.resetAndDestroy();
+        else if (kind === 0) socket.destroy();
         else if (kind === 1) socket.end();
         else if (kind === 2) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx', () => socket.destroy());
         else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx');

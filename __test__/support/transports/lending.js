@@ -54,7 +54,7 @@ async function lend(http, agent, server, address, onBegin) {
   hideWarmUps(server);
   const warmUps = warming.get(server);
   const before = { direct: Infinity };
-  const onFirstByte = () => onBegin(http.stats === undefined || http.stats().direct > before.direct);
+  const onFirstByte = () => onBegin(http.stats?.().direct > before.direct);
   warmUps.push(onFirstByte);
   try {
     await warmUp(http, agent, address);
