@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * When an idle or broken connection leaves the pool, node:http makes a new one for the first request that waits without
+ * node:http makes a new connection for the first request that waits when an idle or broken one leaves the pool, without
  * asking whether maxSockets allows it. Here agent.sockets[name] is never longer than maxSockets, and the server never
  * sees more connections.
  */

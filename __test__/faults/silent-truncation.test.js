@@ -11,7 +11,7 @@ const {
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
-/** Asks a peer (none of TLS: that cannot be reset) that sends a header and half a body and then resets the connection. */
+/** Asks a peer that sends a header and half a body, and then resets the connection, which TLS cannot be. */
 async function askOneThatResets(transport, head) {
   let body = '';
   const peer = await transport.serveRaw((socket) => {
