@@ -1,6 +1,6 @@
 'use strict';
 
-/** The folders of tests mirror the folders of what they test, so that nobody has to search for the tests of a file. */
+/** The folders of tests mirror the folders of lib/, so that the tests of a file are found without a search. */
 
 const fs = require('node:fs');
 const path = require('node:path');

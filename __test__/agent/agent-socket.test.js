@@ -9,7 +9,7 @@ const stream = require('node:stream');
 const ferrequest = require('../..');
 const { cleanUp, describeOurs, http, newAgent, runNode, serve, untilNoConnections } = require('../support');
 
-/** What an agent says of the connection of one request: by its event 'free', and by the listeners of the socket. */
+/** Collects what an agent says of the connection of one request: by its event 'free', and by the socket's listeners. */
 async function describeSocket(http, agentOptions, requestOptions) {
   const agent = new http.Agent(agentOptions);
   cleanUp(() => agent.destroy());

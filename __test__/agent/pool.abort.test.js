@@ -152,7 +152,7 @@ describe('an agent survives requests that are stopped', () => {
 });
 
 describe('a request that is destroyed in the tick in which it gets a connection', () => {
-  /** What becomes of the connection, by the time of the request's 'close'. */
+  /** Ends of the connection, by the time of the request's 'close'. */
   async function fateOf(module, isNew) {
     const peer = await serve((req, res) => res.end());
     const agent = new module.Agent({ keepAlive: true });

@@ -58,7 +58,7 @@ describeTransports("'connect'", (transport) => {
     for (const bytes of ['', 'x', 'the first bytes']) {
       const peer = await transport.serveAnswer(answer + bytes);
       const agent = await transport.agentTo(peer);
-      const req = connectTo(peer, 'target.test:443', { agent });
+      const req = connectTo(peer, 'target.test:443', { agent, servername: 'localhost' });
       const { events } = record(req);
       const [res, socket, head] = await once(req, 'connect');
       expect(res.statusCode).toBe(statusCode);
@@ -76,7 +76,8 @@ describeTransports("'connect'", (transport) => {
   it('is asked for with the authority as the target, and no body', async () => {
     const peer = await transport.serveAnswer('HTTP/1.1 200 OK\r\n\r\n');
     const agent = await transport.agentTo(peer);
-    const req = connectTo(peer, 'target.test:443', { agent, headers: { 'Proxy-Authorization': 'Basic x' } });
+    const headers = { 'Proxy-Authorization': 'Basic x' };
+    const req = connectTo(peer, 'target.test:443', { agent, servername: 'localhost', headers });
     const [, socket] = await once(req, 'connect');
     expect(peer.heads[0]).toMatch(/^CONNECT target\.test:443 HTTP\/1\.1\r\nProxy-Authorization: Basic x\r\nHost: /);
     expect(peer.heads[0]).not.toMatch(/content-length|transfer-encoding/i);
@@ -86,7 +87,7 @@ describeTransports("'connect'", (transport) => {
   it('is not needed: without a listener the connection is closed', async () => {
     const peer = await transport.serveAnswer('HTTP/1.1 200 OK\r\n\r\nhead');
     const agent = await transport.agentTo(peer);
-    const req = connectTo(peer, 'target.test:443', { agent });
+    const req = connectTo(peer, 'target.test:443', { agent, servername: 'localhost' });
     const { events } = record(req);
     await until(() => req.closed);
     expect(events).toEqual(['req socket', 'req finish', 'req close']);

@@ -1,8 +1,9 @@
 'use strict';
 
 /**
- * While few requests are in progress at a time, the JavaScript thread exchanges them itself on connections that the
- * I/O thread lends: nobody may be able to tell, and every way out of that has to lead to the same end.
+ * The JavaScript thread exchanges requests itself, while few are in progress at a time, on connections that the I/O
+ * thread lends. A user cannot tell, and every way out of that state leads to the same end. What a peer can do on a lent
+ * connection is tested together with the other transports; see support/transports.
  */
 
 const { AsyncLocalStorage } = require('node:async_hooks');

@@ -16,7 +16,7 @@ const MIB = 1024 * 1024;
 let nginx;
 let origin;
 
-/** What stands behind nginx: tells what it got, or gives it back. */
+/** Answers behind nginx: tells what came, or gives it back. */
 async function answerBehind(req, res) {
   const body = Buffer.concat(await req.toArray());
   if (req.url.endsWith('/echo')) res.end(body);

@@ -9,7 +9,7 @@ const { describeDeliveries } = require('../support/transports');
 const OK = 'HTTP/1.1 200 OK\r\n';
 const NOT_HTTP = ['HPE_INVALID_CONSTANT', 'Expected HTTP/, RTSP/ or ICE/', 0];
 
-/** What is sent, the code of the error, its reason, and how many bytes were good. */
+/** Rows of bytes that a peer sends, the code of the error, its reason, and the number of good bytes. */
 const GARBAGE = [
   ['binary bytes', '\x00\x01\xff\xfe\r\n\r\n', ...NOT_HTTP],
   ['the banner of SSH', 'SSH-2.0-OpenSSH_9.6\r\n', ...NOT_HTTP],

@@ -1,6 +1,6 @@
 'use strict';
 
-/** When the connection that should replace a stale one cannot be made. */
+/** A request fails when the connection that should replace a stale one cannot be made. */
 
 const { describeOurs, exchange, http, newAgent, responseTo, serve, socketPath, untilIdle, untilPoolIsEmpty } =
   require('../support');

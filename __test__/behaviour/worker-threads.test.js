@@ -19,7 +19,7 @@ function startWorker(main, data) {
   return worker;
 }
 
-/** In a worker: makes requests without end, and tells of each response. */
+/** Makes requests without end in a worker, and tells of each response. */
 function requestWithoutEnd(http, address, parent) {
   const agent = new http.Agent({ keepAlive: true });
   const next = (path) => {

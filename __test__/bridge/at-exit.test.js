@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a request has said is sent is sent, also if the process exits in the next moment. */
+/** A request that says it is sent is sent, also if the process exits in the next moment. */
 
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');

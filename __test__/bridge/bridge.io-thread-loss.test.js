@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * When the I/O thread, or the task of one connection, has panicked: what the JavaScript side makes of the event that
- * says so. That a panic leads to the event is proven in Rust, where a test can ask for one.
+ * The JavaScript side fails connections when an event says that the I/O thread, or the task of one, has panicked. That
+ * a panic leads to the event is proven in Rust, where a test can ask for one.
  */
 
 const { once } = require('node:events');

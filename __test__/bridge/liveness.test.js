@@ -1,6 +1,6 @@
 'use strict';
 
-/** What keeps a process alive: an open request does, an idle connection does not; and nothing delays its end. */
+/** An open request keeps a process alive, an idle connection does not, and nothing delays its end. */
 
 const { runScript, serve } = require('../support');
 

@@ -73,7 +73,7 @@ const MEANT = [
     node.slice(common + 1).join('\n') === ours.slice(common + 2).join('\n')],
 ];
 
-/** What is said about the first request and its response. */
+/** Picks what is said about the first request and its response. */
 function exchangeOf(lines) {
   return lines.filter((line) => !/^(?:socket|pool|second|wire)/.test(line)).join('\n');
 }

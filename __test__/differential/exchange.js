@@ -12,10 +12,10 @@ const { Recorder } = require('./recorder');
 /** The second request, on the same connection or another, is always answered so. */
 const AGAIN = 'HTTP/1.1 200 Again\r\nContent-Length: 5\r\n\r\nagain';
 
-/** Longer segments may come in two reads, as it happens. */
+/** Bytes of the longest segment: a longer one may come in two reads, as it happens. */
 const LONGEST_SEGMENT = 30000;
 
-/** Which exchange an exception belongs to that nobody has caught. */
+/** Tells which exchange an uncaught exception belongs to. */
 const current = new AsyncLocalStorage();
 
 process.on('uncaughtException', (error, origin) => {
@@ -121,7 +121,7 @@ class Exchange {
     this.recordPool('behind the answer');
   }
 
-  /** Whether there is any sense in sending more. */
+  /** Tells whether there is any sense in sending more. */
   isReading(connection) {
     return connection.isOpen && !this.socket.destroyed && !this.socket.readableEnded;
   }

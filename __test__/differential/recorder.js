@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a user of a client can see of one exchange, as lines in the order in which it was seen. */
+/** Records what a user of a client can see of one exchange, as lines in the order in which it was seen. */
 
 /** Properties by which errors are told apart. */
 const ERROR_PROPERTIES = ['name', 'message', 'code', 'errno', 'syscall', 'reason'];

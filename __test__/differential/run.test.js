@@ -11,7 +11,7 @@ const { describeOurs, runNode } = require('../support');
 
 const SCRIPT = path.join(__dirname, 'run.js');
 
-/** Well above what it takes on a busy machine. */
+/** Milliseconds that a comparison may take, well above what it does on a busy machine. */
 const TIMEOUT = 110000;
 
 async function compare(...options) {

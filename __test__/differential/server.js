@@ -4,7 +4,7 @@
 
 const net = require('node:net');
 
-/** What stands in the target of every request, to say for whom its connection is. */
+/** Stands in the target of every request, to say which exchange its connection belongs to. */
 const MARK = /x\d{9}x/;
 
 class Connection {

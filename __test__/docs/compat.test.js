@@ -38,7 +38,7 @@ function namesOf(object, ...inherited) {
   return names;
 }
 
-/** What kind of thing a property is, for who uses it. */
+/** @returns {string} the kind of a property, as users see it */
 function kindOf(object, name) {
   for (let owner = object; owner; owner = Object.getPrototypeOf(owner)) {
     const descriptor = Object.getOwnPropertyDescriptor(owner, name);

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * When the server closes while a whole keep-alive response lies unread, a request of node:http emits 'close', then its
- * response 'end', then the request 'close' again. Here each of them comes once.
+ * A request of node:http emits 'close', then its response 'end', then the request 'close' again, if the server closes
+ * while a whole keep-alive response lies unread. Here each of them comes once.
  */
 
 const { itOurs, http, record, until, responseTo, untilPoolIsEmpty, quiet } = require('../support');

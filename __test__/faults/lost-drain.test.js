@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * When a keep-alive response is over before the upload is, node:http takes its 'drain' listener off the socket: a
+ * node:http takes its 'drain' listener off the socket when a keep-alive response is over before the upload is: a
  * request that waits for 'drain' waits for ever. Here the upload goes on to its end and the connection is used again.
  */
 

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * When an idle or broken connection leaves the pool, node:http makes a new one for the first request that waits without
+ * node:http makes a new connection for the first request that waits when an idle or broken one leaves the pool, without
  * asking whether maxSockets allows it. Here agent.sockets[name] is never longer than maxSockets, and the server never
  * sees more connections.
  */
@@ -68,7 +68,8 @@ describeTransports('maxSockets', (transport) => {
       let count = 0;
       onRequestHead(socket, (head) => {
         const kind = (Number(/\d+/.exec(head)[0]) * 7 + count++) % 5;
-        if (kind === 0) socket.resetAndDestroy();
+        if (kind === 0 && !transport.isTls) socket.resetAndDestroy();
+        else if (kind === 0) socket.destroy();
         else if (kind === 1) socket.end();
         else if (kind === 2) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx', () => socket.destroy());
         else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx');

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a client tells a server first: the name (SNI, RFC 6066) and protocols (ALPN, RFC 7301). Ways to connect. */
+/** A client tells a server first its name (SNI, RFC 6066) and protocols (ALPN, RFC 7301). Ways to connect. */
 
 const fs = require('node:fs');
 const os = require('node:os');

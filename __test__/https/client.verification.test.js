@@ -1,6 +1,6 @@
 'use strict';
 
-/** Who is at the other end: certificates of servers and of clients, and what is refused with which error. */
+/** Certificates tell client and server who is at the other end; others are refused, each with its error. */
 
 const fs = require('node:fs');
 const path = require('node:path');

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What becomes of a copy of the module that is forgotten, and of the addon when the worker ends that loaded it. */
+/** A forgotten copy of the module is collected, and the addon outlives the worker that loaded it. */
 
 const { describeOurs, itLinux, ROOT, runNode, serve } = require('../support');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What require('ferrequest/https') gives: node:https with the client replaced. */
+/** require('ferrequest/https') gives node:https with the client replaced. */
 
 const nodeHttp = require('node:http');
 const nodeHttps = require('node:https');

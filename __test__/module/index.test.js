@@ -1,6 +1,6 @@
 'use strict';
 
-/** What require('ferrequest') gives: node:http with the client replaced. */
+/** require('ferrequest') gives node:http with the client replaced. */
 
 const nodeHttp = require('node:http');
 const {
@@ -8,7 +8,7 @@ const {
   runScript, serve, untilIdle,
 } = require('../support');
 
-// What is not Node's own; setGlobalProxyFromEnv() (since Node 24) concerns the global agent.
+// Members that are not Node's own; setGlobalProxyFromEnv() (since Node 24) concerns the global agent.
 const CLIENT = ['Agent', 'ClientRequest', 'get', 'globalAgent', 'request', 'setGlobalProxyFromEnv'];
 
 describe('the module', () => {

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * What ferrequest uses of Node beyond its documentation (the list is in ARCHITECTURE.md): on the Node that runs, each
+ * ferrequest uses parts of Node beyond its documentation (the list is in ARCHITECTURE.md): on the Node that runs, each
  * is there and does what is expected.
  */
 

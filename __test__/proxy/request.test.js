@@ -15,7 +15,7 @@ function agentFor(proxy, options) {
   return newAgent({ ...options, proxyEnv: { HTTP_PROXY: proxy.url, ...options?.proxyEnv } });
 }
 
-/** What a request to a proxy is on the wire; nothing of it has to exist. */
+/** Gives the bytes of a request to a proxy, as they are on the wire. The origin need not exist. */
 async function wireOf({ credentials = '', agentOptions, body, ...options }) {
   const peer = await serveWire();
   const agent = newAgent({ ...agentOptions, proxyEnv: { HTTP_PROXY: `http://${credentials}127.0.0.1:${peer.port}` } });

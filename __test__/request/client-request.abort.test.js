@@ -5,7 +5,7 @@
 const { http, newAgent, quiet, record, serve, until, untilNoConnections, untilPoolIsEmpty } = require('../support');
 const { describeTransports } = require('../support/transports');
 
-// What ends the request. `error`: the code that 'error' has if it comes on the request.
+// Calls that end the request. `code`: that of 'error', if it comes on the request.
 const WAYS = {
   'abort()': { end: (req) => req.abort(), aborts: true, code: 'ECONNRESET' },
   'destroy()': { end: (req) => req.destroy(), aborts: false, code: 'ECONNRESET' },
@@ -27,16 +27,16 @@ const WAYS = {
  * @property {(way: { aborts: boolean, code: string }) => string[]} after the events from the end on
  */
 
-// Without a response, the request fails; abort() is told on the next tick, before the socket is closed.
+// The request fails without a response; abort() is told on the next tick, before the socket is closed.
 const fails = ({ aborts, code }) => [...(aborts ? ['req abort'] : []), `req error ${code}`, 'req close'];
 
-// What tells of the way itself, when there is a response.
+// Events that tell of the way itself, when there is a response.
 const ownEvents = ({ aborts, code }) => [
   ...(aborts ? ['req abort'] : []),
   ...(code === 'ENOUGH' ? ['req error ENOUGH'] : []),
 ];
 
-// With one, it is the response that fails; only an error of one's own is told on the request too.
+// The response fails where there is one; only an error of the user's own is told on the request too.
 const cutsResponse = (way) => [
   ...ownEvents(way), 'res aborted', 'req close', 'res error ECONNRESET', 'res close',
 ];

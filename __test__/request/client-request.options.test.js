@@ -1,6 +1,6 @@
 'use strict';
 
-/** Where a request goes and by which way: the options of the connection. */
+/** The options of the connection decide where a request goes, and by which way. */
 
 const dns = require('node:dns');
 const net = require('node:net');

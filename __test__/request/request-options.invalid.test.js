@@ -1,6 +1,6 @@
 'use strict';
 
-/** What is wrong with a request is told where it is made, before anything is connected. */
+/** A wrong option throws where the request is made, before anything is connected. */
 
 const { http, newAgent, poolOf, serve, exchange } = require('../support');
 

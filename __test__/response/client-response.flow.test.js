@@ -1,6 +1,6 @@
 'use strict';
 
-/** When a response comes, when its body flows, and what waits for whom. */
+/** A response comes in time, its body flows when somebody reads it, and each waits for the other. */
 
 const { once } = require('node:events');
 const { Writable, PassThrough } = require('node:stream');

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a response tells of itself: status, header, trailers. */
+/** A response tells of itself: status, header, trailers. */
 
 const { IncomingMessage } = require('node:http');
 const { once } = require('node:events');

@@ -49,7 +49,7 @@ function someFields(number) {
   return Array.from({ length: number(few) }, () => someField(number));
 }
 
-/** What a server says next: mostly what it has said before, with a change. */
+/** Makes the next header of a server: mostly the one before, with a change. */
 function changed(fields, number) {
   const next = fields.map((field) => [...field]);
   const at = number(next.length + 1);

@@ -8,7 +8,7 @@ const HEAD = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 const SIZE = 'HPE_INVALID_CHUNK_SIZE';
 const REST = '\r\nhello\r\n0\r\n\r\n';
 
-/** What is sent behind the header, the code of the error, its reason, and how many bytes of all were good. */
+/** Rows of what a peer sends behind the header, the code of the error, its reason, and the number of good bytes. */
 const REFUSED = [
   ['a chunk size of 2^64', '10000000000000000\r\n', SIZE, 'Chunk size overflow', 64],
   ['a chunk size of 2^64 + 5', `10000000000000005${REST}`, SIZE, 'Chunk size overflow', 64],

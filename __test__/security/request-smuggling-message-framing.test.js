@@ -11,7 +11,7 @@ const OK = 'HTTP/1.1 200 OK\r\n';
 const CHUNKS = '5\r\nhello\r\n0\r\n\r\n';
 const INVALID_LENGTH = 'HPE_INVALID_CONTENT_LENGTH';
 
-/** What is sent, the code of the error, its reason, and how many bytes of it were good. */
+/** Rows of fields that a peer sends, the code of the error, its reason, and the number of good bytes. */
 const REFUSED = [
   ['two different Content-Lengths', 'Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd',
     'HPE_UNEXPECTED_CONTENT_LENGTH', 'Duplicate Content-Length', 52],
@@ -50,7 +50,7 @@ const REFUSED = [
     'HPE_LF_EXPECTED', 'Missing expected LF after header value', undefined],
 ];
 
-/** What is sent, the body that is read, and whether the message has an end of its own. */
+/** Rows of fields that a peer sends, and the body that the client reads. */
 const TAKEN = [
   ['chunked in any case', `Transfer-Encoding: ChUnKeD\r\n\r\n${CHUNKS}`, 'hello'],
   ['a tab before chunked', `Transfer-Encoding:\tchunked\r\n\r\n${CHUNKS}`, 'hello'],

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Nothing that a user of the module passes on from strangers may put a line of its own into a request (CWE-113). */
+/** A stranger's text that a user passes on may not put a line of its own into a request (CWE-113). */
 
 const {
   http, newAgent, serveWire, cleanUp, untilIdle, untilPoolIsEmpty, exchange, responseTo, bytesOf, nodeIsAtLeast,

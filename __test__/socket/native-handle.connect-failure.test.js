@@ -1,6 +1,6 @@
 'use strict';
 
-/** What goes wrong on the way to the server is an 'error' of the request, with the fields of Node's. */
+/** A failure on the way to the server is an 'error' of the request, with the fields of Node's. */
 
 const { once } = require('node:events');
 const fs = require('node:fs');

@@ -37,7 +37,7 @@ function answerWith(...addresses) {
   };
 }
 
-/** All that an error says: its class, its own properties, those of the errors in it, and where its stack begins. */
+/** Collects all that an error says: class, own properties, those of the errors in it, and where its stack begins. */
 function describeError(error) {
   if (typeof error !== 'object') return error;
   const own = Object.fromEntries(Object.getOwnPropertyNames(error)
@@ -49,7 +49,7 @@ function describeError(error) {
   return { prototype: Object.getPrototypeOf(error).constructor.name, own, head: head.replace(` [${error.code}]`, '') };
 }
 
-/** What becomes of a request: what it throws, or its error, and the arguments of its socket's 'lookup' events. */
+/** Collects what becomes of a request: what it throws, or its error, and the arguments of 'lookup' of its socket. */
 async function failureOf(module, options) {
   const lookups = [];
   let req;

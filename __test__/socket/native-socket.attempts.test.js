@@ -10,7 +10,7 @@ const {
   bytesOf, cleanUp, describeLinux, http, newAgent, quiet, responseTo, serve, until, untilPoolIsEmpty,
 } = require('../support');
 
-/** Where nobody answers, at the port of a server at 127.0.0.1. */
+/** Address at which no answer comes, at the port of a server at 127.0.0.1. */
 const SILENT = '127.0.0.9';
 const SERVER = '127.0.0.1';
 const REFUSING = '127.0.0.8';

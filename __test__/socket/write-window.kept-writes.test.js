@@ -1,6 +1,6 @@
 'use strict';
 
-/** What is written before a request has its socket goes out as it was written, however it is put together. */
+/** Writes before a request has its socket go out as they were written, however they are put together. */
 
 const { bytesOf, http, newAgent, pseudoRandomBytes, responseTo, serve } = require('../support');
 

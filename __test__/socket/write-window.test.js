@@ -1,6 +1,6 @@
 'use strict';
 
-/** How much may be under way to the kernel, and when the callback of a write comes. */
+/** The write window limits what is under way to the kernel, and decides when the callback of a write comes. */
 
 const { once } = require('node:events');
 const net = require('node:net');

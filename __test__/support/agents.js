@@ -40,7 +40,7 @@ async function untilPoolIsEmpty(agent) {
 }
 
 /**
- * Waits until the server has no connection left: nobody leaked a socket.
+ * Waits until the server has no connection left: no socket has leaked.
  * @param {import('./servers').Peer} peer
  */
 async function untilNoConnections(peer) {

@@ -1,6 +1,6 @@
 'use strict';
 
-// Above the waits of wait.js, so that what a test waited for in vain is told, and not just that it took too long.
+// The timeout is above the waits of wait.js, so that a test that waits in vain says for what.
 jest.setTimeout(15000);
 
 const tasks = [];

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Which tests run: under which module, on which Node version, on which system. */
+/** Conditions decide which tests run: module under test, Node version, system. */
 
 const isOracle = process.env.ORACLE === 'node';
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -8,7 +8,7 @@ const [major, minor] = process.versions.node.split('.').map(Number);
 /**
  * @param {number} wantedMajor
  * @param {number} [wantedMinor]
- * @returns {boolean} whether the running Node is that version or a newer one
+ * @returns {boolean} true when the running Node is that version or a newer one
  */
 function nodeIsAtLeast(wantedMajor, wantedMinor = 0) {
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Everything a test file needs; requiring it also registers the clean-up after each test. */
+/** This module gives a test file all that it needs, and registers the clean-up after each test. */
 module.exports = {
   http: require('./http'),
   ...require('./agents'),

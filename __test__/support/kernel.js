@@ -1,6 +1,6 @@
 'use strict';
 
-/** What the kernel (Linux) knows about this process's TCP sockets. */
+/** The kernel's tables (Linux) tell about this process's TCP sockets. */
 
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
@@ -32,7 +32,7 @@ function connectionRow(localPort, remotePort, table = 'tcp') {
 
 /**
  * @param {import('node:net').Socket} socket connected to a peer on this machine
- * @returns {boolean} whether the peer has read all that arrived at its end
+ * @returns {boolean} true when the peer has read all that arrived at its end
  */
 function peerHasReadAll({ localPort, remotePort, remoteAddress }) {
   // No port: a Unix domain socket, for which the kernel has no such table.
@@ -44,7 +44,7 @@ function peerHasReadAll({ localPort, remotePort, remoteAddress }) {
 
 /**
  * @param {import('node:net').Socket} socket an IPv4 one of this process
- * @returns {number} the bytes that have arrived for it and that nobody has read
+ * @returns {number} count of bytes that have arrived for the socket and are not read
  */
 function unreadBytes({ localPort, remotePort }) {
   return connectionRow(localPort, remotePort)?.receiveQueue ?? 0;

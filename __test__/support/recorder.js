@@ -1,6 +1,6 @@
 'use strict';
 
-// Not asserted anywhere: they tell of listeners and of a stream's inner state, or differ between Node versions.
+// Events that no test asserts: they tell of listeners and of a stream's inner state, or differ between Node versions.
 const QUIET = new Set(['newListener', 'removeListener', 'prefinish', 'pause', 'resume', 'readable', 'pipe', 'unpipe',
   'connectionAttempt', 'connectionAttemptFailed', 'connectionAttemptTimeout']);
 

@@ -145,7 +145,7 @@ function socketPath() {
   return path.join(folder, 's');
 }
 
-/** @returns {Promise<number>} a port of 127.0.0.1 on which nobody listens */
+/** @returns {Promise<number>} a port of 127.0.0.1 on which no process listens */
 async function unusedPort() {
   const server = net.createServer();
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });

@@ -1,4 +1,4 @@
-/** What a user writes, and the mistakes that the compiler finds for them. */
+/** The compiler accepts what users write, and finds their mistakes. */
 import ferrequest = require('ferrequest');
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';

@@ -1,6 +1,6 @@
 /**
  * ferrequest can stand wherever node:http and node:https stand, and its parts wherever theirs do.
- * Nothing here runs: a test fails by not compiling, or by an expected error that does not come.
+ * The compiler decides these tests, none of which runs: one fails by an error, or by an expected error that is missing.
  */
 import ferrequest = require('ferrequest');
 import ferrequestHttps = require('ferrequest/https');
@@ -22,7 +22,7 @@ export type Instances = [
   Assignable<ferrequest.AgentOptions, http.AgentOptions>,
 ];
 
-// What a user has from node:http can be handed to ferrequest, and the other way round.
+// Objects of node:http can be handed to ferrequest, and the other way round.
 export type BothWays = [
   Assignable<ferrequest.Agent, http.Agent>,
   Assignable<http.Agent, ferrequest.Agent>,

@@ -8,7 +8,7 @@ const net = require('node:net');
 
 const { cleanUp, turnOfEventLoop, until } = require('..');
 
-/** Which events each kind of object has emitted. */
+/** Names of the events that each kind of object has emitted. */
 class Emitted {
   constructor() {
     this.request = new Set();
@@ -56,7 +56,7 @@ async function rawServer(answer) {
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi';
 
-/** How the server answers to each path. */
+/** Answers of the server, by path. */
 const ANSWERS = {
   '/plain': (socket) => socket.write(OK),
   '/informed': (socket) => socket.write(`HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n${OK}`),
@@ -79,7 +79,7 @@ function leave(req, socket) {
   socket.destroy();
 }
 
-/** What is done with a request to each path; the response is read unless something else is said. */
+/** Acts on requests, by path; where there is none, the response is read. */
 const SCENARIOS = [
   { path: '/plain' },
   { path: '/plain', reading: (res) => res.on('readable', () => { while (res.read() !== null); }) },

@@ -16,7 +16,7 @@ const https = process.env.ORACLE === 'node' ? nodeHttps : require('../../../http
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection Established\r\n\r\n';
 
-/** Whether the running Node has proxies of its own. */
+/** True when the running Node has proxies of its own. */
 const nodeHasProxies = nodeIsAtLeast(24, 5) || (nodeIsAtLeast(22, 21) && !nodeIsAtLeast(23));
 
 /**

@@ -40,7 +40,7 @@ function transportInChild(title, http) {
     process.on('exit', () => {
       if (!isProved) process.exitCode = NOT_LENT;
     });
-    await lend(http, agent, server, address, (begun) => { isProved = begun; });
+    await lend(http, agent, server, address, (begun) => { isProved = begun || http.stats === undefined; });
     return agent;
   }
 

@@ -13,7 +13,7 @@ const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
 /** Number of warm-up requests after which a connection is lent, however many requests at a time there were before. */
 const MOST_WARM_UPS = 300;
 
-/** How many agents are being warmed up for a server, and what to call when one of them begins. */
+/** Servers for which agents are being warmed up, each with what to call when the first other request comes. */
 const warming = new WeakMap();
 
 /**
@@ -54,7 +54,7 @@ async function lend(http, agent, server, address, onBegin) {
   hideWarmUps(server);
   const warmUps = warming.get(server);
   const before = { direct: Infinity };
-  const onFirstByte = () => onBegin(http.stats === undefined || http.stats().direct > before.direct);
+  const onFirstByte = () => onBegin(http.stats?.().direct > before.direct);
   warmUps.push(onFirstByte);
   try {
     await warmUp(http, agent, address);
