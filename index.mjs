@@ -33,4 +33,9 @@ export const {
   WebSocket,
   // Since Node 24.
   setGlobalProxyFromEnv,
+  // Since Node 26.
+  isValidHeaderName,
+  isValidHeaderValue,
+  websocketMask,
+  websocketUnmask,
 } = http;
