@@ -73,12 +73,13 @@ enum Membership {
 #[napi]
 impl Bridge {
     /// Starts the I/O thread, if this JavaScript thread has none, and a queue on it. `on_events` is called
-    /// without arguments when the queue may hold events.
+    /// without arguments when the queue may hold events. While it answers `true`, it is called again as soon as due
+    /// ticks and promise jobs have run.
     #[napi(constructor, catch_unwind)]
-    pub fn new(env: Env, on_events: Function<(), ()>) -> Result<Self> {
+    pub fn new(env: Env, on_events: Function<(), bool>) -> Result<Self> {
         // Now, and not when it is needed: this calls listeners of `async_hooks`, which may send requests.
         let context = Rc::new(AsyncContext::new(&env)?);
-        let notifier = Arc::new(Notifier::new(&env, &on_events)?);
+        let notifier = Notifier::new(&env, &on_events)?;
         let waker = notifier.clone();
         let completions = Arc::new(Completions::new(move || waker.wake()));
         let link = IoThread::serving(&completions)
@@ -239,7 +240,8 @@ impl Bridge {
         descriptor.map_or(-1, IntoRawFd::into_raw_fd)
     }
 
-    /// Asks for another call of the listener, after a drain that stopped early.
+    /// Asks for another call of the listener in a later turn of the event loop, after a drain that stopped early.
+    /// The caller is not that listener.
     #[napi(catch_unwind)]
     pub fn wake(&self) {
         self.completions.wake_again();
