@@ -5,10 +5,9 @@
  * the async context of that connection.
  */
 
-const { setImmediate } = require('node:timers');
-
 const counters = require('./counters');
 const { HEADER_SIZE, event, isRead } = require('./records');
+const { setImmediate } = require('../node/timing');
 
 /** Bytes of the memory that pages are copied into. The pages of a fast body fit. */
 const ROOM_SIZE = 320 * 1024;

@@ -11,12 +11,12 @@
 const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
 const { constants: { errno: { EBADF, ECANCELED, EINVAL } } } = require('node:os');
-const { setImmediate } = require('node:timers');
 
 const { bindSocket, bridge, closeDescriptor, staging } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
+const { setImmediate } = require('../node/timing');
 const responseEvents = require('../response/response-events');
 const { ReadBacklog } = require('./read-backlog');
 const { ShutdownQueue } = require('./shutdown-queue');

@@ -6,11 +6,11 @@
  */
 
 const { AsyncResource } = require('node:async_hooks');
-const { setImmediate } = require('node:timers');
 
 const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { parseError } = require('../node/errors');
+const { setImmediate } = require('../node/timing');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const { HEADER_SIZE, event } = require('../bridge/records');
 const { retire } = require('../response/exchange-end');
