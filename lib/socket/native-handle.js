@@ -45,6 +45,20 @@ function settingsOf(flags, maxHeaderSize, llhttp) {
   return lastSettings;
 }
 
+/** Async context of a connection. Tools that list open handles ask it, as a handle of libuv, for `hasRef()`. */
+class ConnectionResource extends AsyncResource {
+  /** @param {NativeHandle} handle */
+  constructor(handle) {
+    super('TCPWRAP');
+    this.handle = handle;
+  }
+
+  /** @returns {boolean} True while the connection keeps the process alive. */
+  hasRef() {
+    return this.handle.referenced && this.handle.isActive();
+  }
+}
+
 class NativeHandle {
   constructor() {
     /** @type {import('./native-socket').NativeSocket|null} */
@@ -52,7 +66,7 @@ class NativeHandle {
     /** Connection id; -1 while the I/O thread has no connection for this handle. */
     this.id = -1;
     this.fd = -1;
-    this.resource = new AsyncResource('TCPWRAP');
+    this.resource = new ConnectionResource(this);
     /** Turn of the draining in which this connection last had a read. */
     this.lastTurn = -1;
     /** Records of one read are being dispatched. */
@@ -382,7 +396,7 @@ class NativeHandle {
   /** Gives the events of a pooled connection the async context of another request. */
   asyncReset() {
     this.resource.emitDestroy();
-    this.resource = new AsyncResource('TCPWRAP');
+    this.resource = new ConnectionResource(this);
   }
 
   /** @returns {number} Bytes that JavaScript has written. */

@@ -13,7 +13,7 @@ use napi::Env;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use super::async_context::AsyncContext;
+use super::async_context::{self, AsyncContext};
 use super::batch_memory;
 use super::body_memory::BodyMemory;
 use super::lending::batch_kind::BatchKind;
@@ -55,7 +55,7 @@ pub struct Bridge {
     membership: RefCell<Membership>,
     doorbells: Cell<u64>,
     /// The notifier holds the event loop.
-    held: Cell<bool>,
+    held: Rc<Cell<bool>>,
 }
 
 /// Membership of a bridge in the event loop, without which it borrows no connection.
@@ -78,8 +78,10 @@ impl Bridge {
     #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, on_events: Function<(), bool>) -> Result<Self> {
         // Now, and not when it is needed: this calls listeners of `async_hooks`, which may send requests.
-        let context = Rc::new(AsyncContext::new(&env)?);
-        let notifier = Notifier::new(&env, &on_events)?;
+        let held = Rc::new(Cell::new(false));
+        let resource = async_context::resource(&env, held.clone())?;
+        let context = Rc::new(AsyncContext::new(&env, &resource)?);
+        let notifier = Notifier::new(&env, &on_events, &resource)?;
         let waker = notifier.clone();
         let completions = Arc::new(Completions::new(move || waker.wake()));
         let link = IoThread::serving(&completions)
@@ -96,7 +98,7 @@ impl Bridge {
             load: RefCell::default(),
             membership: RefCell::default(),
             doorbells: Cell::new(0),
-            held: Cell::new(false),
+            held,
         })
     }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use napi::bindgen_prelude::*;
 use napi::{JsValue, check_status, sys};
 
-use super::async_context::AsyncContext;
+use super::async_context::{AsyncContext, NAME};
 
 /// A weak threadsafe function without arguments.
 ///
@@ -42,12 +42,17 @@ unsafe impl Sync for Notifier {}
 
 impl Notifier {
     /// Makes a threadsafe function that calls `callback()` and does not hold the event loop. While the callback
-    /// answers `true`, it is called again when due ticks and promise jobs have run.
+    /// answers `true`, it is called again when due ticks and promise jobs have run. Async hooks are told of
+    /// `resource`.
     ///
     /// # Errors
     /// The error of Node-API when the environment is already ending.
-    pub fn new(env: &Env, callback: &Function<(), bool>) -> Result<Arc<Self>> {
-        let name = env.create_string("ferrequest")?;
+    pub fn new(
+        env: &Env,
+        callback: &Function<(), bool>,
+        resource: &Object<'_>,
+    ) -> Result<Arc<Self>> {
+        let name = env.create_string(NAME)?;
         let mut reference = ptr::null_mut();
         // SAFETY: `env` and `callback` are live handles of the running call.
         check_status!(unsafe {
@@ -60,14 +65,14 @@ impl Notifier {
             open: Mutex::new(true),
         });
         let mut function = ptr::null_mut();
-        // SAFETY: `env` and `name` are live handles of the running call; the queue is bounded to one
+        // SAFETY: `env`, `resource` and `name` are live handles of the running call; the queue is bounded to one
         // entry because at most one call is ever pending. The context is the notifier, which
         // `on_wake` does not see any more once `close` has been called; its owners call that before they drop it.
         check_status!(unsafe {
             sys::napi_create_threadsafe_function(
                 env.raw(),
                 ptr::null_mut(),
-                ptr::null_mut(),
+                resource.raw(),
                 name.raw(),
                 0,
                 1,
