@@ -25,6 +25,11 @@ const zones = Object.entries(ROOMS).flatMap(([room, below]) => [
   ...room === 'bridge' ? [] : [{ target: `./lib/${room}`, from: './binding.js' }],
 ]);
 
+/** Globals that fake timers of tests replace: lib/node/timing.js has those of Node. */
+const FAKED = ['setImmediate', 'setInterval', 'setTimeout', 'clearImmediate', 'clearInterval', 'clearTimeout',
+  'queueMicrotask', 'performance', 'Date', 'Promise'];
+const TIMING = 'Take it from lib/node/timing.js, which fake timers of tests do not reach.';
+
 module.exports = [
   {
     ignores: ['**/target/', 'fuzz/artifacts/', 'fuzz/corpus/', 'coverage/', '.nodes/', '**/*.d.ts', '**/*.d.mts'],
@@ -104,6 +109,21 @@ module.exports = [
   {
     files: ['**/*.mjs'],
     languageOptions: { sourceType: 'module' },
+  },
+  {
+    files: ['lib/**', 'index.js', 'https.js', 'register.js'],
+    ignores: ['lib/node/timing.js'],
+    rules: {
+      'no-restricted-globals': ['error', ...FAKED.map((name) => ({ name, message: TIMING }))],
+      'no-restricted-properties': ['error',
+        ...['nextTick', 'hrtime'].map((property) => ({ object: 'process', property, message: TIMING })),
+        ...FAKED.map((property) => ({ object: 'globalThis', property, message: TIMING })),
+      ],
+      'no-restricted-syntax': ['error', {
+        selector: 'CallExpression[callee.name="require"] > Literal[value=/^(node:)?(timers|timers\\u002fpromises)$/]',
+        message: TIMING,
+      }],
+    },
   },
   {
     files: ['__test__/**'],

@@ -1,10 +1,14 @@
 'use strict';
 
-/** Responses of many connections that came while the JavaScript thread was busy, and are dispatched in one batch. */
+/**
+ * Events that came while the JavaScript thread was busy, and are dispatched in one batch: also in the sandbox of Jest,
+ * whose `process` is not Node's.
+ */
 
+const ours = require('../..');
 const { describeOurs, runScript } = require('../support');
 
-/** Runs in a process of its own: Jest's `process` cannot run ticks. */
+/** Gets responses of many connections in one batch. */
 async function dispatchBatch(http, connections) {
   const { once } = require('node:events');
   const { Worker } = require('node:worker_threads');
@@ -39,11 +43,12 @@ async function dispatchBatch(http, connections) {
   await all(() => {});
   const bytes = http.stats().bytesIn - bytesBefore;
   await new Promise((resolve) => { setTimeout(resolve); });
+  const later = [];
   const batch = all(() => {
     order.push('response');
     process.nextTick(() => order.push('tick'));
     Promise.resolve().then(() => order.push('job'));
-    process.nextTick(get, '/later', () => {});
+    process.nextTick(() => later.push(get('/later', () => {})));
     doorbells.push(http.stats().doorbells);
   });
   await new Promise((resolve) => {
@@ -54,18 +59,71 @@ async function dispatchBatch(http, connections) {
     });
   });
   await batch;
-  console.log(JSON.stringify({ order, rings: doorbells.at(-1) - doorbells[0] }));
-  process.exit();
+  await Promise.all(later);
+  agent.destroy();
+  await peer.terminate();
+  return { order, rings: doorbells.at(-1) - doorbells[0] };
 }
 
-describeOurs('a batch of responses of 50 connections', () => {
+/** Gets a body in two reads of one connection, which come in one batch. */
+async function dispatchTwoReads(http) {
+  const { once } = require('node:events');
+  const { Worker } = require('node:worker_threads');
+
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  const peer = new Worker(`
+    const { parentPort, workerData } = require('node:worker_threads');
+    const server = require('node:net').createServer((socket) => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\\r\\nContent-Length: 6\\r\\n\\r\\none');
+        const look = () => (Atomics.load(workerData, 0) === 1 ? socket.end('two') : setImmediate(look));
+        look();
+      });
+    });
+    server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+  `, { eval: true, workerData: flag });
+  const [port] = await once(peer, 'message');
+  const order = [];
+  const { bytesIn } = http.stats();
+  const first = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none'.length;
+  const req = http.get({ port, host: '127.0.0.1', agent: false }, (res) => {
+    res.on('data', (chunk) => {
+      order.push(String(chunk));
+      process.nextTick(() => order.push('tick'));
+      Promise.resolve().then(() => order.push('job'));
+      setImmediate(() => order.push('immediate'));
+    });
+  });
+  await once(req, 'finish');
+  while (http.stats().bytesIn < bytesIn + first);
+  Atomics.store(flag, 0, 1);
+  while (http.stats().bytesIn < bytesIn + first + 3);
+  await once(req, 'close');
+  await peer.terminate();
+  return order;
+}
+
+/** Runs a function of these in a process of its own. */
+async function inChild(main, args) {
+  const script = `async (http, args) => {
+    console.log(JSON.stringify(await (${main})(http, args)));
+  }`;
+  const { stdout, stderr } = await runScript(script, { args });
+  expect(stderr).toBe('');
+  return JSON.parse(stdout);
+}
+
+const PLACES = [
+  ['in a process of its own', inChild],
+  ['in the sandbox of Jest', (main, args) => main(ours, args)],
+];
+
+describeOurs.each(PLACES)('a batch of responses of 50 connections %s', (_place, run) => {
   let order;
   let rings;
 
   beforeAll(async () => {
-    const { stdout, stderr } = await runScript(dispatchBatch, { args: 50 });
-    expect(stderr).toBe('');
-    ({ order, rings } = JSON.parse(stdout));
+    ({ order, rings } = await run(dispatchBatch, 50));
   });
 
   it('lets nextTicks and promise jobs run after at most 16 of them', () => {
@@ -88,5 +146,12 @@ describeOurs('a batch of responses of 50 connections', () => {
 
   it('sends what the first of them cause while the others are dispatched', () => {
     expect(rings).toBeGreaterThan(0);
+  });
+});
+
+describeOurs.each(PLACES)('two reads of one connection in a batch %s', (_place, run) => {
+  it('have ticks and promise jobs between them, and no turn of the event loop', async () => {
+    const order = await run(dispatchTwoReads);
+    expect(order.slice(0, 6)).toEqual(['one', 'tick', 'job', 'two', 'tick', 'job']);
   });
 });

@@ -319,23 +319,6 @@ describeOurs('a NativeHandle', () => {
   });
 });
 
-describeOurs('runTicks()', () => {
-  // Jest's process is not Node's, so that ours does without here; a child has the real one.
-  it('is process._tickCallback, which runs nextTicks and promise jobs at once', async () => {
-    const script = `
-      const { runTicks } = require('./lib/node/internals');
-      setImmediate(() => {
-        const order = [];
-        process.nextTick(() => order.push('tick'));
-        Promise.resolve().then(() => order.push('job'));
-        runTicks();
-        console.log(order.join());
-      });`;
-    const { stdout, code } = await runNode(['-e', script]);
-    expect([stdout.trim(), code]).toEqual(['tick,job', 0]);
-  });
-});
-
 describeOurs('what is learnt from Node', () => {
   it('is not seen by those who watch for requests', async () => {
     const script = `

@@ -5,11 +5,9 @@
  * the async context of that connection.
  */
 
-const { setImmediate } = require('node:timers');
-
 const counters = require('./counters');
 const { HEADER_SIZE, event, isRead } = require('./records');
-const { runTicks } = require('../node/internals');
+const { setImmediate } = require('../node/timing');
 
 /** Bytes of the memory that pages are copied into. The pages of a fast body fit. */
 const ROOM_SIZE = 320 * 1024;
@@ -20,6 +18,14 @@ const DRAINS_A_TURN = 8;
  * way while the rest of the batch is dispatched, so that both threads work at the same time.
  */
 const GROUPS_A_TURN = 16;
+
+/** Times at which the rest of what is queued has its turn. */
+/** There is no rest. */
+const NEVER = 0;
+/** When due ticks and promise jobs have run: the addon calls again at once. */
+const AFTER_TICKS = 1;
+/** In a later turn of the event loop. */
+const LATER = 2;
 
 class Draining {
   /**
@@ -46,7 +52,13 @@ class Draining {
     this.limit = 0;
     /** Number of times that ticks have run; see `dispatchGroup`. */
     this.turn = 0;
-    /** Listener of the addon, which calls it when there are events. */
+    /** Ticks run between two calls of the addon, which goes on with the same drain. */
+    this.isUnderWay = false;
+    /** Number of times that the drain under way has taken pages. */
+    this.takes = 0;
+    /** Groups dispatched since ticks ran. */
+    this.groups = 0;
+    /** Listener of the addon, which calls it when there are events; see `takeTurn`. */
     this.onEvents = () => this.takeTurn();
   }
 
@@ -62,42 +74,57 @@ class Draining {
     this.roomWords = new Int32Array(this.room.buffer);
   }
 
-  /** Takes no more events: the I/O thread is lost. */
+  /** Takes no more events: the I/O thread is lost. What it has still said is about connections that have failed. */
   abandon() {
     this.native = null;
+    this.cursor = this.limit;
   }
 
-  /** Drains, and comes back in a later turn of the event loop if events are left. */
+  /**
+   * Dispatches events until ticks have to run, which they do between two calls of the addon.
+   * @returns {boolean} True if the addon has to call again when due ticks and promise jobs have run.
+   */
   takeTurn() {
-    let finished = false;
-    this.staging.beginDrain();
-    try {
-      finished = this.drain();
-    } finally {
-      this.staging.endDrain();
-      // A listener has thrown, or others have to have their turn: nothing that was queued may be lost.
-      if (!finished) setImmediate(this.onEvents);
+    const { staging } = this;
+    this.turn++;
+    if (!this.isUnderWay) {
+      this.isUnderWay = true;
+      this.takes = 0;
+      staging.beginDrain();
+    } else if (this.groups >= GROUPS_A_TURN) {
+      // What the ticks have staged is on its way while the others are dispatched.
+      staging.ringDoorbell();
     }
+    this.groups = 0;
+    let outcome = LATER;
+    try {
+      outcome = this.drain();
+    } finally {
+      if (outcome !== AFTER_TICKS) {
+        this.isUnderWay = false;
+        staging.endDrain();
+        // A listener has thrown, or others have to have their turn: nothing that was queued may be lost.
+        if (outcome === LATER && this.native !== null) setImmediate(wake, this.native);
+      }
+    }
+    return outcome === AFTER_TICKS;
   }
 
   /**
    * Takes and dispatches what is queued.
-   * @returns {boolean} True if the queue is empty.
+   * @returns {number} When the rest has its turn: NEVER, AFTER_TICKS or LATER.
    */
   drain() {
-    let groups = 0;
-    for (let i = 0; i < DRAINS_A_TURN; i++) {
+    for (;;) {
       while (this.cursor < this.limit) {
-        if (!this.dispatchGroup()) return false;
-        if (++groups % GROUPS_A_TURN === 0 && runTicks !== undefined) {
-          this.turn++;
-          runTicks();
-          this.staging.ringDoorbell();
-        }
+        if (this.groups >= GROUPS_A_TURN || !this.dispatchGroup()) return AFTER_TICKS;
+        this.groups++;
       }
-      if (this.native === null) return true;
+      if (this.native === null) return NEVER;
+      if (this.takes >= DRAINS_A_TURN) return LATER;
       const copied = this.native.drain(this.room);
-      if (copied === 0) return true;
+      if (copied === 0) return NEVER;
+      this.takes++;
       counters.drains++;
       if (copied < 0) {
         this.drainLarge(-copied);
@@ -108,7 +135,6 @@ class Draining {
       this.cursor = 0;
       this.limit = copied;
     }
-    return false;
   }
 
   /**
@@ -124,7 +150,7 @@ class Draining {
 
   /**
    * Dispatches the records of one connection up to its next read.
-   * @returns {boolean} False if ticks have to run first, and only the event loop can run them.
+   * @returns {boolean} False if ticks have to run first.
    */
   dispatchGroup() {
     const { slabWords } = this;
@@ -135,16 +161,9 @@ class Draining {
       this.skipRecord(id);
       return true;
     }
-    if (isRead(slabWords[word] & 0xff, slabWords[word] >>> 8)) {
-      // Node delivers two reads of a connection in two turns of the event loop. Here they may come in one batch,
-      // so what the first made due runs before the second is dispatched.
-      if (handle.lastTurn === this.turn) {
-        this.turn++;
-        if (runTicks === undefined) return false;
-        runTicks();
-        return true;
-      }
-    }
+    // Node delivers two reads of a connection in two turns of the event loop. Here they may come in one batch,
+    // so what the first made due runs before the second is dispatched.
+    if (handle.lastTurn === this.turn && isRead(slabWords[word] & 0xff, slabWords[word] >>> 8)) return false;
     // Also what is no read (the kernel has taken a write, the connection stands) is a turn of its own before one.
     handle.lastTurn = this.turn;
     handle.resource.runInAsyncScope(this.dispatchRecords, this, handle, id);
@@ -187,12 +206,24 @@ class Draining {
         }
         if (opcode === event.DATA) bodies.prepare(length);
         handle.onRecord(opcode, slabWords[word] >>> 8, slab, slabWords, start, start + length);
+        // The slab is another one if a listener has run the event loop itself, as `deasync` does.
       } while (this.cursor < this.limit && slabWords[(this.cursor >> 2) + 1] === id && handles.get(id) === handle &&
+               slabWords === this.slabWords &&
                !isRead(slabWords[this.cursor >> 2] & 0xff, slabWords[this.cursor >> 2] >>> 8));
     } finally {
       handle.dispatching = false;
     }
   }
+}
+
+/**
+ * Makes the addon call again, in a turn of the event loop that is not this one.
+ * @param {InstanceType<import('../../binding').Bridge>} native
+ */
+function wake(native) {
+  native.wake();
+  // Without this, an event loop that nothing else holds would end before it comes to the wake.
+  setImmediate(() => {});
 }
 
 module.exports = { Draining, GROUPS_A_TURN };

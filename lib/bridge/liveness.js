@@ -2,7 +2,7 @@
 
 /** Liveness of the process: handles that are connecting or open keep its event loop running. */
 
-const { setImmediate } = require('node:timers');
+const { setImmediate } = require('../node/timing');
 
 class Liveness {
   /** @param {() => void} onLetGo Called when no handle keeps the process alive any more. */
@@ -27,8 +27,7 @@ class Liveness {
       this.holding = native;
       native.hold(true);
     } else if (this.holders === 0 && !this.isLetGoDue) {
-      // Not at once: the next request mostly follows in the same turn, and each change is a call into the addon. Not by
-      // a timer: if a test has replaced those when this is loaded, the process would never end.
+      // Not at once: the next request mostly follows in the same turn, and each change is a call into the addon.
       this.isLetGoDue = true;
       setImmediate(letGo, this);
     }

@@ -6,6 +6,7 @@
 
 const counters = require('./counters');
 const { HEADER_SIZE, command } = require('./records');
+const { queueJob } = require('../node/timing');
 
 /** Bytes of the staging buffer. A full one rings the doorbell before the tick ends. */
 const STAGING_SIZE = 64 * 1024;
@@ -35,7 +36,6 @@ class Staging {
     this.gathersTicks = false;
     /** Ticks since the last doorbell that have staged something. */
     this.gatheredTicks = 0;
-    this.resolved = Promise.resolve();
     this.onTickEnd = () => this.endTick();
   }
 
@@ -67,7 +67,7 @@ class Staging {
     this.isTickEndDue = true;
     // A promise job runs when the nextTick queue is empty, so what all callbacks of this tick stage goes out
     // in one piece.
-    this.resolved.then(this.onTickEnd);
+    queueJob(this.onTickEnd);
   }
 
   /** Rings, except within a drain: ticks run between two reads of each connection there, and would each ring. */

@@ -14,6 +14,7 @@ const tls = require('node:tls');
 
 const { connectionReset, createError } = require('../node/errors');
 const { symbolOf } = require('../node/internals');
+const { clearTimeout, setTimeout } = require('../node/timing');
 const { connectionOptionsOf, kTunnel, usesProxy } = require('../proxy/config');
 const { emitError } = require('../response/request-end');
 

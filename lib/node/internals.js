@@ -87,10 +87,4 @@ module.exports = {
   kDetachAbortSignal: symbolOf(http.IncomingMessage.prototype, 'kDetachAbortSignal'),
   /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */
   kReinitializeHandle: symbolOf(net.Socket.prototype, 'kReinitializeHandle'),
-  /**
-   * Runs all that is due in the nextTick and microtask queues, as Node does between two timers. Absent in environments
-   * that replace `process`.
-   * @type {(() => void)|undefined}
-   */
-  runTicks: typeof process._tickCallback === 'function' ? process._tickCallback : undefined,
 };

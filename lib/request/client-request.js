@@ -17,6 +17,7 @@ const { connectionReset, createError } = require('../node/errors');
 const { kAuthority, kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
 const { NativeSocket } = require('../socket/native-socket');
 const { http } = require('../node/modules');
+const { nextTick } = require('../node/timing');
 const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
@@ -197,7 +198,7 @@ function connectWithoutAgent(req, options) {
   const onCreate = (error, socket) => {
     if (called) return;
     called = true;
-    if (error) process.nextTick(emitError, req, error);
+    if (error) nextTick(emitError, req, error);
     else req.onSocket(socket);
   };
   try {
@@ -254,14 +255,14 @@ function callerInRow() {
   let threw = false;
   return (callback, error) => {
     if (threw) {
-      process.nextTick(callback, error);
+      nextTick(callback, error);
       return;
     }
     try {
       callback(error);
     } catch (exception) {
       threw = true;
-      process.nextTick(() => {
+      nextTick(() => {
         throw exception;
       });
     }
@@ -328,7 +329,7 @@ Object.defineProperty(ClientRequest.prototype, 'isCorkedByUser', {
 ClientRequest.prototype.abort = function abort() {
   if (this.aborted) return;
   this.aborted = true;
-  process.nextTick(emitAbort, this);
+  nextTick(emitAbort, this);
   this.destroy();
 };
 
@@ -366,7 +367,7 @@ ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
   // At once, because a socket can fail before the next tick.
   if (socket && !error) socketEvents.reserve(this, socket);
-  process.nextTick(onSocketNT, this, socket, error, served);
+  nextTick(onSocketNT, this, socket, error, served);
 };
 
 /**

@@ -6,6 +6,7 @@ const { closeRequest } = require('./request-end');
 const { becomeIdle, ignoreTimeout } = require('./socket-events');
 const { debug } = require('../node/debug');
 const { kDetachAbortSignal } = require('../node/internals');
+const { nextTick } = require('../node/timing');
 
 /** Own property of a stream: true when it has brought bytes that no request asked for. */
 const kRetired = Symbol('retired');
@@ -78,7 +79,7 @@ function keepAlive(req) {
 /** Closes a request and frees its socket, a tick later. */
 function giveBack(req) {
   // Deferred: listeners of 'end' that come after ours must still find the socket in use.
-  process.nextTick(free, req);
+  nextTick(free, req);
   req.destroyed = true;
 }
 

@@ -3,9 +3,8 @@
 /** Tells a request its error, and that it is closed. */
 
 const diagnostics = require('node:diagnostics_channel');
-const { setImmediate } = require('node:timers');
-
 const { debug } = require('../node/debug');
+const { setImmediate } = require('../node/timing');
 
 const errorChannel = diagnostics.channel('http.client.request.error');
 

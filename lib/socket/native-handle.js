@@ -11,12 +11,12 @@
 const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
 const { constants: { errno: { EBADF, ECANCELED, EINVAL } } } = require('node:os');
-const { setImmediate } = require('node:timers');
 
 const { bindSocket, bridge, closeDescriptor, staging } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
+const { setImmediate } = require('../node/timing');
 const responseEvents = require('../response/response-events');
 const { ReadBacklog } = require('./read-backlog');
 const { ShutdownQueue } = require('./shutdown-queue');
@@ -45,6 +45,20 @@ function settingsOf(flags, maxHeaderSize, llhttp) {
   return lastSettings;
 }
 
+/** Async context of a connection. Tools that list open handles ask it, as a handle of libuv, for `hasRef()`. */
+class ConnectionResource extends AsyncResource {
+  /** @param {NativeHandle} handle */
+  constructor(handle) {
+    super('TCPWRAP');
+    this.handle = handle;
+  }
+
+  /** @returns {boolean} True while the connection keeps the process alive. */
+  hasRef() {
+    return this.handle.referenced && this.handle.isActive();
+  }
+}
+
 class NativeHandle {
   constructor() {
     /** @type {import('./native-socket').NativeSocket|null} */
@@ -52,7 +66,7 @@ class NativeHandle {
     /** Connection id; -1 while the I/O thread has no connection for this handle. */
     this.id = -1;
     this.fd = -1;
-    this.resource = new AsyncResource('TCPWRAP');
+    this.resource = new ConnectionResource(this);
     /** Turn of the draining in which this connection last had a read. */
     this.lastTurn = -1;
     /** Records of one read are being dispatched. */
@@ -382,7 +396,7 @@ class NativeHandle {
   /** Gives the events of a pooled connection the async context of another request. */
   asyncReset() {
     this.resource.emitDestroy();
-    this.resource = new AsyncResource('TCPWRAP');
+    this.resource = new ConnectionResource(this);
   }
 
   /** @returns {number} Bytes that JavaScript has written. */

@@ -12,6 +12,7 @@ const { OutgoingMessage } = require('node:http');
 const net = require('node:net');
 
 const { kReinitializeHandle } = require('../node/internals');
+const { nextTick } = require('../node/timing');
 const { NativeHandle } = require('./native-handle');
 const { isReading, onLateTimeout } = require('../response/socket-events');
 
@@ -186,7 +187,7 @@ class NativeSocket extends net.Socket {
     }
     this._unrefTimer();
     this._handle.write(chunk, encoding || 'utf8', noop);
-    if (typeof callback === 'function') process.nextTick(callback, null);
+    if (typeof callback === 'function') nextTick(callback, null);
     return true;
   }
 
@@ -201,7 +202,7 @@ class NativeSocket extends net.Socket {
     if (!this._handle.writeKept(writes)) return false;
     this._unrefTimer();
     for (const { callback } of writes) {
-      if (typeof callback === 'function') process.nextTick(callback, null);
+      if (typeof callback === 'function') nextTick(callback, null);
     }
     return true;
   }

@@ -7,10 +7,9 @@
  * time, in turns of the event loop of their own, until the reader pauses again.
  */
 
-const { setImmediate } = require('node:timers');
-
 const { copyToOwnMemory } = require('../bridge/own-memory');
 const { event, isRead } = require('../bridge/records');
+const { setImmediate } = require('../node/timing');
 const { life } = require('./stages');
 
 /** List of a backlog that has kept nothing yet. Nothing is ever put into it. */

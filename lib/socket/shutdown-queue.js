@@ -1,6 +1,6 @@
 'use strict';
 
-const { setImmediate } = require('node:timers');
+const { setImmediate } = require('../node/timing');
 
 /**
  * Queue of the handles whose writing side ends in the next check phase. Their commands, and those of the closes that

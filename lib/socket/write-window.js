@@ -8,6 +8,7 @@
  */
 
 const { STAGED_WRITE_LIMIT, staging } = require('../bridge/bridge');
+const { nextTick } = require('../node/timing');
 
 /** Bytes of the smallest window. `write()` answers `false` to a writer further ahead, also within a larger window. */
 const SMALLEST = 256 * 1024;
@@ -77,7 +78,7 @@ class WriteWindow {
       this.waiting.push(this.written - size, callback);
     } else if (ahead > SMALLEST) {
       // Until then the Writable is full, also for the line end behind a chunk, whose write() answers for it.
-      process.nextTick(callback);
+      nextTick(callback);
     } else {
       callback();
     }

@@ -6,12 +6,11 @@
  */
 
 const { AsyncResource } = require('node:async_hooks');
-const { setImmediate } = require('node:timers');
 
 const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { parseError } = require('../node/errors');
-const { runTicks } = require('../node/internals');
+const { setImmediate } = require('../node/timing');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const { HEADER_SIZE, event } = require('../bridge/records');
 const { retire } = require('../response/exchange-end');
@@ -23,7 +22,7 @@ const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 const scratchWords = new Int32Array(scratch.buffer);
 let scratchInUse = false;
 
-/** Transports whose bytes wait for the next turn of the event loop. */
+/** Transports whose bytes wait for the next turn of the event loop: the batch that is not full yet. */
 let waiting = [];
 
 /** Stages of the exchange of a transport. */
@@ -109,8 +108,8 @@ class StreamTransport {
     } else if (this.isWriting()) {
       this.early = chunk;
       // Behind the callbacks of TLS writes, which are due now.
-      if (waiting.length === 0) setImmediate(receiveWaiting);
-      waiting.push(this);
+      if (waiting.length === 0) setImmediate(receiveWaiting, waiting);
+      if (waiting.push(this) === GROUPS_A_TURN) waiting = [];
     } else {
       this.resource.runInAsyncScope(this.execute, this, chunk);
     }
@@ -243,27 +242,23 @@ function receiveOne(transport) {
   transport.catchUp();
 }
 
-/** Gives the responses of a burst to their requests, as those of the I/O thread are given. */
-function receiveWaiting() {
-  const due = waiting;
-  waiting = [];
-  // Where only the event loop can run ticks, each has a turn of its own.
-  const end = runTicks === undefined ? 1 : due.length;
+/**
+ * Gives a batch of responses to their requests. Ticks run between two batches, because each has an immediate.
+ * @param {StreamTransport[]} due
+ */
+function receiveWaiting(due) {
+  if (due === waiting) waiting = [];
   let at = 0;
   try {
-    while (at < end) {
+    while (at < due.length) {
       const transport = due[at++];
       // A stream of JavaScript's may call back by an immediate of its own, behind this one.
       if (transport.isWriting()) setImmediate(receiveOne, transport);
       else transport.catchUp();
-      if (at % GROUPS_A_TURN === 0) runTicks?.();
     }
   } finally {
-    // Also when a listener has thrown.
-    if (at < due.length) {
-      if (waiting.length === 0) setImmediate(receiveWaiting);
-      waiting = [...due.slice(at), ...waiting];
-    }
+    // A listener has thrown.
+    if (at < due.length) setImmediate(receiveWaiting, due.slice(at));
   }
 }
 

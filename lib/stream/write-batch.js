@@ -8,9 +8,8 @@
  * of a request. The first request of a turn goes out at once, so nothing is delayed where there is no burst.
  */
 
-const { setImmediate } = require('node:timers');
-
 const atExit = require('../bridge/at-exit');
+const { now, setImmediate } = require('../node/timing');
 
 /** Number of requests in the largest batch. */
 const LARGEST = 64;
@@ -37,14 +36,14 @@ function flush(req, transport) {
     req._flush();
     return;
   }
-  const now = performance.now();
-  if (held.length === 0) since = now;
+  const time = now();
+  if (held.length === 0) since = time;
   // The process may end before the turn.
   if (held.length === 0) atExit.add(release);
   held.push(transport);
   transport.socket.cork();
   req._flush();
-  if (held.length >= LARGEST || now - since > LONGEST) release();
+  if (held.length >= LARGEST || time - since > LONGEST) release();
 }
 
 /** Sends the batch of a turn, and lets the next request go out at once. */

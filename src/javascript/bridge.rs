@@ -13,7 +13,7 @@ use napi::Env;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use super::async_context::AsyncContext;
+use super::async_context::{self, AsyncContext};
 use super::batch_memory;
 use super::body_memory::BodyMemory;
 use super::lending::batch_kind::BatchKind;
@@ -55,7 +55,7 @@ pub struct Bridge {
     membership: RefCell<Membership>,
     doorbells: Cell<u64>,
     /// The notifier holds the event loop.
-    held: Cell<bool>,
+    held: Rc<Cell<bool>>,
 }
 
 /// Membership of a bridge in the event loop, without which it borrows no connection.
@@ -73,12 +73,15 @@ enum Membership {
 #[napi]
 impl Bridge {
     /// Starts the I/O thread, if this JavaScript thread has none, and a queue on it. `on_events` is called
-    /// without arguments when the queue may hold events.
+    /// without arguments when the queue may hold events. While it answers `true`, it is called again as soon as due
+    /// ticks and promise jobs have run.
     #[napi(constructor, catch_unwind)]
-    pub fn new(env: Env, on_events: Function<(), ()>) -> Result<Self> {
+    pub fn new(env: Env, on_events: Function<(), bool>) -> Result<Self> {
         // Now, and not when it is needed: this calls listeners of `async_hooks`, which may send requests.
-        let context = Rc::new(AsyncContext::new(&env)?);
-        let notifier = Arc::new(Notifier::new(&env, &on_events)?);
+        let held = Rc::new(Cell::new(false));
+        let resource = async_context::resource(&env, held.clone())?;
+        let context = Rc::new(AsyncContext::new(&env, &resource)?);
+        let notifier = Notifier::new(&env, &on_events, &resource)?;
         let waker = notifier.clone();
         let completions = Arc::new(Completions::new(move || waker.wake()));
         let link = IoThread::serving(&completions)
@@ -95,7 +98,7 @@ impl Bridge {
             load: RefCell::default(),
             membership: RefCell::default(),
             doorbells: Cell::new(0),
-            held: Cell::new(false),
+            held,
         })
     }
 
@@ -239,7 +242,8 @@ impl Bridge {
         descriptor.map_or(-1, IntoRawFd::into_raw_fd)
     }
 
-    /// Asks for another call of the listener, after a drain that stopped early.
+    /// Asks for another call of the listener in a later turn of the event loop, after a drain that stopped early.
+    /// The caller is not that listener.
     #[napi(catch_unwind)]
     pub fn wake(&self) {
         self.completions.wake_again();

@@ -4,15 +4,19 @@
 //! It is made by Node-API directly, because three things are needed at once: a call that carries no data and
 //! allocates nothing, `ref` and `unref` from the JavaScript thread, and an exception in a listener that reaches
 //! `uncaughtException` with its own stack instead of a warning.
+//!
+//! The callback answers `true` when due ticks and promise jobs have to run before it goes on. Node runs them when
+//! it closes the outermost callback scope, as it does after each read of libuv. So every call of the callback has
+//! a scope of its own.
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use napi::bindgen_prelude::*;
 use napi::{JsValue, check_status, sys};
 
-use super::async_context::AsyncContext;
+use super::async_context::{AsyncContext, NAME};
 
 /// A weak threadsafe function without arguments.
 ///
@@ -20,7 +24,8 @@ use super::async_context::AsyncContext;
 /// that made the function.
 pub struct Notifier {
     env: sys::napi_env,
-    function: sys::napi_threadsafe_function,
+    /// The function, whose context is this notifier.
+    function: OnceLock<sys::napi_threadsafe_function>,
     /// The callback. The reference is weak unless `keep` says otherwise: a strong one would keep a whole copy of
     /// the module until the environment ends.
     callback: sys::napi_ref,
@@ -36,42 +41,49 @@ unsafe impl Send for Notifier {}
 unsafe impl Sync for Notifier {}
 
 impl Notifier {
-    /// Makes a threadsafe function that calls `callback()` and does not hold the event loop.
+    /// Makes a threadsafe function that calls `callback()` and does not hold the event loop. While the callback
+    /// answers `true`, it is called again when due ticks and promise jobs have run. Async hooks are told of
+    /// `resource`.
     ///
     /// # Errors
     /// The error of Node-API when the environment is already ending.
-    pub fn new(env: &Env, callback: &Function<(), ()>) -> Result<Self> {
-        let name = env.create_string("ferrequest")?;
+    pub fn new(
+        env: &Env,
+        callback: &Function<(), bool>,
+        resource: &Object<'_>,
+    ) -> Result<Arc<Self>> {
+        let name = env.create_string(NAME)?;
         let mut reference = ptr::null_mut();
         // SAFETY: `env` and `callback` are live handles of the running call.
         check_status!(unsafe {
             sys::napi_create_reference(env.raw(), callback.raw(), 0, &mut reference)
         })?;
+        let notifier = Arc::new(Self {
+            env: env.raw(),
+            function: OnceLock::new(),
+            callback: reference,
+            open: Mutex::new(true),
+        });
         let mut function = ptr::null_mut();
-        // SAFETY: `env` and `name` are live handles of the running call; the queue is bounded to one
-        // entry because at most one call is ever pending. The context is the reference, which
-        // `call_javascript` does not see any more once `close` has deleted it.
+        // SAFETY: `env`, `resource` and `name` are live handles of the running call; the queue is bounded to one
+        // entry because at most one call is ever pending. The context is the notifier, which
+        // `on_wake` does not see any more once `close` has been called; its owners call that before they drop it.
         check_status!(unsafe {
             sys::napi_create_threadsafe_function(
                 env.raw(),
                 ptr::null_mut(),
-                ptr::null_mut(),
+                resource.raw(),
                 name.raw(),
                 0,
                 1,
                 ptr::null_mut(),
                 None,
-                reference.cast(),
-                Some(call_javascript),
+                Arc::as_ptr(&notifier).cast_mut().cast(),
+                Some(on_wake),
                 &mut function,
             )
         })?;
-        let notifier = Self {
-            env: env.raw(),
-            function,
-            callback: reference,
-            open: Mutex::new(true),
-        };
+        let _ = notifier.function.set(function);
         if let Err(error) = notifier.let_go(env) {
             // The function would hold the event loop for ever.
             notifier.close();
@@ -89,7 +101,7 @@ impl Notifier {
         // SAFETY: the function is open, and `close` waits for the guard.
         let status = unsafe {
             sys::napi_call_threadsafe_function(
-                self.function,
+                self.function(),
                 ptr::null_mut(),
                 sys::ThreadsafeFunctionCallMode::nonblocking,
             )
@@ -101,34 +113,80 @@ impl Notifier {
         }
     }
 
-    /// Calls the callback now.
+    /// Calls the callback now, and again while it asks for that.
     ///
     /// # Safety
     /// The event loop of the JavaScript thread calls, outside of any other call, and the context was made in its
     /// environment.
     pub unsafe fn call(&self, context: &AsyncContext) {
-        if !*self.open() {
-            return;
-        }
+        // SAFETY: as the caller promises.
+        while *self.open() && unsafe { self.call_in_scope(context) } {}
+    }
+
+    /// Calls the callback in a callback scope, at whose end due ticks and promise jobs run. Gives `true` if the
+    /// callback has to be called again.
+    ///
+    /// # Safety
+    /// As for `call`.
+    unsafe fn call_in_scope(&self, context: &AsyncContext) -> bool {
         let env = self.env;
         let mut handles = ptr::null_mut();
         let mut callbacks = ptr::null_mut();
+        let mut again = false;
         // SAFETY: `env` is alive, because its event loop runs; both scopes are closed in reverse order.
-        // As with a threadsafe function, due ticks and promise jobs run when the callback scope closes.
         unsafe {
             if sys::napi_open_handle_scope(env, &mut handles) != sys::Status::napi_ok {
-                return;
+                return false;
             }
             let mut resource = ptr::null_mut();
             sys::napi_get_undefined(env, &mut resource);
             if sys::napi_open_callback_scope(env, resource, context.raw(), &mut callbacks)
                 == sys::Status::napi_ok
             {
-                call_javascript(env, ptr::null_mut(), self.callback.cast(), ptr::null_mut());
+                again = self.call_javascript();
                 sys::napi_close_callback_scope(env, callbacks);
             }
             sys::napi_close_handle_scope(env, handles);
         }
+        again
+    }
+
+    /// Calls the callback. Gives `true` if it has to be called again, when due ticks and promise jobs have run.
+    ///
+    /// # Safety
+    /// The JavaScript thread calls, with a handle scope and a callback scope open, and the function is open.
+    unsafe fn call_javascript(&self) -> bool {
+        let env = self.env;
+        let mut callback = ptr::null_mut();
+        // SAFETY: `env` and the reference are alive while the function is open.
+        let status = unsafe { sys::napi_get_reference_value(env, self.callback, &mut callback) };
+        // The callback is collected: its copy of the module is gone, and the bridge is about to go.
+        if status != sys::Status::napi_ok || callback.is_null() {
+            return false;
+        }
+        let mut receiver = ptr::null_mut();
+        let mut answer = ptr::null_mut();
+        let mut again = false;
+        // SAFETY: as above. `answer` is a value of the open handle scope if the status is `napi_ok`.
+        unsafe {
+            sys::napi_get_undefined(env, &mut receiver);
+            match sys::napi_call_function(env, receiver, callback, 0, ptr::null(), &mut answer) {
+                sys::Status::napi_ok => {
+                    sys::napi_get_value_bool(env, answer, &mut again);
+                }
+                sys::Status::napi_pending_exception => {
+                    let mut error = ptr::null_mut();
+                    if sys::napi_get_and_clear_last_exception(env, &mut error)
+                        == sys::Status::napi_ok
+                    {
+                        // A listener threw: to `uncaughtException`, as from any event of Node's own.
+                        sys::napi_fatal_exception(env, error);
+                    }
+                }
+                _ => {}
+            }
+        }
+        again
     }
 
     /// Holds the event loop until `let_go`.
@@ -141,7 +199,7 @@ impl Notifier {
             return Ok(());
         }
         // SAFETY: `env` is the environment of the running call and the handle is open.
-        check_status!(unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.function) })
+        check_status!(unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.function()) })
     }
 
     /// Lets the event loop end although this function exists.
@@ -154,7 +212,7 @@ impl Notifier {
             return Ok(());
         }
         // SAFETY: as in `hold`.
-        check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.function) })
+        check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.function()) })
     }
 
     /// Keeps the callback from being collected, or no longer.
@@ -185,12 +243,17 @@ impl Notifier {
             // ended: this is called at the latest by a cleanup hook of its own.
             unsafe {
                 sys::napi_release_threadsafe_function(
-                    self.function,
+                    self.function(),
                     sys::ThreadsafeFunctionReleaseMode::abort,
                 );
                 sys::napi_delete_reference(self.env, self.callback);
             }
         }
+    }
+
+    /// Gives the function, which is there as soon as `new` has made it.
+    fn function(&self) -> sys::napi_threadsafe_function {
+        self.function.get().copied().unwrap_or(ptr::null_mut())
     }
 
     /// Locks the function against `close`; gives whether it is open.
@@ -200,8 +263,8 @@ impl Notifier {
     }
 }
 
-/// Called on the JavaScript thread for each `wake`; calls the callback.
-unsafe extern "C" fn call_javascript(
+/// Called by Node on the JavaScript thread for each `wake`, in a handle scope and a callback scope of its own.
+unsafe extern "C" fn on_wake(
     env: sys::napi_env,
     _callback: sys::napi_value,
     context: *mut c_void,
@@ -211,26 +274,17 @@ unsafe extern "C" fn call_javascript(
     if env.is_null() {
         return;
     }
-    let mut callback = ptr::null_mut();
-    // SAFETY: the context is the reference to the callback, as long as Node calls with an environment.
-    let status = unsafe { sys::napi_get_reference_value(env, context.cast(), &mut callback) };
-    // The callback is collected: its copy of the module is gone, and the bridge is about to go.
-    if status != sys::Status::napi_ok || callback.is_null() {
-        return;
-    }
-    let mut receiver = ptr::null_mut();
-    // SAFETY: `env` and `callback` are the live handles that Node hands to this call, which runs in
-    // a handle scope of its own.
-    unsafe {
-        sys::napi_get_undefined(env, &mut receiver);
-        let status =
-            sys::napi_call_function(env, receiver, callback, 0, ptr::null(), ptr::null_mut());
-        if status == sys::Status::napi_pending_exception {
-            let mut error = ptr::null_mut();
-            if sys::napi_get_and_clear_last_exception(env, &mut error) == sys::Status::napi_ok {
-                // A listener threw: to `uncaughtException`, as from any event of Node's own.
-                sys::napi_fatal_exception(env, error);
-            }
-        }
+    let notifier: *const Notifier = context.cast();
+    // SAFETY: with an environment, the function is open, and so the notifier that `new` has put into an `Arc` is
+    // alive. JavaScript may make its owners drop it meanwhile; this share keeps it.
+    let notifier = unsafe {
+        Arc::increment_strong_count(notifier);
+        Arc::from_raw(notifier)
+    };
+    // SAFETY: Node has opened the scopes, and calls only while the function is open.
+    if unsafe { notifier.call_javascript() } {
+        // Node gives each entry of the queue a callback scope. It takes this one next, before it goes on to other
+        // events.
+        notifier.wake();
     }
 }
