@@ -9,7 +9,7 @@
 
 const { setImmediate } = require('node:timers');
 
-const { copyToOwnMemory } = require('../bridge/own-memory');
+const { copyToOwnMemory } = require('../node/own-memory');
 const { event, isRead } = require('../bridge/records');
 const { life } = require('./stages');
 

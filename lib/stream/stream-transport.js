@@ -10,9 +10,9 @@ const { setImmediate } = require('node:timers');
 
 const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
-const { copyToOwnMemory } = require('../bridge/own-memory');
 const { parseError } = require('../node/errors');
 const { runTicks } = require('../node/internals');
+const { copyToOwnMemory } = require('../node/own-memory');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const { HEADER_SIZE, event } = require('../bridge/records');
 const { retire } = require('../response/exchange-end');
