@@ -2,7 +2,7 @@
 
 /** An exception in a listener reaches 'uncaughtException' with its own stack, and loses no other event. */
 
-const { itMends, itOurs, runScript } = require('../support');
+const { itMends, runScript } = require('../support');
 const { describeTransports } = require('../support/transports');
 
 // The events of one request, each of which a listener can throw in, in their order.
@@ -17,12 +17,6 @@ const LOST_IN_NODE = new Set([
 ]);
 
 /**
- * After these, a stream loses what else came in the chunk: StreamTransport.dispatch() is left by the exception in the
- * middle of its records, and forgets the others.
- */
-const LOST_ON_STREAMS = new Set(['req continue', 'req information', 'req response', 'res data']);
-
-/**
  * A write that has waited for a net.Socket of Node's to connect calls back before the socket begins to read, which the
  * exception keeps it from.
  */
@@ -30,10 +24,7 @@ const isOfNet = (transport, event) => transport.title === 'a stream' && event ==
 
 describeTransports('an exception in a listener', (transport) => {
   describe.each([...new Set(EVENTS)].filter((event) => !isOfNet(transport, event)))("of '%s'", (event) => {
-    const isLost = transport.isStream && LOST_ON_STREAMS.has(event);
-    const itLosesNothing = isLost ? itOurs.failing : itMends(LOST_IN_NODE.has(event));
-
-    itLosesNothing('reaches uncaughtException, and the other events still come', async () => {
+    itMends(LOST_IN_NODE.has(event))('reaches uncaughtException, and the other events still come', async () => {
       const result = await transport.runScript(async (http, thrower, { serveRaw, agentTo }) => {
         const seen = [];
         process.on('uncaughtException', (error) => {
@@ -172,6 +163,151 @@ describeTransports('an exception in a listener', (transport) => {
     const sent = ['sent 0', 'sent 1', 'sent 2'];
     sent.splice(thrower + 1, 0, `thrown ${thrower}`);
     expect(result).toMatchObject({ code: 0, stdout: `${[...sent, 'abc', 'reused true'].join()}\n`, stderr: '' });
+  });
+});
+
+/**
+ * Has a request answered with segments, each when the events of the last one have come, and then the end if that is
+ * wanted. Listeners of the events in `throwers` throw. Logs the events, and what reaches 'uncaughtException'.
+ */
+const follow = async (http, { segments, ends, throwers, headers, log = [] }, { serveRaw, agentTo }) => {
+  const { AsyncLocalStorage } = require('node:async_hooks');
+  const storage = new AsyncLocalStorage();
+  const write = (text) => log.push(storage.getStore() === 'mine' ? text : `${text} in another context`);
+  process.on('uncaughtException', ({ message }) => log.push(message));
+  const peer = await serveRaw((socket) => socket.once('data', () => {
+    const send = (index) => {
+      const isLast = index === segments.length - 1;
+      if (isLast && ends) socket.end(segments[index]);
+      else socket.write(segments[index]);
+      if (isLast) return;
+      // Nothing of it has come yet.
+      const before = log.length;
+      const sendNext = () => (log.length > before ? setTimeout(send, 10, index + 1) : setTimeout(sendNext, 1));
+      sendNext();
+    };
+    send(0);
+    // A request that waits for what it has lost would do so for ever.
+    setTimeout(() => socket.destroy(), 1000);
+  }));
+  const agent = await agentTo(peer);
+  const req = storage.run('mine', () => http.get({ ...peer.address, agent, headers }));
+  const on = (emitter, name, describe) => emitter.on(name, (...args) => {
+    write(`${name} ${describe(...args)}`);
+    if (throwers.includes(name)) throw new Error(`thrown in ${name}`);
+  });
+  on(req, 'continue', () => '');
+  on(req, 'information', ({ statusCode }) => statusCode);
+  on(req, 'error', ({ code }) => code);
+  on(req, 'response', (res) => {
+    on(res, 'data', String);
+    on(res, 'end', () => res.complete);
+    on(res, 'error', ({ code }) => code);
+    return res.statusCode;
+  });
+  on(req, 'upgrade', (res, socket, head) => {
+    socket.destroy();
+    return head;
+  });
+  req.on('close', () => {
+    const waitUntilFree = (turns) => setTimeout(() => {
+      if (turns > 0 && Object.keys(agent.sockets).length > 0) return waitUntilFree(turns - 1);
+      console.log(log.concat(`${Object.keys(agent.sockets).length} in use`).map((line) => line.trim()).join('; '));
+      return process.exit();
+    }, 10);
+    waitUntilFree(50);
+  });
+  on(req, 'close', () => '');
+  return { req, log };
+};
+
+const HEAD = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+describeTransports('an exception in a listener', (transport) => {
+  const run = async (args, main = '') => {
+    const source = `async (http, args, support) => {
+      const { req, log } = await (${follow})(http, args, support);
+      ${main}
+    }`;
+    const result = await transport.runScript(source, { args: { throwers: [], ...args }, timeout: 4000 });
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    return result.stdout.trim().split('; ');
+  };
+
+  itMends(true)('loses no piece of a body, also if the next piece makes one throw too', async () => {
+    const segments = [`${HEAD}3\r\nabc\r\n1\r\nd\r\n`, '3\r\nefg\r\n0\r\n\r\n'];
+    expect(await run({ segments, throwers: ['data'] })).toEqual([
+      'response 200', 'data abc', 'thrown in data', 'data d', 'thrown in data', 'data efg', 'thrown in data',
+      'end true', 'close', '0 in use',
+    ]);
+  });
+
+  itMends(true).each(['continue', 'response', 'data'])("of '%s' is told before the end", async (thrower) => {
+    const segments = ['HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nabc'];
+    const events = ['continue', 'information 100', 'response 200', 'data abc', 'end true', 'close', '0 in use'];
+    expect(await run({ segments, ends: true, throwers: [thrower] })).toEqual(
+      events.flatMap((name) => (name.split(' ')[0] === thrower ? [name, `thrown in ${thrower}`] : [name])));
+  });
+
+  itMends(true)('does not make whole what is cut', async () => {
+    const segments = [HEAD, '3\r\nabc\r\n3\r\nde', ''];
+    expect(await run({ segments, ends: true, throwers: ['response', 'data'] })).toEqual([
+      'response 200', 'thrown in response', 'data abc', 'thrown in data', 'data de', 'thrown in data', 'close',
+      'error ECONNRESET', '0 in use',
+    ]);
+  });
+
+  itMends(true)('does not hide an error behind it', async () => {
+    const segments = [HEAD, '3\r\nabc\r\nno size\r\n'];
+    expect(await run({ segments, throwers: ['data'] })).toEqual([
+      'response 200', 'data abc', 'thrown in data', 'error HPE_INVALID_CHUNK_SIZE', 'close', 'error ECONNRESET',
+      '0 in use',
+    ]);
+  });
+
+  itMends(true)('before an upgrade takes none of the bytes behind it', async () => {
+    const segments = ['HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +
+      'Upgrade: x\r\n\r\nof the other protocol'];
+    const headers = { Connection: 'Upgrade', Upgrade: 'x' };
+    expect(await run({ segments, headers, throwers: ['continue', 'information'] })).toEqual([
+      'continue', 'thrown in continue', 'information 100', 'thrown in information', 'upgrade of the other protocol',
+      'close', '0 in use',
+    ]);
+  });
+
+  itMends(true)('leaves a request that is called off then cut', async () => {
+    const segments = [HEAD, '3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n'];
+    expect(await run({ segments, throwers: ['data'] }, `
+      process.on('uncaughtException', () => req.destroy());
+      req.on('close', () => log.push('complete ' + req.res.complete));`)).toEqual([
+      'response 200', 'data abc', 'thrown in data', 'close', 'complete false', 'error ECONNRESET', '0 in use',
+    ]);
+  });
+
+  itMends(true)('reaches its domain, and the other events still come', async () => {
+    const segments = [`${HEAD}3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n`];
+    expect(await run({ segments, throwers: [] }, `
+      const domain = require('node:domain').create();
+      domain.on('error', ({ message }) => log.push(message + ' for the domain'));
+      domain.add(req);
+      req.on('response', (res) => res.once('data', () => { throw new Error('thrown'); }));
+      req.on('response', () => { throw new Error('thrown first'); });`)).toEqual([
+      'response 200', 'thrown first for the domain', 'data abc', 'thrown for the domain', 'data def', 'end true',
+      'close', '0 in use',
+    ]);
+  });
+
+  itMends(true)("of 'close' does not keep the connection from its next request", async () => {
+    const segments = ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'];
+    expect(await run({ segments, throwers: ['close'] })).toEqual([
+      'response 200', 'data ok', 'end true', 'close', 'thrown in close', '0 in use',
+    ]);
+  });
+
+  itMends(true)("of 'error' does not keep the socket from being closed", async () => {
+    expect(await run({ segments: [''], ends: true, throwers: ['error'] })).toEqual([
+      'error ECONNRESET', 'thrown in error', 'close', '0 in use',
+    ]);
   });
 });
 

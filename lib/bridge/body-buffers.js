@@ -6,7 +6,7 @@
  * progress. The other half is src/shared/body_buffers.rs.
  */
 
-const { copyToOwnMemory } = require('./own-memory');
+const { copyToOwnMemory } = require('../node/own-memory');
 
 /** Bytes of a piece: the I/O thread reads as many at once, and a user gets no more at once. */
 const PIECE = 64 * 1024;

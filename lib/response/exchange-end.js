@@ -2,6 +2,8 @@
 
 /** Ends an exchange when both messages are whole: the socket goes back to its agent, or closes. */
 
+const { setImmediate } = require('../node/timing');
+
 const { closeRequest } = require('./request-end');
 const { becomeIdle, ignoreTimeout } = require('./socket-events');
 const { debug } = require('../node/debug');
@@ -76,18 +78,30 @@ function keepAlive(req) {
   if (req.res) req.res.socket = null;
 }
 
-/** Closes a request and frees its socket, a tick later. */
+/** Closes a request, and frees its socket, a tick later. */
 function giveBack(req) {
   // Deferred: listeners of 'end' that come after ours must still find the socket in use.
   nextTick(free, req);
   req.destroyed = true;
 }
 
-/** Tells the agent that the socket is free. */
+/** Closes the request, and frees its socket, also if a listener of 'close' throws. */
 function free(req) {
   const { socket } = req;
   if (debug && socket) debug.onFree(socket);
-  closeRequest(req);
+  // Not by inTurn(), which takes two functions made for each request.
+  let threw = true;
+  try {
+    closeRequest(req);
+    threw = false;
+  } finally {
+    if (threw) setImmediate(freeSocket, socket);
+  }
+  freeSocket(socket);
+}
+
+/** Tells the agent that the socket is free. */
+function freeSocket(socket) {
   if (socket?.[kRetired]) socket.destroy();
   else socket?.emit('free');
 }

@@ -181,18 +181,27 @@ function giveUp(socket) {
   socket.removeListener('end', onSocketEnd);
 }
 
-/** Fails a request whose response has not come, and completes or cuts one that is not whole. */
+/** Ends the exchange, behind what has come before the end. */
 function onSocketEnd() {
-  const socket = this;
-  if (socket[kTransport]?.postpones(onSocketEnd)) return;
+  if (!this[kTransport]?.postpones(() => endExchange(this), false)) endExchange(this);
+}
+
+/** Fails a request whose response has not come, and completes or cuts one that is not whole. */
+function endExchange(socket) {
   const req = requestOf(socket);
   // Idle, or its response is complete: net closes it.
   if (!req || req.res?.complete) return;
   if (!req.res && !socket._hadError) {
     // On the request, because there is nothing else to emit it on.
     socket._hadError = true;
-    emitError(req, connectionReset('socket hang up'));
+    inTurn(() => emitError(req, connectionReset('socket hang up')), () => endSocket(socket));
+  } else {
+    endSocket(socket);
   }
+}
+
+/** Completes a response that ends with the stream, and closes the socket. */
+function endSocket(socket) {
   if (socket.parser ? socket.parser.endsMessage() : socket._handle?.endsMessage?.()) finishMessage(socket);
   socket.parser?.close();
   socket.destroy();
@@ -206,26 +215,37 @@ function finishMessage(socket) {
   res.push(null);
 }
 
-/** Closes the request; a response that is not whole is cut. */
+/** Closes the request, behind what has come before. */
 function onSocketClose() {
-  const socket = this;
-  if (debug) debug.onClose(socket);
-  socket[kTransport]?.catchUp();
+  if (debug) debug.onClose(this);
+  if (!this[kTransport]?.postpones(() => closeExchange(this), true)) closeExchange(this);
+}
+
+/** Closes the request; a response that is not whole is cut. */
+function closeExchange(socket) {
   const req = requestOf(socket);
   if (!req || req._closed) return;
   const { res } = req;
   const transport = socket.parser;
   req.destroyed = true;
-  if (res) {
-    if (!res.complete) res.destroy(connectionReset('aborted'));
-    closeRequest(req);
-    if (!res.aborted && res.readable) res.push(null);
-  } else {
-    failWithoutResponse(req, socket);
+  try {
+    if (res) closeWithResponse(req, res);
+    else failWithoutResponse(req, socket);
+  } finally {
+    // No socket will send it any more.
+    if (req.outputData) req.outputData.length = 0;
+    transport?.close();
   }
-  // No socket will send it any more.
-  if (req.outputData) req.outputData.length = 0;
-  transport?.close();
+}
+
+/** Closes a request, and ends its response, whole or not. */
+function closeWithResponse(req, res) {
+  if (!res.complete) res.destroy(connectionReset('aborted'));
+  try {
+    closeRequest(req);
+  } finally {
+    if (!res.aborted && res.readable) res.push(null);
+  }
 }
 
 /** Closes a request that has no response, with an error unless it has been told one. */
@@ -240,8 +260,11 @@ function failWithoutResponse(req, socket) {
 
 /** Listens also while a request waits for the next tick, so that no error of the socket is lost. */
 function onSocketError(error) {
-  const socket = this;
-  socket[kTransport]?.catchUp();
+  if (!this[kTransport]?.postpones(() => failExchange(this, error), true)) failExchange(this, error);
+}
+
+/** Fails the request, or closes an idle socket. */
+function failExchange(socket, error) {
   const req = requestOf(socket);
   if (!req) {
     // An idle socket leaves the pool, and no request has to know.

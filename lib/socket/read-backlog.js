@@ -7,7 +7,7 @@
  * time, in turns of the event loop of their own, until the reader pauses again.
  */
 
-const { copyToOwnMemory } = require('../bridge/own-memory');
+const { copyToOwnMemory } = require('../node/own-memory');
 const { event, isRead } = require('../bridge/records');
 const { setImmediate } = require('../node/timing');
 const { life } = require('./stages');

@@ -10,19 +10,21 @@ const { AsyncResource } = require('node:async_hooks');
 const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { parseError } = require('../node/errors');
+const { copyToOwnMemory } = require('../node/own-memory');
 const { setImmediate } = require('../node/timing');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const { HEADER_SIZE, event } = require('../bridge/records');
 const { retire } = require('../response/exchange-end');
 const responseEvents = require('../response/response-events');
 const { kTransport, listen, requestOf } = require('../response/socket-events');
+const { StreamBacklog, joined } = require('./stream-backlog');
 
 /** Memory for the records of a chunk; those that do not fit get memory of their own. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 const scratchWords = new Int32Array(scratch.buffer);
 let scratchInUse = false;
 
-/** Transports whose bytes wait for the next turn of the event loop: the batch that is not full yet. */
+/** Backlogs whose bytes wait for the callback of a write: the batch that is not full yet. @type {StreamBacklog[]} */
 let waiting = [];
 
 /** Stages of the exchange of a transport. */
@@ -48,8 +50,10 @@ class StreamTransport {
     this.mayHoldBack = false;
     /** True if write-batch.js has sent the request. */
     this.isBatched = false;
-    /** Bytes that came before the callback of that write. @type {Buffer|null} */
-    this.early = null;
+    /** What waits for a later turn, or null. @type {StreamBacklog|null} */
+    this.backlog = null;
+    /** True while the records of a chunk are being dispatched. */
+    this.isDispatching = false;
   }
 
   /**
@@ -61,7 +65,6 @@ class StreamTransport {
   static start(req, socket) {
     const transport = socket[kTransport] ??= new StreamTransport(socket);
     transport.isBatched = false;
-    transport.early = null;
     transport.flags = flagsOf(req);
     transport.maxHeaderSize = maxHeaderSizeOf(req);
     transport.outgoing = req;
@@ -81,8 +84,9 @@ class StreamTransport {
   close() {
     if (this.stage === CLOSED) return;
     this.stage = CLOSED;
-    this.early = null;
     const { socket } = this;
+    // What waits is behind the response. If the response came to nothing, the socket closes anyway.
+    if (this.backlog !== null && this.backlog.drop()) retire(socket);
     this.mayHoldBack = socket.encrypted === true;
     if (socket.parser === this) socket.parser = null;
     if (this.outgoing.parser === this) this.outgoing.parser = null;
@@ -103,16 +107,29 @@ class StreamTransport {
    * @param {Buffer} chunk
    */
   receive(chunk) {
-    if (this.early !== null) {
-      this.early = Buffer.concat([this.early, chunk]);
+    if (this.backlog !== null) {
+      this.backlog.chunks.push(chunk);
+    } else if (this.isDispatching) {
+      // A listener has made its own stream go on, and its chunk is not done.
+      this.openBacklog().chunks.push(chunk);
     } else if (this.isWriting()) {
-      this.early = chunk;
+      this.backlog = new StreamBacklog(this);
+      this.backlog.chunks.push(chunk);
       // Behind the callbacks of TLS writes, which are due now.
       if (waiting.length === 0) setImmediate(receiveWaiting, waiting);
-      if (waiting.push(this) === GROUPS_A_TURN) waiting = [];
+      if (waiting.push(this.backlog) === GROUPS_A_TURN) waiting = [];
     } else {
       this.resource.runInAsyncScope(this.execute, this, chunk);
     }
+  }
+
+  /** @returns {StreamBacklog} The backlog, which is worked off from a later turn on. */
+  openBacklog() {
+    if (this.backlog === null) {
+      this.backlog = new StreamBacklog(this);
+      this.backlog.schedule();
+    }
+    return this.backlog;
   }
 
   /** Tells whether the request has gone out in a batch whose callback is still to come. */
@@ -120,23 +137,27 @@ class StreamTransport {
     return this.isBatched && this.socket.writableLength > 0;
   }
 
-  /** Decodes the bytes that have waited, unless the request has been called off. */
-  catchUp() {
-    const chunk = this.early;
-    if (chunk === null) return;
-    this.early = null;
+  /**
+   * Decodes bytes that have waited, unless the request has been called off.
+   * @param {Buffer} chunk
+   */
+  decodeLate(chunk) {
     this.isBatched = false;
     if (this.stage !== CLOSED && !this.outgoing.destroyed) this.resource.runInAsyncScope(this.execute, this, chunk);
   }
 
   /**
-   * Postpones the end of the stream while bytes wait.
-   * @param {(this: import('node:stream').Duplex) => void} onEnd Called later if the end has to wait.
-   * @returns {boolean} True if the end has to wait.
+   * Postpones an event of the stream while something waits that came before it.
+   * @param {() => void} onEvent Called later if the event has to wait.
+   * @param {boolean} isLast True for an error or a close: bytes wait no longer for the callback of a write then.
+   * @returns {boolean} True if the event has to wait.
    */
-  postpones(onEnd) {
-    if (this.early === null) return false;
-    setImmediate(() => onEnd.call(this.socket));
+  postpones(onEvent, isLast) {
+    const { backlog } = this;
+    if (backlog === null) return false;
+    const areBytesFirst = backlog.rest === null && backlog.events.length === 0;
+    backlog.addEvent(onEvent);
+    if (isLast && areBytesFirst && !this.isDispatching) backlog.proceed(2);
     return true;
   }
 
@@ -150,20 +171,23 @@ class StreamTransport {
    * @param {Buffer} chunk
    */
   execute(chunk) {
-    const nested = scratchInUse;
     // A listener that makes another socket emit 'data' comes back here before this chunk is done.
-    let records = nested ? Buffer.alloc(0) : scratch;
+    let records = scratchInUse ? Buffer.alloc(0) : scratch;
     let length = this.decode(chunk, records);
     if (length < 0) {
       records = this.decoder.take();
       length = -length;
     }
-    scratchInUse = true;
-    try {
-      this.dispatch(chunk, records, length);
-    } finally {
-      scratchInUse = nested;
-    }
+    this.dispatch(chunk, records, length);
+  }
+
+  /**
+   * Dispatches what a listener that threw has left of a chunk, unless the request has been called off since.
+   * @param {import('./stream-backlog').Rest} rest
+   */
+  dispatchRest({ chunk, records, isCalledOff }) {
+    if (this.outgoing.destroyed && !isCalledOff) return;
+    this.resource.runInAsyncScope(this.dispatch, this, chunk, records, records.length);
   }
 
   /** @returns {number} Bytes of records; negative if they did not fit. */
@@ -185,42 +209,77 @@ class StreamTransport {
     else if (req === outgoing || requestOf(socket)) retire(socket);
   }
 
-  /** Gives records to response-events.js. */
+  /**
+   * Gives records to response-events.js. Should a listener throw, the next record is the next one in a later turn.
+   * @param {Buffer} chunk
+   * @param {Buffer} records
+   * @param {number} length Bytes of records.
+   */
   dispatch(chunk, records, length) {
     const { socket } = this;
     const words = records === scratch ? scratchWords : wordsOf(records);
+    const nested = scratchInUse;
+    scratchInUse = true;
+    this.isDispatching = true;
     let upgraded = -1;
-    for (let at = 0; at < length;) {
-      const word = at >> 2;
-      const opcode = words[word] & 0xff;
-      const flags = words[word] >>> 8;
-      const start = at + HEADER_SIZE;
-      const end = start + words[word + 2];
-      at = start + ((words[word + 2] + 3) & ~3);
-      switch (opcode) {
-        case event.INFORMATION:
-          responseEvents.onInformation(socket, flags, records, words, start, end);
-          break;
-        case event.HEAD:
-          responseEvents.onHead(socket, flags, records, words, start, end);
-          if (flags & event.UPGRADE) upgraded = words[word + 1];
-          break;
-        case event.DATA: {
-          const offset = words[start >> 2];
-          responseEvents.onBody(socket, chunk.subarray(offset, offset + words[(start >> 2) + 1]));
-          break;
+    let at = 0;
+    try {
+      while (at < length) {
+        const word = at >> 2;
+        const opcode = words[word] & 0xff;
+        const flags = words[word] >>> 8;
+        const start = at + HEADER_SIZE;
+        const end = start + words[word + 2];
+        at = start + ((words[word + 2] + 3) & ~3);
+        switch (opcode) {
+          case event.INFORMATION:
+            responseEvents.onInformation(socket, flags, records, words, start, end);
+            break;
+          case event.HEAD:
+            if (flags & event.UPGRADE) upgraded = words[word + 1];
+            responseEvents.onHead(socket, flags, records, words, start, end);
+            break;
+          case event.DATA: {
+            const offset = words[start >> 2];
+            responseEvents.onBody(socket, chunk.subarray(offset, offset + words[(start >> 2) + 1]));
+            break;
+          }
+          case event.END:
+            if (flags & event.FOLLOWED) retire(socket);
+            responseEvents.onEnd(socket, records, start, end);
+            break;
+          case event.PARSE_ERROR:
+            responseEvents.onParseError(socket, parseError(records, words, start, end, chunk));
+            break;
+          default:
         }
-        case event.END:
-          if (flags & event.FOLLOWED) retire(socket);
-          responseEvents.onEnd(socket, records, start, end);
-          break;
-        case event.PARSE_ERROR:
-          responseEvents.onParseError(socket, parseError(records, words, start, end, chunk));
-          break;
-        default:
       }
+    } finally {
+      scratchInUse = nested;
+      this.isDispatching = false;
+      if (at < length) this.keepRest(chunk, copyToOwnMemory(records, at, length));
     }
-    if (upgraded !== -1) responseEvents.onUpgrade(socket, chunk.subarray(upgraded));
+    if (upgraded !== -1) this.upgrade(chunk.subarray(upgraded));
+  }
+
+  /**
+   * Keeps the records behind the one whose listener has thrown.
+   * @param {Buffer} chunk
+   * @param {Buffer} records
+   */
+  keepRest(chunk, records) {
+    // Behind the response: what the peer says there is not for this request, and nobody else's either.
+    if (this.stage === CLOSED) retire(this.socket);
+    else this.openBacklog().rest = { chunk, records, isCalledOff: this.outgoing.destroyed };
+  }
+
+  /**
+   * Gives the socket to the user, with all that has come behind the head.
+   * @param {Buffer} head
+   */
+  upgrade(head) {
+    if (this.backlog !== null) head = joined([head, ...this.backlog.takeChunks()]);
+    responseEvents.onUpgrade(this.socket, head);
   }
 }
 
@@ -237,24 +296,19 @@ function onSocketData(chunk) {
   else transport.receive(chunk);
 }
 
-/** Decodes the bytes that have waited on one transport. */
-function receiveOne(transport) {
-  transport.catchUp();
-}
-
 /**
  * Gives a batch of responses to their requests. Ticks run between two batches, because each has an immediate.
- * @param {StreamTransport[]} due
+ * @param {StreamBacklog[]} due
  */
 function receiveWaiting(due) {
   if (due === waiting) waiting = [];
   let at = 0;
   try {
     while (at < due.length) {
-      const transport = due[at++];
+      const backlog = due[at++];
       // A stream of JavaScript's may call back by an immediate of its own, behind this one.
-      if (transport.isWriting()) setImmediate(receiveOne, transport);
-      else transport.catchUp();
+      if (backlog.transport.isWriting()) backlog.schedule();
+      else backlog.proceed(1);
     }
   } finally {
     // A listener has thrown.

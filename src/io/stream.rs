@@ -97,7 +97,7 @@ impl Stream {
 
     /// Calls `read`, which has room for `room` bytes, until it succeeds once.
     ///
-    /// A read that brings less has taken all that was there. Only at a byte of urgent data does the kernel
+    /// A read that brings less has taken all that was there. Only at the mark of an urgent byte does the kernel
     /// stop too; then it has told already of what is behind.
     fn read_once(
         &self,
@@ -130,16 +130,21 @@ impl Stream {
 
     /// Tells whether the runtime has noticed urgent data since the last such question. This costs no
     /// system call.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     fn stops_at_urgent_data(&self) -> bool {
         let mut noticed = false;
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            let _: io::Result<()> = self.watched.try_io(Interest::PRIORITY, |_| {
-                noticed = true;
-                Err(io::ErrorKind::WouldBlock.into())
-            });
-        }
+        let _: io::Result<()> = self.watched.try_io(Interest::PRIORITY, |_| {
+            noticed = true;
+            Err(io::ErrorKind::WouldBlock.into())
+        });
         noticed
+    }
+
+    /// Answers that it may: a kqueue marks such an event by `EV_OOBAND`, which mio does not pass on. Each read
+    /// is followed by another then, until the kernel has nothing left.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn stops_at_urgent_data(&self) -> bool {
+        true
     }
 
     /// Returns true while the runtime may not have looked at the stream, and no request is out.

@@ -118,9 +118,10 @@ impl LentConnection {
         sent
     }
 
-    /// Reads all that has come, and appends its events to `page`. `ended` says that the kernel knows of an
-    /// end behind it. Gives `false` when the connection has to be returned.
-    pub fn receive(&mut self, page: &mut Vec<u8>, counters: &Counters, ended: bool) -> bool {
+    /// Reads all that has come, and appends its events to `page`. `goes_on` says that something may be behind
+    /// a short read of which the event loop does not tell again: an end, or bytes behind an urgent one. Gives
+    /// `false` when the connection has to be returned.
+    pub fn receive(&mut self, page: &mut Vec<u8>, counters: &Counters, goes_on: bool) -> bool {
         let Self {
             id, parts, written, ..
         } = self;
@@ -153,7 +154,7 @@ impl LentConnection {
                     // Much is on its way, which the I/O thread reads beside the JavaScript thread.
                     return false;
                 }
-                if !ended {
+                if !goes_on {
                     // A short read: nothing more was there, and the event loop tells of what comes next.
                     return true;
                 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
@@ -139,7 +140,8 @@ impl BorrowedConnections {
                 match event.token() {
                     IO_THREAD => news.woken = true,
                     Token(index) => {
-                        returned.extend(self.receive(index, event.is_read_closed()));
+                        let goes_on = event.is_read_closed() || may_stop_short(event);
+                        returned.extend(self.receive(index, goes_on));
                     }
                 }
             }
@@ -155,10 +157,10 @@ impl BorrowedConnections {
     }
 
     /// Reads from a connection. Gives the message that returns it, if it has to be returned.
-    fn receive(&mut self, index: usize, ended: bool) -> Option<Message> {
+    fn receive(&mut self, index: usize, goes_on: bool) -> Option<Message> {
         let lent = self.borrowed.get_mut(index)?.as_mut()?;
         let was_armed = lent.is_armed();
-        let stays = lent.receive(&mut self.page, &self.completions.counters, ended);
+        let stays = lent.receive(&mut self.page, &self.completions.counters, goes_on);
         if was_armed && !lent.is_armed() {
             self.waiting -= 1;
         }
@@ -177,11 +179,10 @@ impl BorrowedConnections {
         for lent in offers {
             let index = lent.id() as usize;
             let source = lent.descriptor();
-            let watched = self.poll.registry().register(
-                &mut SourceFd(&source),
-                Token(index),
-                Interest::READABLE,
-            );
+            let watched =
+                self.poll
+                    .registry()
+                    .register(&mut SourceFd(&source), Token(index), interest());
             if watched.is_err() {
                 let message = Message::Return(self.completions.clone(), Box::new(lent));
                 self.mailbox.send(message);
@@ -245,6 +246,23 @@ impl BorrowedConnections {
         let _ = self.poll.registry().deregister(&mut SourceFd(&source));
         Some(Message::Return(self.completions.clone(), Box::new(lent)))
     }
+}
+
+/// Gives the events that a borrowed connection is watched for.
+fn interest() -> Interest {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        Interest::READABLE.add(Interest::PRIORITY)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    Interest::READABLE
+}
+
+/// Tells whether a read may stop short of bytes that have come: recv(2) stops at the mark of an urgent byte. The
+/// kernel has told of what is behind the mark then, and does not tell of it again.
+fn may_stop_short(event: &Event) -> bool {
+    // mio passes on no sign of urgent data from a kqueue, so there every read goes on until nothing is left.
+    cfg!(not(any(target_os = "linux", target_os = "android"))) || event.is_priority()
 }
 
 impl Drop for BorrowedConnections {
