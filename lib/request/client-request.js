@@ -12,6 +12,7 @@ const net = require('node:net');
 const { addAbortSignal, finished } = require('node:stream');
 
 const agents = require('./global-agent');
+const behaviour = require('../node/behaviour');
 const { debug } = require('../node/debug');
 const { connectionReset, createError } = require('../node/errors');
 const { kAuthority, kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
@@ -29,13 +30,6 @@ const writeBatch = require('../stream/write-batch');
 const { bytesOf, timerDuration, validatePath } = require('../node/validators');
 
 const { OutgoingMessage } = http;
-const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
-
-/**
- * True where a socket knows its request before the next tick, as since a release of Node 24. Elsewhere the agent keeps
- * a socket whose request is called off until then only if another request has just been served.
- */
-const KNOWS_AT_ONCE = String(http.ClientRequest.prototype.onSocket).includes('_httpMessage');
 
 /** True where this Node checks `path` of a request whenever it is set. */
 const hasPathAccessor = Object.hasOwn(http.ClientRequest.prototype, 'path');
@@ -150,7 +144,7 @@ function setHeaders(req, options, authority, origin) {
   const { setHost = options.setDefaultHeaders !== false } = options;
   if (authority && setHost && !req.getHeader('host')) {
     // RFC 9110, section 9.3.6: the target of CONNECT is its authority.
-    const isTunnel = NODE_MAJOR >= 26 && req.method === 'CONNECT' && options.path;
+    const isTunnel = req.method === 'CONNECT' && options.path && behaviour.namesTargetInHost();
     setHostField(req, isTunnel ? String(req.path) : authority);
   }
   if (options.auth && !req.getHeader('Authorization')) {
@@ -348,9 +342,9 @@ ClientRequest.prototype.destroy = function destroy(error) {
   if (debug) debug.onDestroy(this, error);
   // No reader is left for what the response still brings.
   this.res?._dump();
+  // Nothing is left to call off.
+  if (this.writableFinished && this.res?.complete && behaviour.sparesWholeExchange()) return this;
   this[kError] = error;
-  // Both messages are whole: since Node 26 there is nothing left to call off.
-  if (NODE_MAJOR >= 26 && this.writableFinished && this.res?.complete) return this;
   if (this.parser) writeBatch.sendNow(this.parser);
   this.socket?.destroy(error);
   this[kTunnel]?.destroy();
@@ -378,7 +372,8 @@ ClientRequest.prototype.onSocket = function onSocket(socket, error) {
  */
 function onSocketNT(req, socket, error, served) {
   if (req.destroyed || error) {
-    if (socket && !KNOWS_AT_ONCE) socket._httpMessage = served;
+    // Where a socket does not know its request yet, the agent keeps it only if another one has just been served.
+    if (socket && !behaviour.knowsRequestAtOnce()) socket._httpMessage = served;
     refuseSocket(req, socket, error);
   } else {
     try {

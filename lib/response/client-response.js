@@ -4,6 +4,7 @@
 
 const { IncomingMessage } = require('node:http');
 
+const { cutsLastList } = require('../node/behaviour');
 const { kHeaders, kHeadersCount } = require('../node/internals');
 const { event } = require('../bridge/records');
 const { areOfNode, headersOf } = require('./response-headers');
@@ -12,8 +13,6 @@ const { areOfNode, headersOf } = require('./response-headers');
 const DEFAULT_MOST_ENTRIES = 2000;
 /** Names and values that a list has at most in which Node takes header fields from its parser. */
 const LIST_LENGTH = 62;
-/** True since Node 22, which cuts a list that would go beyond the limit; before, such a list was the last one taken. */
-const CUTS_LISTS = Number.parseInt(process.versions.node, 10) >= 22;
 
 /** Own properties of a response: its header fields as they came, each name and value ended by LF, and as a list. */
 const kBlock = Symbol('block');
@@ -144,9 +143,9 @@ function addTrailers(res, req, block) {
  * @param {number} most Names and values at most; 0 for all.
  */
 function cut(list, most) {
-  if (most <= 0) return list;
-  const kept = CUTS_LISTS ? most : Math.ceil(most / LIST_LENGTH) * LIST_LENGTH;
-  return list.length > kept ? list.slice(0, kept) : list;
+  if (most <= 0 || list.length <= most) return list;
+  // Where Node does not cut the list that goes beyond the limit, that is the last one taken.
+  return list.slice(0, cutsLastList() ? most : Math.ceil(most / LIST_LENGTH) * LIST_LENGTH);
 }
 
 /**
