@@ -22,6 +22,7 @@ const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const options_ = require('./request-options');
+const { endUnread } = require('../response/exchange-end');
 const { closeRequest, emitError, inTurn } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
@@ -323,12 +324,19 @@ ClientRequest.prototype.abort = function abort() {
   if (this.aborted) return;
   this.aborted = true;
   process.nextTick(emitAbort, this);
-  this.destroy();
+  // An async iterator that is broken off calls this, perhaps behind a destroy() of the user's.
+  if (this.destroyed && isWhole(this)) endUnread(this);
+  else this.destroy();
 };
 
 /** Emits 'abort', a tick after the call. */
 function emitAbort(req) {
   req.emit('abort');
+}
+
+/** Tells whether both messages are whole and calling the request off leaves the connection alone. */
+function isWhole(req) {
+  return Boolean(req.writableFinished && req.res?.complete) && behaviour.sparesWholeExchange();
 }
 
 /**
@@ -343,7 +351,10 @@ ClientRequest.prototype.destroy = function destroy(error) {
   // No reader is left for what the response still brings.
   this.res?._dump();
   // Nothing is left to call off.
-  if (this.writableFinished && this.res?.complete && behaviour.sparesWholeExchange()) return this;
+  if (isWhole(this)) {
+    endUnread(this);
+    return this;
+  }
   this[kError] = error;
   if (this.parser) writeBatch.sendNow(this.parser);
   this.socket?.destroy(error);

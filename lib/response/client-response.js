@@ -21,6 +21,8 @@ const kRawHeaders = Symbol('rawHeaders');
 const kAnnouncesTimeout = Symbol('announcesTimeout');
 /** Own property of a response: the peer has sent another one behind it, so what comes now is not its own. */
 const kSuperseded = Symbol('superseded');
+/** Own property of a response: true when an async iterator reads it, or has read it. */
+const kIterated = Symbol('iterated');
 /** Own property of a response: the number of names and values that it shows at most. */
 const kMostEntries = Symbol('mostEntries');
 
@@ -63,6 +65,12 @@ class ClientResponse extends IncomingMessage {
 
   set headers(value) {
     super.headers = value;
+  }
+
+  /** Notes that there is an iterator: see `endUnread` in exchange-end.js. */
+  [Symbol.asyncIterator]() {
+    this[kIterated] = true;
+    return super[Symbol.asyncIterator]();
   }
 }
 
@@ -160,4 +168,12 @@ function listOf(block) {
   return list;
 }
 
-module.exports = { ClientResponse, addTrailers, createResponse, informationOf, kAnnouncesTimeout, kSuperseded };
+module.exports = {
+  ClientResponse,
+  addTrailers,
+  createResponse,
+  informationOf,
+  kAnnouncesTimeout,
+  kIterated,
+  kSuperseded,
+};
