@@ -76,12 +76,16 @@ describeOurs('the answers of lib/node/behaviour.js', () => {
     expect(error.cause).toBe(behaviour.tellsCauseOfAbort() ? why : undefined);
   });
 
-  it('endsBehindCorkedChunks: the end of a chunked body goes out behind the corked chunks', async () => {
-    let wire = '';
+  it('endJoinsCorkedChunks: corked chunks and that of end() go out as one, and the end behind them', async () => {
+    let body = '';
     const { address } = await serveRaw((socket) => {
+      let wire = '';
       socket.on('data', (chunk) => {
         wire += chunk.toString('latin1');
-        if (wire.includes('corked') && wire.includes('0\r\n\r\n')) socket.end('HTTP/1.1 200 OK\r\n\r\n');
+        body = wire.slice(wire.indexOf('\r\n\r\n') + 4);
+        if (['held', 'last', '0\r\n\r\n'].every((part) => body.includes(part))) {
+          socket.end('HTTP/1.1 200 OK\r\n\r\n');
+        }
       });
     });
     const req = nodeHttp.request({ ...address, method: 'POST' });
@@ -89,12 +93,12 @@ describeOurs('the answers of lib/node/behaviour.js', () => {
     await once(req, 'socket');
     await once(req.socket, 'connect');
     req.cork();
-    req.write('corked');
-    req.end();
+    req.write('held');
+    req.end('last');
     const res = await responseTo(req);
     res.resume();
     await once(res, 'close');
-    expect(wire.indexOf('corked') < wire.indexOf('0\r\n\r\n')).toBe(behaviour.endsBehindCorkedChunks());
+    expect(body === '8\r\nheldlast\r\n0\r\n\r\n').toBe(behaviour.endJoinsCorkedChunks());
   });
 
   it('watchesIdleSockets: the end of an idle connection closes its socket without \'end\'', async () => {

@@ -105,19 +105,18 @@ const tellsCauseOfAbort = once(() => {
 });
 
 /**
- * Tells whether `end()` sends the chunks that a cork holds back before it sends the end of the body.
+ * Tells whether `end()` sends its chunk and those that a cork holds back as one, and the end of the body behind them.
  * @returns {boolean}
  */
-const endsBehindCorkedChunks = once(() => {
+const endJoinsCorkedChunks = once(() => {
   const message = new OutgoingMessage();
   message._header = 'POST / HTTP/1.1\r\n\r\n';
   message._headerSent = true;
   message.chunkedEncoding = true;
   message.cork();
-  message.write('chunk');
-  message.end();
-  return message.outputData.findLastIndex(({ data }) => data === 'chunk') <
-    message.outputData.findLastIndex(({ data }) => data === '0\r\n\r\n');
+  message.write('held');
+  message.end('last');
+  return message.outputData.map(({ data }) => String(data)).join('') === '8\r\nheldlast\r\n0\r\n\r\n';
 });
 
 /**
@@ -150,7 +149,7 @@ const cutsLastList = once(() => {
 
 module.exports = {
   cutsLastList,
-  endsBehindCorkedChunks,
+  endJoinsCorkedChunks,
   knowsRequestAtOnce,
   namesTargetInHost,
   sparesWholeExchange,

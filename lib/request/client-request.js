@@ -263,6 +263,9 @@ function callerInRow() {
   };
 }
 
+/** The request whose `write` is under way: a cork that is set meanwhile is OutgoingMessage's. */
+let writing = null;
+
 /**
  * Sends a part of the body.
  * @param {string|Uint8Array|number[]} chunk Text, bytes, or integers from 0 to 255, each of which is a byte.
@@ -271,7 +274,14 @@ function callerInRow() {
  * @returns {boolean} False if the user has to wait for 'drain'.
  */
 ClientRequest.prototype.write = function write(chunk, encoding, callback) {
-  return OutgoingMessage.prototype.write.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
+  if (Array.isArray(chunk)) chunk = bytesOf(chunk);
+  const outer = writing;
+  writing = this;
+  try {
+    return OutgoingMessage.prototype.write.call(this, chunk, encoding, callback);
+  } finally {
+    writing = outer;
+  }
 };
 
 /**
@@ -279,30 +289,39 @@ ClientRequest.prototype.write = function write(chunk, encoding, callback) {
  * @returns {this}
  */
 ClientRequest.prototype.end = function end(chunk, encoding, callback) {
-  // Before Node 26, OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
-  while (this.isCorkedByUser && !this.finished) this.uncork();
+  // Elsewhere OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
+  while (this.isCorkedByUser && !this.finished && !behaviour.endJoinsCorkedChunks()) this.uncork();
   return OutgoingMessage.prototype.end.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
 };
 
-/** Own property of a request: the number of corks of the user. OutgoingMessage corks for its own reasons too. */
+/** Own property of a request: the number of corks of the user. */
 const kCorks = Symbol('corks');
+/**
+ * Own property of a request: true while it has a cork of OutgoingMessage. Since releases of Node 24 and 26 a write sets
+ * one until the end of the tick, so that the chunks of a tick go out as one.
+ */
+const kTickCork = Symbol('tickCork');
 
 /** @see https://nodejs.org/api/http.html#requestcork */
 ClientRequest.prototype.cork = function cork() {
-  this[kCorks] = (this[kCorks] ?? 0) + 1;
+  if (writing === this) this[kTickCork] = true;
+  else this[kCorks] = (this[kCorks] ?? 0) + 1;
   OutgoingMessage.prototype.cork.call(this);
 };
 
-/** Undoes one cork of the user; end() calls this for every cork. */
+/** Undoes one cork; OutgoingMessage calls this at the end of the tick, and in end() for every cork. */
 ClientRequest.prototype.uncork = function uncork() {
-  if (this[kCorks]) this[kCorks] = this.finished ? 0 : this[kCorks] - 1;
+  // Nothing tells for which cork it is. While there are two kinds both hold the body back, and the tick ends first.
+  if (this[kTickCork]) this[kTickCork] = false;
+  else if (this[kCorks]) this[kCorks]--;
+  if (this.finished) this[kCorks] = 0;
   OutgoingMessage.prototype.uncork.call(this);
   if (this[kNeedDrain]) askForDrain(this.socket);
 };
 
 /**
  * Makes a socket emit the 'drain' that the request owes. After a cork the socket itself may owe none, if what waits for
- * the kernel is less than its high-water mark. (Since Node 26, OutgoingMessage corks every tick's chunks, and answers
+ * the kernel is less than its high-water mark. (A cork of OutgoingMessage holds every tick's chunks, and write() answers
  * `false` by all that the cork holds.)
  * @param {import('node:net').Socket|null} socket
  */
