@@ -3,9 +3,11 @@
 /** destroy() and abort() beyond their events: state, AbortSignal, callbacks, what the peer sees, and races. */
 
 const { once } = require('node:events');
+
+const { sparesWholeExchange } = require('../../lib/node/behaviour');
 const {
   bytesOf, exchange, http, newAgent, pseudoRandomBytes, quiet, record, responseTo, serve, until,
-  untilNoConnections, untilPoolIsEmpty,
+  untilIdle, untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
@@ -118,6 +120,29 @@ describeTransports('destroy()', (transport) => {
     req.destroy();
     await until(() => failure === 'ECONNRESET');
     expect(received).toBeLessThanOrEqual(3 << 20);
+  });
+});
+
+describeTransports('destroy() in the last \'data\' of a whole exchange', (transport) => {
+  it.each([
+    ['without', undefined], ['with', new Error('mine')],
+  ])('%s an error closes the connection, or leaves it to the next request, as with Node', async (_, error) => {
+    const peer = await transport.serve((req, res) => res.end('whole'));
+    const agent = await transport.agentTo(peer);
+    const sockets = new Set();
+    const errors = [];
+    for (let i = 0; i < 10; i++) {
+      const req = http.get({ ...peer.address, agent });
+      req.on('error', (failure) => errors.push(failure));
+      const res = await responseTo(req);
+      sockets.add(req.socket);
+      await until(() => res.complete);
+      res.on('data', () => req.destroy(error));
+      await until(() => req.closed);
+      await untilIdle(agent);
+    }
+    expect(sockets.size).toBe(sparesWholeExchange() ? 1 : 10);
+    if (sparesWholeExchange()) expect(errors).toEqual([]);
   });
 });
 

@@ -10,6 +10,7 @@ const path = require('node:path');
 const { Readable, Stream, Transform, finished, pipeline } = require('node:stream');
 const { pipeline: pipelinePromise } = require('node:stream/promises');
 const nodeHttp = require('node:http');
+const { endJoinsCorkedChunks } = require('../../lib/node/behaviour');
 const {
   bytesOf, cleanUp, http, itMends, newAgent, nodeMajor, pseudoRandomBytes, quiet, record, responseTo, serve,
   serveWire, until,
@@ -244,8 +245,8 @@ describe('cork()', () => {
     (await response).resume();
   });
 
-  // Node 22 and 24 send the last chunk, which ends the body, before the corked ones.
-  itMends(nodeMajor === 22 || nodeMajor === 24)('is undone by end()', async () => {
+  // Some releases of Node send the last chunk, which ends the body, before the corked ones.
+  itMends(nodeMajor > 20 && !endJoinsCorkedChunks())('is undone by end()', async () => {
     const { req, answer } = await postTo(await serveHash());
     req.cork();
     req.write('one');

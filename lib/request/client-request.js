@@ -12,6 +12,7 @@ const net = require('node:net');
 const { addAbortSignal, finished } = require('node:stream');
 
 const agents = require('./global-agent');
+const behaviour = require('../node/behaviour');
 const { debug } = require('../node/debug');
 const { connectionReset, createError } = require('../node/errors');
 const { kAuthority, kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
@@ -22,6 +23,7 @@ const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const options_ = require('./request-options');
+const { endUnread } = require('../response/exchange-end');
 const { closeRequest, emitError, inTurn } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
@@ -30,13 +32,6 @@ const writeBatch = require('../stream/write-batch');
 const { bytesOf, timerDuration, validatePath } = require('../node/validators');
 
 const { OutgoingMessage } = http;
-const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
-
-/**
- * True where a socket knows its request before the next tick, as since a release of Node 24. Elsewhere the agent keeps
- * a socket whose request is called off until then only if another request has just been served.
- */
-const KNOWS_AT_ONCE = String(http.ClientRequest.prototype.onSocket).includes('_httpMessage');
 
 /** True where this Node checks `path` of a request whenever it is set. */
 const hasPathAccessor = Object.hasOwn(http.ClientRequest.prototype, 'path');
@@ -151,7 +146,7 @@ function setHeaders(req, options, authority, origin) {
   const { setHost = options.setDefaultHeaders !== false } = options;
   if (authority && setHost && !req.getHeader('host')) {
     // RFC 9110, section 9.3.6: the target of CONNECT is its authority.
-    const isTunnel = NODE_MAJOR >= 26 && req.method === 'CONNECT' && options.path;
+    const isTunnel = req.method === 'CONNECT' && options.path && behaviour.namesTargetInHost();
     setHostField(req, isTunnel ? String(req.path) : authority);
   }
   if (options.auth && !req.getHeader('Authorization')) {
@@ -269,6 +264,9 @@ function callerInRow() {
   };
 }
 
+/** The request whose `write` is under way: a cork that is set meanwhile is OutgoingMessage's. */
+let writing = null;
+
 /**
  * Sends a part of the body.
  * @param {string|Uint8Array|number[]} chunk Text, bytes, or integers from 0 to 255, each of which is a byte.
@@ -277,7 +275,14 @@ function callerInRow() {
  * @returns {boolean} False if the user has to wait for 'drain'.
  */
 ClientRequest.prototype.write = function write(chunk, encoding, callback) {
-  return OutgoingMessage.prototype.write.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
+  if (Array.isArray(chunk)) chunk = bytesOf(chunk);
+  const outer = writing;
+  writing = this;
+  try {
+    return OutgoingMessage.prototype.write.call(this, chunk, encoding, callback);
+  } finally {
+    writing = outer;
+  }
 };
 
 /**
@@ -285,30 +290,39 @@ ClientRequest.prototype.write = function write(chunk, encoding, callback) {
  * @returns {this}
  */
 ClientRequest.prototype.end = function end(chunk, encoding, callback) {
-  // Before Node 26, OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
-  while (this.isCorkedByUser && !this.finished) this.uncork();
+  // Elsewhere OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
+  while (this.isCorkedByUser && !this.finished && !behaviour.endJoinsCorkedChunks()) this.uncork();
   return OutgoingMessage.prototype.end.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
 };
 
-/** Own property of a request: the number of corks of the user. OutgoingMessage corks for its own reasons too. */
+/** Own property of a request: the number of corks of the user. */
 const kCorks = Symbol('corks');
+/**
+ * Own property of a request: true while it has a cork of OutgoingMessage. Since releases of Node 24 and 26 a write sets
+ * one until the end of the tick, so that the chunks of a tick go out as one.
+ */
+const kTickCork = Symbol('tickCork');
 
 /** @see https://nodejs.org/api/http.html#requestcork */
 ClientRequest.prototype.cork = function cork() {
-  this[kCorks] = (this[kCorks] ?? 0) + 1;
+  if (writing === this) this[kTickCork] = true;
+  else this[kCorks] = (this[kCorks] ?? 0) + 1;
   OutgoingMessage.prototype.cork.call(this);
 };
 
-/** Undoes one cork of the user; end() calls this for every cork. */
+/** Undoes one cork; OutgoingMessage calls this at the end of the tick, and in end() for every cork. */
 ClientRequest.prototype.uncork = function uncork() {
-  if (this[kCorks]) this[kCorks] = this.finished ? 0 : this[kCorks] - 1;
+  // Nothing tells for which cork it is. While there are two kinds both hold the body back, and the tick ends first.
+  if (this[kTickCork]) this[kTickCork] = false;
+  else if (this[kCorks]) this[kCorks]--;
+  if (this.finished) this[kCorks] = 0;
   OutgoingMessage.prototype.uncork.call(this);
   if (this[kNeedDrain]) askForDrain(this.socket);
 };
 
 /**
  * Makes a socket emit the 'drain' that the request owes. After a cork the socket itself may owe none, if what waits for
- * the kernel is less than its high-water mark. (Since Node 26, OutgoingMessage corks every tick's chunks, and answers
+ * the kernel is less than its high-water mark. (A cork of OutgoingMessage holds every tick's chunks, and write() answers
  * `false` by all that the cork holds.)
  * @param {import('node:net').Socket|null} socket
  */
@@ -330,12 +344,19 @@ ClientRequest.prototype.abort = function abort() {
   if (this.aborted) return;
   this.aborted = true;
   nextTick(emitAbort, this);
-  this.destroy();
+  // An async iterator that is broken off calls this, perhaps behind a destroy() of the user's.
+  if (this.destroyed && isWhole(this)) endUnread(this);
+  else this.destroy();
 };
 
 /** Emits 'abort', a tick after the call. */
 function emitAbort(req) {
   req.emit('abort');
+}
+
+/** Tells whether both messages are whole and calling the request off leaves the connection alone. */
+function isWhole(req) {
+  return Boolean(req.writableFinished && req.res?.complete) && behaviour.sparesWholeExchange();
 }
 
 /**
@@ -349,9 +370,12 @@ ClientRequest.prototype.destroy = function destroy(error) {
   if (debug) debug.onDestroy(this, error);
   // No reader is left for what the response still brings.
   this.res?._dump();
+  // Nothing is left to call off.
+  if (isWhole(this)) {
+    endUnread(this);
+    return this;
+  }
   this[kError] = error;
-  // Both messages are whole: since Node 26 there is nothing left to call off.
-  if (NODE_MAJOR >= 26 && this.writableFinished && this.res?.complete) return this;
   if (this.parser) writeBatch.sendNow(this.parser);
   this.socket?.destroy(error);
   this[kTunnel]?.destroy();
@@ -379,7 +403,8 @@ ClientRequest.prototype.onSocket = function onSocket(socket, error) {
  */
 function onSocketNT(req, socket, error, served) {
   if (req.destroyed || error) {
-    if (socket && !KNOWS_AT_ONCE) socket._httpMessage = served;
+    // Where a socket does not know its request yet, the agent keeps it only if another one has just been served.
+    if (socket && !behaviour.knowsRequestAtOnce()) socket._httpMessage = served;
     refuseSocket(req, socket, error);
   } else {
     try {

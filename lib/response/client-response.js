@@ -4,6 +4,7 @@
 
 const { IncomingMessage } = require('node:http');
 
+const { cutsLastList } = require('../node/behaviour');
 const { kHeaders, kHeadersCount } = require('../node/internals');
 const { event } = require('../bridge/records');
 const { areOfNode, headersOf } = require('./response-headers');
@@ -12,8 +13,6 @@ const { areOfNode, headersOf } = require('./response-headers');
 const DEFAULT_MOST_ENTRIES = 2000;
 /** Names and values that a list has at most in which Node takes header fields from its parser. */
 const LIST_LENGTH = 62;
-/** True since Node 22, which cuts a list that would go beyond the limit; before, such a list was the last one taken. */
-const CUTS_LISTS = Number.parseInt(process.versions.node, 10) >= 22;
 
 /** Own properties of a response: its header fields as they came, each name and value ended by LF, and as a list. */
 const kBlock = Symbol('block');
@@ -22,6 +21,8 @@ const kRawHeaders = Symbol('rawHeaders');
 const kAnnouncesTimeout = Symbol('announcesTimeout');
 /** Own property of a response: the peer has sent another one behind it, so what comes now is not its own. */
 const kSuperseded = Symbol('superseded');
+/** Own property of a response: true when an async iterator reads it, or has read it. */
+const kIterated = Symbol('iterated');
 /** Own property of a response: the number of names and values that it shows at most. */
 const kMostEntries = Symbol('mostEntries');
 
@@ -64,6 +65,12 @@ class ClientResponse extends IncomingMessage {
 
   set headers(value) {
     super.headers = value;
+  }
+
+  /** Notes that there is an iterator: see `endUnread` in exchange-end.js. */
+  [Symbol.asyncIterator]() {
+    this[kIterated] = true;
+    return super[Symbol.asyncIterator]();
   }
 }
 
@@ -144,9 +151,9 @@ function addTrailers(res, req, block) {
  * @param {number} most Names and values at most; 0 for all.
  */
 function cut(list, most) {
-  if (most <= 0) return list;
-  const kept = CUTS_LISTS ? most : Math.ceil(most / LIST_LENGTH) * LIST_LENGTH;
-  return list.length > kept ? list.slice(0, kept) : list;
+  if (most <= 0 || list.length <= most) return list;
+  // Where Node does not cut the list that goes beyond the limit, that is the last one taken.
+  return list.slice(0, cutsLastList() ? most : Math.ceil(most / LIST_LENGTH) * LIST_LENGTH);
 }
 
 /**
@@ -161,4 +168,12 @@ function listOf(block) {
   return list;
 }
 
-module.exports = { ClientResponse, addTrailers, createResponse, informationOf, kAnnouncesTimeout, kSuperseded };
+module.exports = {
+  ClientResponse,
+  addTrailers,
+  createResponse,
+  informationOf,
+  kAnnouncesTimeout,
+  kIterated,
+  kSuperseded,
+};

@@ -3,7 +3,7 @@
 /** Ends an exchange when both messages are whole: the socket goes back to its agent, or closes. */
 
 const { setImmediate } = require('../node/timing');
-
+const { kIterated } = require('./client-response');
 const { closeRequest } = require('./request-end');
 const { becomeIdle, ignoreTimeout } = require('./socket-events');
 const { debug } = require('../node/debug');
@@ -32,13 +32,39 @@ function retire(socket) {
 }
 
 /**
- * Gives the socket back, or closes it, when the user has read the response.
+ * Ends the exchange when the user has read the response.
  * @this {import('./client-response').ClientResponse}
  */
 function onResponseEnd() {
-  const { req } = this;
+  // After `endUnread` the socket may be another request's.
+  if (!this.req._ended) endExchange(this.req, this);
+}
+
+/**
+ * Ends the exchange of a request that the user has called off when both messages were whole, if the user does not read
+ * the response to its end at once. Node's client waits for that; a reader that has broken off never comes to it.
+ * @param {import('../request/client-request').ClientRequest} req
+ */
+function endUnread(req) {
+  if (!req.res.readableEnded) setImmediate(onStillUnread, req);
+}
+
+/** Ends the exchange of a request that was called off a turn ago, and the response if its reader has broken off. */
+function onStillUnread(req) {
+  const { res } = req;
+  if (!req._ended && !req._closed) endExchange(req, res);
+  // The listener keeps the response from flowing. An async iterator goes on until it calls abort() of the request.
+  if (res.listenerCount('readable') > 0 && (req.aborted || !res[kIterated])) res.destroy();
+}
+
+/**
+ * Gives the socket back, or closes it.
+ * @param {import('../request/client-request').ClientRequest} req
+ * @param {import('./client-response').ClientResponse} res
+ */
+function endExchange(req, res) {
   const { socket } = req;
-  if (kDetachAbortSignal) this[kDetachAbortSignal]();
+  if (kDetachAbortSignal) res[kDetachAbortSignal]();
   if (socket) {
     if (req.timeoutCb) socket.removeListener('timeout', req.timeoutCb);
     ignoreTimeout(socket);
@@ -50,7 +76,7 @@ function onResponseEnd() {
       if (typeof socket.destroySoon === 'function') socket.destroySoon();
       else socket.end();
     }
-  } else if (req.writableFinished && !this.aborted) {
+  } else if (req.writableFinished && !res.aborted) {
     // A destroyed socket keeps its listeners: an error that is on its way is the request's.
     if (socket.destroyed) giveBack(req);
     else keepAlive(req);
@@ -106,4 +132,4 @@ function freeSocket(socket) {
   else socket?.emit('free');
 }
 
-module.exports = { listenForEnd, retire };
+module.exports = { endUnread, listenForEnd, retire };

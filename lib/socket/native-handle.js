@@ -15,6 +15,7 @@ const { constants: { errno: { EBADF, ECANCELED, EINVAL } } } = require('node:os'
 const { bindSocket, bridge, closeDescriptor, staging } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
+const { watchesIdleSockets } = require('../node/behaviour');
 const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
 const { setImmediate } = require('../node/timing');
 const responseEvents = require('../response/response-events');
@@ -22,9 +23,6 @@ const { ReadBacklog } = require('./read-backlog');
 const { ShutdownQueue } = require('./shutdown-queue');
 const { exchange, life } = require('./stages');
 const { WriteWindow } = require('./write-window');
-
-/** Since Node 22 an idle socket that the peer closes or resets is closed without 'end' or 'error'. */
-const CLOSES_IDLE_AT_ONCE = Number.parseInt(process.versions.node, 10) >= 22;
 
 const shutdowns = new ShutdownQueue();
 
@@ -713,7 +711,7 @@ class NativeHandle {
       const { _httpMessage: next } = socket;
       // Out of the pool already, for a request that gets it when due ticks have run.
       if (next?.socket === null && this.settings !== null) return undefined;
-      if (CLOSES_IDLE_AT_ONCE && !next && this.settings !== null) return socket.destroy();
+      if (!next && this.settings !== null && watchesIdleSockets()) return socket.destroy();
     }
     if (opcode === event.READ_ERROR) return socket.destroy(systemError(errno, 'read'));
     socket.push(null);
