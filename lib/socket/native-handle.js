@@ -17,6 +17,7 @@ const { bindSocket, bridge, closeDescriptor, staging } = require('../bridge/brid
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
+const { accessDenied, isNetworkDenied } = require('../node/permission');
 const responseEvents = require('../response/response-events');
 const { ReadBacklog } = require('./read-backlog');
 const { ShutdownQueue } = require('./shutdown-queue');
@@ -196,9 +197,10 @@ class NativeHandle {
    * @param {object} request `oncomplete(status, handle, request, readable, writable)` is called once.
    * @param {string} address Numeric address, or a path where there is no port.
    * @param {number} [port]
-   * @returns {number} 0.
+   * @returns {number|Error} 0, or the error if the process has lost its permission meanwhile.
    */
   connect(request, address, port) {
+    if (isNetworkDenied()) return accessDenied(address);
     this.connectRequest = request;
     if (port === undefined) staging.sendConnectUnix(this.connection, address);
     else staging.sendConnect(this.connection, address, port, this.boundDescriptor);
@@ -431,6 +433,8 @@ class NativeHandle {
     this.startExchange();
     this.settings = settingsOf(flags, maxHeaderSize, llhttp);
     this.resumeReading();
+    // A process that may make no connection any more may go on using this one.
+    if (isNetworkDenied()) staging.send(command.PIN, this.connection);
     staging.sendRequest(this.connection, flags, maxHeaderSize, llhttp);
   }
 

@@ -125,7 +125,7 @@ pub struct State {
     release: Option<Vec<u8>>,
     /// JavaScript wants to read nothing for now; holds for a replacement too.
     pub paused: bool,
-    /// Place to connect to, also for a replacement.
+    /// Place to connect to, also for a replacement; none for a connection that may not be replaced.
     pub target: Option<Target>,
     pub options: SocketOptions,
     pub decoder: ResponseDecoder,
