@@ -360,7 +360,7 @@ impl Connection {
         {
             match stream.duplicate() {
                 Ok(descriptor) => {
-                    state.end_reading();
+                    state.give_away();
                     let completions = self.outlet.completions();
                     completions.keep_descriptor(self.id, descriptor);
                     let written = (state.writes.written() as f64).to_le_bytes();

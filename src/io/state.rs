@@ -475,6 +475,14 @@ impl State {
         self.release = Some(rest);
     }
 
+    /// Notes that the descriptor is given away: JavaScript reads from it, so no other may take its place.
+    pub fn give_away(&mut self) {
+        self.reading = Reading::Ended;
+        if self.is_armed() {
+            self.exchange = ExchangeStage::Armed(Carrier::Fresh);
+        }
+    }
+
     /// Tells whether the descriptor is to be given away and can be now: not in the middle of a response,
     /// because what the decoder knows of it cannot be given.
     pub fn can_release(&self) -> bool {
