@@ -240,6 +240,9 @@ class NativeSocket extends net.Socket {
   }
 }
 
+/** Users, util.inspect() and stacks see the class of Node. */
+Object.defineProperty(NativeSocket.prototype, 'constructor', { value: net.Socket });
+
 /** Does nothing. */
 function noop() {}
 
