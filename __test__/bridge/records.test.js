@@ -29,7 +29,7 @@ describe('the record layout', () => {
   });
 
   it.each([
-    ['command', 'TYPE_OF_SERVICE'],
+    ['command', 'PIN'],
     ['event', 'FAILED'],
   ])('has every opcode of %s once, from 1 on', (name, last) => {
     const opcodes = opcodesOf(records[name], last).map(([, value]) => value);

@@ -1,10 +1,11 @@
 'use strict';
 
-/** A 'data' listener on the socket itself, added while the I/O thread has the connection. */
+/** A listener of bytes on the socket itself, added while the I/O thread has the connection. */
 
 const {
-  bytesOf, describeOurs, exchange, http, newAgent, pseudoRandomBytes, responseTo, serve, until,
+  bytesOf, describeOurs, exchange, http, isOracle, newAgent, pseudoRandomBytes, responseTo, serve, until,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 describeOurs("a raw 'data' listener added in the middle of a response", () => {
   it('undoes neither its backpressure nor its decoding', async () => {
@@ -47,5 +48,32 @@ describeOurs("a raw 'data' listener added in the middle of a response", () => {
     expect(bytes.length).toBe(total);
     expect(bytes.subarray(-body.length).equals(body)).toBe(true);
     expect(raw).toEqual([]);
+  });
+});
+
+describeTransports("a listener of bytes that is added in 'socket'", (transport) => {
+  it.each([
+    ['on', 'data', true],
+    ['once', 'data', true],
+    ['addListener', 'data', true],
+    ['prependListener', 'data', true],
+    ['prependOnceListener', 'data', true],
+    ['once', 'readable', true],
+    // Nothing makes the stream readable for such a one: the client's own listener of 'data' has it flow.
+    ['prependListener', 'readable', false],
+    ['prependOnceListener', 'readable', false],
+  ])('by %s(%j): it hears them: %j, and the request its response', async (method, event, hears) => {
+    const peer = await transport.serveAnswer('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody');
+    const agent = await transport.agentTo(peer, {}, hears && !isOracle);
+    for (let i = 0; i < 2; i++) {
+      const req = http.get({ ...peer.address, agent });
+      let heard = 0;
+      req.on('socket', (socket) => socket[method](event, () => heard++));
+      const res = await responseTo(req);
+      expect(String(await bytesOf(res))).toBe('body');
+      expect(heard > 0).toBe(hears);
+      await until(() => Object.keys(agent.sockets).length === 0);
+      req.socket.removeAllListeners(event);
+    }
   });
 });

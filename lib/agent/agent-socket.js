@@ -10,6 +10,7 @@ const net = require('node:net');
 
 const { serverNameOf } = require('./origin-names');
 const { http } = require('../node/modules');
+const { isNetworkDenied } = require('../node/permission');
 const { NativeSocket } = require('../socket/native-socket');
 
 const { createSocket: createSocketOfNode } = http.Agent.prototype;
@@ -130,10 +131,11 @@ function connect(options, callback) {
 
 /**
  * @param {object} options Options of a connection.
- * @returns {boolean} True if no library watches the connections of net, and the user gives neither buffer nor handle.
+ * @returns {boolean} True if no library watches the connections of net, the user gives neither buffer nor handle, and
+ *   the process may use the network: Node's own socket refuses, or tells of it, by itself.
  */
 function canBeNative(options) {
-  return connectIsOfNode() && !options.onread && !options.fd && !options.handle;
+  return connectIsOfNode() && !options.onread && !options.fd && !options.handle && !isNetworkDenied();
 }
 
 /**

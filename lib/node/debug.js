@@ -38,7 +38,9 @@ const tracer = {
    */
   onSocket(req, socket) {
     const state = req.reusedSocket ? 'reused' : 'new';
-    log('%s: has %s (%s %s)', nameOf('request', req), nameOf('connection', socket), state, socket.constructor.name);
+    // The constructor that a NativeSocket shows is Node's.
+    const kind = socket.isNative === undefined ? socket.constructor.name : 'NativeSocket';
+    log('%s: has %s (%s %s)', nameOf('request', req), nameOf('connection', socket), state, kind);
   },
 
   /**

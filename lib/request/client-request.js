@@ -322,8 +322,8 @@ ClientRequest.prototype.uncork = function uncork() {
 
 /**
  * Makes a socket emit the 'drain' that the request owes. After a cork the socket itself may owe none, if what waits for
- * the kernel is less than its high-water mark. (A cork of OutgoingMessage holds every tick's chunks, and write() answers
- * `false` by all that the cork holds.)
+ * the kernel is less than its high-water mark. (A cork of OutgoingMessage holds all chunks of a tick, and write()
+ * answers `false` by what the cork holds.)
  * @param {import('node:net').Socket|null} socket
  */
 function askForDrain(socket) {

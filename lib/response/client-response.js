@@ -74,6 +74,9 @@ class ClientResponse extends IncomingMessage {
   }
 }
 
+/** Users, util.inspect() and stacks see the class of Node. */
+Object.defineProperty(ClientResponse.prototype, 'constructor', { value: IncomingMessage });
+
 /**
  * Makes the response that a HEAD or INFORMATION record describes; lib/bridge/records.js has the layout.
  * @param {import('../request/client-request').ClientRequest} req

@@ -5,6 +5,7 @@
 const http = require('node:http');
 
 const { command } = require('../bridge/records');
+const { isOptionSet } = require('../node/command-line');
 
 /** Release of llhttp that the decoder agrees with, where releases differ: major << 16 | minor << 8 | patch. */
 const LLHTTP = packVersion(process.versions.llhttp);
@@ -18,18 +19,6 @@ function packVersion(version = '9.4.3') {
 /** True when the warning has been emitted. */
 let warned = false;
 const insecureByDefault = isOptionSet('insecure-http-parser');
-
-/**
- * Tells whether Node was started with an option that is on or off. Options on the command line come after those of
- * NODE_OPTIONS; the last one counts, and underscores are as good as dashes.
- * @param {string} name
- * @returns {boolean}
- */
-function isOptionSet(name) {
-  const options = [...(process.env.NODE_OPTIONS ?? '').split(/\s+/), ...process.execArgv]
-    .map((option) => option.replaceAll('_', '-'));
-  return options.lastIndexOf(`--${name}`) > options.lastIndexOf(`--no-${name}`);
-}
 
 /** Tells whether the process asks for the lenient parser; warns once, as Node does. */
 function isLenientByDefault() {

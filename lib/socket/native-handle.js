@@ -17,6 +17,7 @@ const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { watchesIdleSockets } = require('../node/behaviour');
 const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
+const { accessDenied, isNetworkDenied } = require('../node/permission');
 const { setImmediate } = require('../node/timing');
 const responseEvents = require('../response/response-events');
 const { ReadBacklog } = require('./read-backlog');
@@ -84,6 +85,8 @@ class NativeHandle {
     this.reading = true;
     /** The open connection keeps the process alive. */
     this.referenced = true;
+    /** The handle is counted among those that keep the process alive. */
+    this.holds = false;
     /** Requests of net.Socket that are under way. */
     this.connectRequest = null;
     this.shutdownRequest = null;
@@ -206,15 +209,16 @@ class NativeHandle {
    * @param {object} request `oncomplete(status, handle, request, readable, writable)` is called once.
    * @param {string} address Numeric address, or a path where there is no port.
    * @param {number} [port]
-   * @returns {number} 0.
+   * @returns {number|Error} 0, or the error if the process has lost its permission meanwhile.
    */
   connect(request, address, port) {
+    if (isNetworkDenied()) return accessDenied(address);
     this.connectRequest = request;
     if (port === undefined) staging.sendConnectUnix(this.connection, address);
     else staging.sendConnect(this.connection, address, port, this.boundDescriptor);
     this.boundDescriptor = -1;
     this.startConnecting();
-    if (this.referenced) bridge.hold(1);
+    this.settleLiveness();
     return 0;
   }
 
@@ -239,6 +243,7 @@ class NativeHandle {
     this.shutdownRequest = request;
     if (this.life === life.OPEN && !this.releasing && this.writes.ahead() === 0) shutdowns.add(this);
     else staging.send(command.SHUTDOWN, this.connection, command.ACKNOWLEDGE);
+    if (!this.referenced) this.settleLiveness();
     return 0;
   }
 
@@ -267,7 +272,6 @@ class NativeHandle {
    */
   end(flags, callback) {
     if (this.isClosed()) return;
-    const wasHolding = this.referenced && this.isActive();
     const wasAwaited = this.exchange === exchange.AWAITED;
     this.startClosing();
     if (this.boundDescriptor >= 0) closeDescriptor(this.boundDescriptor);
@@ -275,7 +279,7 @@ class NativeHandle {
     if (this.id !== -1) staging.send(command.CLOSE, this.id, flags);
     // The peer of a request that is called off hears of it before anything else happens, as from libuv.
     if (wasAwaited) staging.ringDoorbell();
-    if (wasHolding) bridge.hold(-1);
+    this.settleLiveness();
     // As libuv: in the next phase of the event loop, and not before what was under way has been called off.
     setImmediate(finishClose, this, callback);
   }
@@ -284,14 +288,14 @@ class NativeHandle {
   ref() {
     if (this.referenced) return;
     this.referenced = true;
-    if (this.isActive()) bridge.hold(1);
+    this.settleLiveness();
   }
 
-  /** Lets the process end although the connection is open. */
+  /** Lets the process end although the connection is open, once nothing is under way on it. */
   unref() {
     if (!this.referenced) return;
     this.referenced = false;
-    if (this.isActive()) bridge.hold(-1);
+    this.awaitKernel();
   }
 
   /** @returns {boolean} */
@@ -407,6 +411,28 @@ class NativeHandle {
     return this.writes.ahead();
   }
 
+  /**
+   * Makes an unreferenced handle keep the process alive until the kernel has what was written, as a write does in
+   * libuv. A referenced one keeps it alive anyway, and need not know.
+   */
+  awaitKernel() {
+    if (this.life === life.OPEN) this.writes.askForRest(this.id);
+    this.settleLiveness();
+  }
+
+  /** Counts the handle among those that keep the process alive, or no longer. */
+  settleLiveness() {
+    const holds = this.isActive() && (this.referenced || this.isBusy());
+    if (holds === this.holds) return;
+    this.holds = holds;
+    bridge.hold(holds ? 1 : -1);
+  }
+
+  /** @returns {boolean} True while a connect, a write or a shutdown is under way, which in libuv holds the loop. */
+  isBusy() {
+    return this.life === life.CONNECTING || this.shutdownRequest !== null || this.writes.ahead() > 0;
+  }
+
   // --- What NativeSocket and ClientRequest call ---
 
   /**
@@ -419,6 +445,8 @@ class NativeHandle {
     this.startExchange();
     this.settings = settingsOf(flags, maxHeaderSize, llhttp);
     this.resumeReading();
+    // A process that may make no connection any more may go on using this one.
+    if (isNetworkDenied()) staging.send(command.PIN, this.connection);
     staging.sendRequest(this.connection, flags, maxHeaderSize, llhttp);
   }
 
@@ -443,6 +471,7 @@ class NativeHandle {
    */
   write(data, encoding, callback) {
     this.writes.write(this.connection, data, encoding, callback);
+    if (!this.referenced) this.awaitKernel();
   }
 
   /**
@@ -451,7 +480,9 @@ class NativeHandle {
    * @returns {boolean}
    */
   writeKept(writes) {
-    return this.writes.writeKept(this.connection, writes);
+    const isSent = this.writes.writeKept(this.connection, writes);
+    if (!this.referenced) this.awaitKernel();
+    return isSent;
   }
 
   /** Stops reading: what has been read already and not dispatched waits. */
@@ -594,9 +625,13 @@ class NativeHandle {
     if (request === null) return;
     this.peerAddress = request.address;
     this.peerPort = request.port;
-    request.oncomplete(0, this, request, true, true);
-    // Only now: what net sets on every new connection need not hurry.
-    this.finishConnecting();
+    try {
+      request.oncomplete(0, this, request, true, true);
+    } finally {
+      // Only now: what net sets on every new connection need not hurry.
+      this.finishConnecting();
+      if (!this.referenced) this.awaitKernel();
+    }
   }
 
   /**
@@ -646,6 +681,7 @@ class NativeHandle {
   onWritten(total) {
     this.socket._unrefTimer();
     this.writes.acknowledge(total);
+    if (!this.referenced) this.awaitKernel();
   }
 
   /**
@@ -671,6 +707,7 @@ class NativeHandle {
   onShutdown(errno) {
     const request = this.shutdownRequest;
     this.shutdownRequest = null;
+    if (!this.referenced) this.settleLiveness();
     request?.oncomplete(-errno);
   }
 

@@ -145,6 +145,12 @@ class NativeSocket extends net.Socket {
     return this.on(name, listener);
   }
 
+  /** Adds a listener before the others; see `on`. As with net's, one of 'readable' changes nothing else. */
+  prependListener(name, listener) {
+    if (name === 'data' && this.isNative) this._handle.release();
+    return super.prependListener(name, listener);
+  }
+
   /** Pauses the reader: the I/O thread stops reading. */
   pause() {
     if (!this.isNative) return super.pause();
@@ -234,6 +240,9 @@ class NativeSocket extends net.Socket {
     if (this.isNative) onLateTimeout(this);
   }
 }
+
+/** Users, util.inspect() and stacks see the class of Node. */
+Object.defineProperty(NativeSocket.prototype, 'constructor', { value: net.Socket });
 
 /** Does nothing. */
 function noop() {}

@@ -101,6 +101,16 @@ class WriteWindow {
   }
 
   /**
+   * Asks for an answer when the kernel has all that is written, unless one is on its way already.
+   * @param {number} id Of the connection.
+   */
+  askForRest(id) {
+    if (this.written === this.acknowledged || this.askedAt > this.acknowledged) return;
+    this.askedAt = this.written;
+    staging.sendWrite(id, '', 'latin1', true);
+  }
+
+  /**
    * Notes how many bytes the kernel had taken when something was read.
    * @param {number} low The lower 32 bits; late, if the read has waited in the backlog.
    */

@@ -137,6 +137,11 @@ impl Connection {
         }
     }
 
+    /// Lets no other connection take the place of this one.
+    pub fn pin(&self) {
+        self.state.borrow_mut().target = None;
+    }
+
     /// Gives the descriptor away once everything queued is out and no response is under way.
     pub fn release(&self) {
         self.state.borrow_mut().plan_release();
@@ -355,7 +360,7 @@ impl Connection {
         {
             match stream.duplicate() {
                 Ok(descriptor) => {
-                    state.end_reading();
+                    state.give_away();
                     let completions = self.outlet.completions();
                     completions.keep_descriptor(self.id, descriptor);
                     let written = (state.writes.written() as f64).to_le_bytes();
@@ -376,8 +381,15 @@ impl Connection {
         state.wake();
     }
 
-    /// Connects again underneath the same socket, because the peer had closed an idle connection.
+    /// Connects again underneath the same socket, because the peer had closed an idle connection. A pinned one is
+    /// lost instead.
     fn replace(&self, state: &mut State) {
+        if state.target.is_none() {
+            state.lose();
+            let error = io::Error::from_raw_os_error(libc::ECONNRESET);
+            self.read_failed(state, &error, 0);
+            return;
+        }
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
         state.begin_replacement();
         self.start_connect(state, None);

@@ -259,6 +259,7 @@ fn run_command(connection: &Connection, record: &Record<'_>, sent: usize) {
             connection.set_options(|options| options.type_of_service = Some(record.u32_at(0)));
         }
         command::RELEASE => connection.release(),
+        command::PIN => connection.pin(),
         #[cfg(test)]
         PANIC => panic!("a test asked for this panic"),
         #[cfg(test)]

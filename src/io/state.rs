@@ -125,7 +125,7 @@ pub struct State {
     release: Option<Vec<u8>>,
     /// JavaScript wants to read nothing for now; holds for a replacement too.
     pub paused: bool,
-    /// Place to connect to, also for a replacement.
+    /// Place to connect to, also for a replacement; none for a connection that may not be replaced.
     pub target: Option<Target>,
     pub options: SocketOptions,
     pub decoder: ResponseDecoder,
@@ -473,6 +473,14 @@ impl State {
         self.reading = Reading::Ended;
         self.end_exchange();
         self.release = Some(rest);
+    }
+
+    /// Notes that the descriptor is given away: JavaScript reads from it, so no other may take its place.
+    pub fn give_away(&mut self) {
+        self.reading = Reading::Ended;
+        if self.is_armed() {
+            self.exchange = ExchangeStage::Armed(Carrier::Fresh);
+        }
     }
 
     /// Tells whether the descriptor is to be given away and can be now: not in the middle of a response,

@@ -67,6 +67,8 @@ pub mod command {
             RELEASE = 11,
             /// `IP_TOS` or `IPV6_TCLASS`. Payload: the value, `u32`.
             TYPE_OF_SERVICE = 12,
+            /// Make no other connection in place of this one, should it have died while it was idle.
+            PIN = 13,
             /// The request is a HEAD request: its response has no body.
             METHOD_HEAD = 1,
             /// The request is a CONNECT request: its response ends HTTP on this connection.

@@ -7,7 +7,7 @@ const net = require('node:net');
 const tls = require('node:tls');
 const certificates = require('../certificates');
 const { KINDS } = require('./kinds');
-const { lend } = require('./lending');
+const { lend, warmUp } = require('./lending');
 
 /** Exit code of a process whose exchange did not begin on a lent connection. */
 const NOT_LENT = 97;
@@ -36,6 +36,11 @@ function transportInChild(title, http) {
   async function agentTo({ server, address }, options) {
     const agent = makeAgent({ http, https }, { keepAlive: true, ...options });
     if (!isLent) return agent;
+    if (!server) {
+      // A peer in a process of its own, which answers warm-up requests itself.
+      await warmUp(http, agent, address);
+      return agent;
+    }
     let isProved = false;
     process.on('exit', () => {
       if (!isProved) process.exitCode = NOT_LENT;

@@ -3,7 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use super::harness::{Client, Event, GET, HELLO, listen, noise, take, take_all};
+use super::harness::{
+    Client, Event, GET, HELLO, expect_no_connection, listen, noise, take, take_all,
+};
 use crate::records::{command, event};
 
 /// Bytes that are more than the kernel's buffers of both ends hold.
@@ -152,4 +154,19 @@ fn a_descriptor_that_nobody_takes_is_closed_with_the_environment() {
     let detach = crate::shared::mailbox::Message::Detach(client.completions.clone());
     client.send_messages(vec![detach]);
     assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
+fn a_connection_given_away_before_its_request_is_written_carries_it_all_the_same() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    client.exchange(0, &mut peer);
+    client.send(|batch| batch.request(0).command(command::RELEASE, 0).write(0, GET));
+    let before = GET.len() as u64;
+    assert_eq!(client.expect(0, event::RELEASED).total(), before);
+    assert_eq!(take(&mut peer, GET.len()), GET);
+    client.send(|batch| batch.command(command::RELEASE, 0));
+    assert_eq!(client.expect(0, event::RELEASED).total(), 2 * before);
+    expect_no_connection(&listener);
 }

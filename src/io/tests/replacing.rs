@@ -242,6 +242,33 @@ fn a_connection_made_for_a_request_is_not_replaced() {
 }
 
 #[test]
+fn a_pinned_connection_that_has_died_is_reset_instead_of_replaced() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    client.exchange(0, &mut peer);
+    drop(peer);
+    client.expect(0, event::EOF);
+    client.send(|batch| {
+        batch.command(command::PIN, 0);
+        batch.request(0).write(0, GET)
+    });
+    let told = client.expect(0, event::READ_ERROR);
+    assert_eq!((told.flags, told.errno()), (0, libc::ECONNRESET));
+    expect_no_connection(&listener);
+}
+
+#[test]
+fn a_pinned_connection_serves_requests() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    client.send(|batch| batch.command(command::PIN, 0));
+    client.exchange(0, &mut peer);
+    client.exchange(0, &mut peer);
+}
+
+#[test]
 fn a_connection_is_replaced_once_for_a_request_and_again_for_the_next() {
     let listener = listen();
     let mut client = Client::new();
