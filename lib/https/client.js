@@ -14,11 +14,13 @@ const { unseen } = require('../node/internals');
 const { https } = require('../node/modules');
 const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/config');
 const tunnels = require('./proxy-tunnel');
+const { PolicyNames } = require('./tls-policy');
 const { ClientRequest } = require('../request/client-request');
 const { isUrl } = require('../request/request-options');
 
 const NodeAgent = https.Agent;
-const { getName } = NodeAgent.prototype;
+const { getName: getNodeName } = NodeAgent.prototype;
+const policies = new PolicyNames(getNodeName);
 
 /** Own property of an agent with `proxyEnv`: its proxy. Under Node's name, Node's agent would make its own tunnels. */
 const kProxy = Symbol('proxy');
@@ -51,8 +53,20 @@ class HttpsOriginNames extends OriginNames {
   find(agent, options, authority) {
     // The name of a request that must not share a connection is another one each time.
     if (kOwnIdentityCheck && options[kOwnIdentityCheck]) return undefined;
+    // A library may have put its own in place of the one that ours adds to.
+    if (NodeAgent.prototype.getName !== getNodeName) return undefined;
     return super.find(agent, options, authority);
   }
+}
+
+/**
+ * Names the origin and the TLS policy of a connection: as Node's agent, with what the running Node's name lacks behind.
+ * @this {import('node:https').Agent}
+ * @param {object} [options] Options of a connection.
+ * @returns {string}
+ */
+function getName(options = {}) {
+  return NodeAgent.prototype.getName.call(this, options) + policies.restOf(options);
 }
 
 /**
@@ -67,6 +81,7 @@ function Agent(options) {
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
+Agent.prototype.getName = getName;
 
 /*
  * Node's agent of https inherits these from its agent of http. A library that replaces one there, to trace or to mock,
