@@ -5,7 +5,7 @@
 const nodeHttp = require('node:http');
 const nodeHttps = require('node:https');
 const { once } = require('node:events');
-const { bytesOf, cleanUp, http, itOurs, nodeIsAtLeast, responseTo, ROOT, runNode } = require('../support');
+const { bytesOf, cleanUp, http, itOurs, isOracle, nodeIsAtLeast, responseTo, ROOT, runNode } = require('../support');
 const { certificates, exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
 
 const { ca } = certificates;
@@ -186,8 +186,8 @@ describe('an agent of https', () => {
   });
 });
 
-// As Node does since 22.
-const itSeparates = nodeIsAtLeast(22) ? it : it.skip;
+// As newer releases of Node do.
+const itSeparates = isOracle && !nodeIsAtLeast(22) ? it.skip : it;
 
 describe('requests with a checkServerIdentity of their own', () => {
   itSeparates('do not share a connection with those that have none', async () => {

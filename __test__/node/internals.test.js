@@ -10,11 +10,14 @@ const diagnostics = require('node:diagnostics_channel');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const nodeHttp = require('node:http');
+const nodeHttps = require('node:https');
 const net = require('node:net');
 const path = require('node:path');
 const { PerformanceObserver } = require('node:perf_hooks');
+const tls = require('node:tls');
 
 const ferrequest = require('../..');
+const { kOwnIdentityCheck } = require('../../lib/https/server-identity');
 const { NativeHandle } = require('../../lib/socket/native-handle');
 const { NativeSocket } = require('../../lib/socket/native-socket');
 const internals = require('../../lib/node/internals');
@@ -219,6 +222,33 @@ describeOurs('of an Agent', () => {
     const agent = new nodeHttp.Agent({ proxyEnv: { http_proxy: 'http://user:pass@localhost:1' } });
     expect(agent[internals.kProxyConfig]).toMatchObject({ protocol: 'http:', auth: expect.stringMatching(/^Basic /) });
     expect(new nodeHttp.Agent()[internals.kProxyConfig]).toBeUndefined();
+  });
+});
+
+describeOurs('of https and tls', () => {
+  it('a symbol in its options marks a request with a checkServerIdentity of its own, if Node knows such', () => {
+    const symbolsOf = (options) => {
+      let found;
+      const addRequest = (_req, all) => { found = Object.getOwnPropertySymbols(all); };
+      nodeHttps.request({ agent: { addRequest, defaultPort: 443, protocol: 'https:' }, ...options });
+      return found;
+    };
+    expect(symbolsOf({})).toEqual([]);
+    expect([[], [kOwnIdentityCheck]]).toContainEqual(symbolsOf({ checkServerIdentity() {} }));
+  });
+
+  it('a TLSSocket that binds sessions to hosts does not give one without a host to its handle', () => {
+    const given = [];
+    const { setSession } = tls.TLSSocket.prototype;
+    const socket = (rejectUnauthorized) => ({
+      _handle: { setSession: (session) => given.push(rejectUnauthorized, session) },
+      _tlsOptions: { rejectUnauthorized },
+    });
+    const session = Buffer.from('session');
+    setSession.call(socket(false), session);
+    expect(given.splice(0)).toEqual([false, session]);
+    setSession.call(socket(true), session);
+    expect([[], [true, session]]).toContainEqual(given);
   });
 });
 

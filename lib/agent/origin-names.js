@@ -125,16 +125,62 @@ class HttpOriginNames extends OriginNames {
   }
 }
 
-/** Copies a list, so that a change in it (another certificate, say) is seen. */
+/** Copy of an object with a key or certificate: https://nodejs.org/api/tls.html#tlscreatesecurecontextoptions. */
+class Material {
+  /** @param {object} element */
+  constructor({ buf, passphrase, pem }) {
+    this.buf = snapshotOf(buf);
+    this.passphrase = passphrase;
+    this.pem = snapshotOf(pem);
+  }
+
+  /** Tells whether an object has the contents that have been copied. */
+  isOf({ buf, passphrase, pem }) {
+    return this.passphrase === passphrase && isSame(this.buf, buf) && isSame(this.pem, pem);
+  }
+}
+
+/** Last copy of the bytes of a buffer: the names of all hosts have it in common. @type {WeakMap<object, Buffer>} */
+const copies = new WeakMap();
+
+/** Copies a list or bytes, so that a change in them (another certificate, say) is seen. */
 function snapshotOf(value) {
-  return Array.isArray(value) ? [...value] : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(snapshotOfElement);
+  if (!ArrayBuffer.isView(value)) return value;
+  let copy = copies.get(value);
+  if (copy === undefined || !isSame(copy, value)) {
+    copy = Buffer.from(bytesOf(value));
+    copies.set(value, copy);
+  }
+  return copy;
+}
+
+/** Copies an element of a list. */
+function snapshotOfElement(element) {
+  return isMaterial(element) ? new Material(element) : snapshotOf(element);
 }
 
 /** Tells whether a value is the one that `snapshotOf` has kept. */
 function isSame(kept, value) {
-  if (kept === value) return true;
-  return Array.isArray(value) && Array.isArray(kept) && kept.length === value.length &&
-    kept.every((element, index) => element === value[index]);
+  if (typeof value !== 'object' || value === null) return kept === value;
+  if (kept instanceof Material) return isMaterial(value) && kept.isOf(value);
+  if (Array.isArray(value)) {
+    return Array.isArray(kept) && kept.length === value.length &&
+      kept.every((element, index) => isSame(element, value[index]));
+  }
+  if (!ArrayBuffer.isView(value)) return kept === value;
+  return Buffer.isBuffer(kept) && kept.equals(bytesOf(value));
+}
+
+/** @returns {Uint8Array} The bytes of a view, without a copy. */
+function bytesOf(view) {
+  return view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+/** Tells whether an element of a list is an object with a key or certificate, and perhaps a passphrase. */
+function isMaterial(element) {
+  return typeof element === 'object' && element !== null && !ArrayBuffer.isView(element) && !Array.isArray(element);
 }
 
 /** The last Host field and the name in it: most requests of a process go to the same few. */

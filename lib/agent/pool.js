@@ -265,6 +265,9 @@ function remove(agent, socket, options) {
     removeFromRows(agent, options._agentKey, socket);
     return true;
   }
+  const { _agentKey: key } = options;
+  // The name of its row: what a name is made of, such as the bytes of a certificate, may have changed since.
+  if (key !== undefined) removeFromRows(agent, key, socket);
   const name = agent.getName(options);
   if (agent.requests[name] === undefined) return false;
   const used = agent.sockets[name] ?? [];

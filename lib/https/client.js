@@ -2,7 +2,6 @@
 
 /** Exports request, get and Agent of https. Node's own agent makes the connections, and caches TLS sessions. */
 
-const tls = require('node:tls');
 const { urlToHttpOptions } = require('node:url');
 
 const { Agent: HttpAgent, serve } = require('../agent/agent');
@@ -10,49 +9,41 @@ const { isPlainCreateSocket } = require('../agent/agent-socket');
 const keepAlive = require('../agent/keep-alive');
 const { OriginNames } = require('../agent/origin-names');
 const pool = require('../agent/pool');
-const { unseen } = require('../node/internals');
 const { https } = require('../node/modules');
 const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/config');
+const identity = require('./server-identity');
 const tunnels = require('./proxy-tunnel');
+const { PolicyNames } = require('./tls-policy');
 const { ClientRequest } = require('../request/client-request');
 const { isUrl } = require('../request/request-options');
 
 const NodeAgent = https.Agent;
-const { getName } = NodeAgent.prototype;
+const { getName: getNodeName } = NodeAgent.prototype;
+const policies = new PolicyNames(getNodeName);
 
 /** Own property of an agent with `proxyEnv`: its proxy. Under Node's name, Node's agent would make its own tunnels. */
 const kProxy = Symbol('proxy');
-
-/**
- * Own property of a request's options, since Node 24: the request has a checkServerIdentity of its own and must not
- * share a connection with others. Only a request to an agent that shows its options reveals the symbol.
- * @type {symbol|undefined}
- */
-const kOwnIdentityCheck = unseen(findIdentitySymbol);
-let identityChecks = 0;
-
-/** @returns {symbol|undefined} Undefined before Node 24. */
-function findIdentitySymbol() {
-  let found;
-  const agent = {
-    defaultPort: 443,
-    protocol: 'https:',
-    addRequest(req, options) {
-      [found] = Object.getOwnPropertySymbols(options);
-    },
-  };
-  https.request({ agent, checkServerIdentity() {} });
-  return found;
-}
 
 /** Names of the origins of one agent for https. */
 class HttpsOriginNames extends OriginNames {
   /** @override */
   find(agent, options, authority) {
     // The name of a request that must not share a connection is another one each time.
-    if (kOwnIdentityCheck && options[kOwnIdentityCheck]) return undefined;
+    if (options[identity.kOwnIdentityCheck]) return undefined;
+    // A library may have put its own in place of the one that ours adds to.
+    if (NodeAgent.prototype.getName !== getNodeName) return undefined;
     return super.find(agent, options, authority);
   }
+}
+
+/**
+ * Names the origin and the TLS policy of a connection: as Node's agent, with what the running Node's name lacks behind.
+ * @this {import('node:https').Agent}
+ * @param {object} [options] Options of a connection.
+ * @returns {string}
+ */
+function getName(options = {}) {
+  return NodeAgent.prototype.getName.call(this, options) + policies.restOf(options) + identity.nameOf(options);
 }
 
 /**
@@ -67,12 +58,14 @@ function Agent(options) {
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
+Agent.prototype.getName = getName;
 
 /*
  * Node's agent of https inherits these from its agent of http. A library that replaces one there, to trace or to mock,
  * sees requests by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
  */
 inherit('addRequest', function addRequest(req, options, port, localAddress) {
+  identity.markUnmarked(this, options);
   if (!serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
 });
 
@@ -88,6 +81,14 @@ inherit('reuseSocket', function reuseSocket(socket, req) {
 inherit('keepSocketAlive', function keepSocketAlive(socket) {
   return keepAlive.keepSocketAlive(this, socket);
 });
+
+const { keepSocketAlive: keepInheritedly } = Agent.prototype;
+
+/** @see https://nodejs.org/api/http.html#agentkeepsocketalivesocket */
+Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
+  // No other request may have it.
+  return !socket[identity.kOwnIdentityCheck] && keepInheritedly.call(this, socket);
+};
 
 inherit('destroy', function destroy() {
   NodeAgent.prototype.destroy.call(this);
@@ -119,10 +120,10 @@ function inherit(name, own) {
 Agent.prototype.createConnection = function createConnection(...arguments_) {
   const connectTls = NodeAgent.prototype.createConnection;
   const proxy = this[kProxy];
-  if (!proxy) return connectTls.apply(this, arguments_);
+  if (!proxy) return identity.connect(this, connectTls, arguments_);
   const { options, callback } = connectionArguments(arguments_);
-  if (!tunnels.needsTunnel(this, proxy, options)) return connectTls.apply(this, arguments_);
-  tunnels.createConnection(this, proxy, options, (inside) => connectTls.call(this, inside), callback);
+  if (!tunnels.needsTunnel(this, proxy, options)) return identity.connect(this, connectTls, arguments_);
+  tunnels.createConnection(this, proxy, options, (inside) => identity.connect(this, connectTls, [inside]), callback);
   return undefined;
 };
 
@@ -163,16 +164,6 @@ let globalAgent = new Agent({
   keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(https),
 });
 
-/** Tells whether the agent of a request has a checkServerIdentity, which then is for all its requests. */
-function agentChecksIdentity({ agent, createConnection }) {
-  if (agent === false) return false;
-  if (agent === null || agent === undefined) {
-    if (typeof createConnection === 'function') return false;
-    agent = globalAgent;
-  }
-  return agent?.options?.checkServerIdentity !== undefined;
-}
-
 /**
  * Makes a request, in a function that is named after Node's file. Agents built on agent-base (https-proxy-agent and
  * many more) look for that name on the stack, to learn whether https made the request.
@@ -192,11 +183,7 @@ function request(...arguments_) {
   if (typeof arguments_[0] === 'string') options = urlToHttpOptions(new URL(arguments_.shift()));
   else if (isUrl(arguments_[0])) options = urlToHttpOptions(arguments_.shift());
   if (arguments_[0] && typeof arguments_[0] !== 'function') Object.assign(options, arguments_.shift());
-  const { checkServerIdentity } = options;
-  if (kOwnIdentityCheck && checkServerIdentity !== undefined && checkServerIdentity !== tls.checkServerIdentity &&
-      !agentChecksIdentity(options)) {
-    options[kOwnIdentityCheck] = ++identityChecks;
-  }
+  identity.mark(options, globalAgent);
   options._defaultAgent = globalAgent;
   return construct(options, arguments_);
 }
