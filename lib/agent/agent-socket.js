@@ -10,6 +10,7 @@ const net = require('node:net');
 
 const { serverNameOf } = require('./origin-names');
 const { http } = require('../node/modules');
+const { refuseNulInHost } = require('../node/validators');
 const { NativeSocket } = require('../socket/native-socket');
 
 const { createSocket: createSocketOfNode } = http.Agent.prototype;
@@ -121,6 +122,7 @@ function assign(target, source) {
  * @returns {NativeSocket}
  */
 function connect(options, callback) {
+  refuseNulInHost(options);
   const socket = new NativeSocket(options);
   // Where connect() does not publish it, net.createConnection() would.
   if (!connectPublishes && socketChannel.hasSubscribers) socketChannel.publish({ socket });

@@ -14,6 +14,7 @@ const { unseen } = require('../node/internals');
 const { https } = require('../node/modules');
 const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/config');
 const tunnels = require('./proxy-tunnel');
+const { refuseNulInHost } = require('../node/validators');
 const { ClientRequest } = require('../request/client-request');
 const { isUrl } = require('../request/request-options');
 
@@ -119,9 +120,13 @@ function inherit(name, own) {
 Agent.prototype.createConnection = function createConnection(...arguments_) {
   const connectTls = NodeAgent.prototype.createConnection;
   const proxy = this[kProxy];
-  if (!proxy) return connectTls.apply(this, arguments_);
-  const { options, callback } = connectionArguments(arguments_);
-  if (!tunnels.needsTunnel(this, proxy, options)) return connectTls.apply(this, arguments_);
+  // Where there is no tunnel nothing needs a copy of the options.
+  const { options, callback } = !proxy && arguments_[0]?.host ? { options: arguments_[0] } :
+    connectionArguments(arguments_);
+  if (!proxy || !tunnels.needsTunnel(this, proxy, options)) {
+    refuseNulInHost(options);
+    return connectTls.apply(this, arguments_);
+  }
   tunnels.createConnection(this, proxy, options, (inside) => connectTls.call(this, inside), callback);
   return undefined;
 };
