@@ -109,7 +109,7 @@ describeProxies('the option proxyEnv', () => {
 
   it.each([
     'http://256.256.256.256:8080', 'http://::1:8080', 'http://:8080', 'http://proxy.test:port', 'https://[::1',
-    'http://user\r:secret@proxy.test', 'http://user:secret\n@proxy.test', 'http://user\r\nHost: a:secret@proxy.test',
+    'http://proxy.test\r', 'http://proxy\n.test', 'http://proxy.test\r\nHost: a',
   ])('throws ERR_PROXY_INVALID_CONFIG for %j', (url) => {
     expect(() => new http.Agent({ proxyEnv: { HTTP_PROXY: url } })).toThrow(
       expect.objectContaining({ code: 'ERR_PROXY_INVALID_CONFIG', message: `Invalid proxy URL: ${url}` }));

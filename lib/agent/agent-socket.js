@@ -11,6 +11,7 @@ const net = require('node:net');
 const { serverNameOf } = require('./origin-names');
 const { http } = require('../node/modules');
 const { isNetworkDenied } = require('../node/permission');
+const { refuseNulInHost } = require('../node/validators');
 const { NativeSocket } = require('../socket/native-socket');
 
 const { createSocket: createSocketOfNode } = http.Agent.prototype;
@@ -122,6 +123,7 @@ function assign(target, source) {
  * @returns {NativeSocket}
  */
 function connect(options, callback) {
+  refuseNulInHost(options);
   const socket = new NativeSocket(options);
   // Where connect() does not publish it, net.createConnection() would.
   if (!connectPublishes && socketChannel.hasSubscribers) socketChannel.publish({ socket });

@@ -14,6 +14,7 @@ const keepAlive = require('./keep-alive');
 const { HttpOriginNames } = require('./origin-names');
 const pool = require('./pool');
 const { http } = require('../node/modules');
+const { refuseNulInHost } = require('../node/validators');
 const { connectionOptionsOf, constructAgent, kProxyConfig, usesProxy } = require('../proxy/config');
 
 const NodeAgent = http.Agent;
@@ -113,7 +114,10 @@ function createConnection(...arguments_) {
   const [options, callback] = net._normalizeArgs(arguments_);
   const proxy = this[kProxyConfig];
   if (proxy && usesProxy(proxy, options)) return connectToProxy(proxy, options, callback);
-  if (!agentSocket.canBeNative(options)) return NodeAgent.prototype.createConnection.apply(this, arguments_);
+  if (!agentSocket.canBeNative(options)) {
+    refuseNulInHost(options);
+    return NodeAgent.prototype.createConnection.apply(this, arguments_);
+  }
   return agentSocket.connect(options, callback);
 }
 Agent.prototype.createConnection = createConnection;

@@ -14,6 +14,7 @@ const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/conf
 const identity = require('./server-identity');
 const tunnels = require('./proxy-tunnel');
 const { PolicyNames } = require('./tls-policy');
+const { refuseNulInHost } = require('../node/validators');
 const { ClientRequest } = require('../request/client-request');
 const { isUrl } = require('../request/request-options');
 
@@ -120,9 +121,13 @@ function inherit(name, own) {
 Agent.prototype.createConnection = function createConnection(...arguments_) {
   const connectTls = NodeAgent.prototype.createConnection;
   const proxy = this[kProxy];
-  if (!proxy) return identity.connect(this, connectTls, arguments_);
-  const { options, callback } = connectionArguments(arguments_);
-  if (!tunnels.needsTunnel(this, proxy, options)) return identity.connect(this, connectTls, arguments_);
+  // Where there is no tunnel nothing needs a copy of the options.
+  const { options, callback } = !proxy && arguments_[0]?.host ? { options: arguments_[0] } :
+    connectionArguments(arguments_);
+  if (!proxy || !tunnels.needsTunnel(this, proxy, options)) {
+    refuseNulInHost(options);
+    return identity.connect(this, connectTls, arguments_);
+  }
   tunnels.createConnection(this, proxy, options, (inside) => identity.connect(this, connectTls, [inside]), callback);
   return undefined;
 };

@@ -5,7 +5,7 @@
 const { Agent } = require('../agent/agent');
 const globalAgent = require('../request/global-agent');
 const { http } = require('../node/modules');
-const { proxyUrlOf } = require('../proxy/config');
+const { proxyUrlOf, redactError } = require('../proxy/config');
 
 const setGlobalProxyOfNode = http.setGlobalProxyFromEnv;
 
@@ -17,7 +17,7 @@ const setGlobalProxyOfNode = http.setGlobalProxyFromEnv;
 function setGlobalProxyFromEnv(env = process.env) {
   const clients = clientsOf(env);
   // Where ours is registered, Node's function reads and sets its global agents; so ours are set after.
-  const restoreNode = setGlobalProxyOfNode(env);
+  const restoreNode = setProxyOfNode(env);
   for (const client of clients) {
     client.set(new client.Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: env }));
   }
@@ -25,6 +25,16 @@ function setGlobalProxyFromEnv(env = process.env) {
     restoreNode();
     for (const { before, set } of clients) set(before);
   };
+}
+
+/** Calls Node's function, whose errors show the credentials of a proxy before Node 24.22.3, and in Node 26.12. */
+function setProxyOfNode(env) {
+  try {
+    return setGlobalProxyOfNode(env);
+  } catch (error) {
+    redactError(error, ['http:', 'https:'].map((protocol) => proxyUrlOf(Object(env), protocol)));
+    throw error;
+  }
 }
 
 /** Lists those of our clients for which the environment names a proxy. */

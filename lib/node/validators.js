@@ -37,6 +37,15 @@ function validateHost(host, name) {
 }
 
 /**
+ * Throws if the host of a connection has a NUL: the resolver of the system would look up what is before it.
+ * @param {object} options Options of the connection.
+ */
+function refuseNulInHost({ host, path }) {
+  if (path || typeof host !== 'string' || !host.includes('\0')) return;
+  throw invalidArgValue('options.host', host, 'must be a string without null bytes');
+}
+
+/**
  * Throws unless a value is a number of bytes.
  * @param {unknown} value
  * @param {string} name
@@ -145,6 +154,7 @@ function bytesOf(integers) {
 
 module.exports = {
   bytesOf,
+  refuseNulInHost,
   timerDuration,
   validateHost,
   validateMethod,

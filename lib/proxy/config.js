@@ -6,6 +6,7 @@
  */
 
 const { isIP, isIPv4 } = require('node:net');
+const { isNativeError } = require('node:util/types');
 
 const { createError } = require('../node/errors');
 const nodeInternals = require('../node/internals');
@@ -27,15 +28,16 @@ class ProxyConfig {
    */
   constructor(url, bypassed) {
     if (!URL.canParse(url)) throw invalidConfig(url);
-    const parsed = new URL(url);
-    const { hostname, port, protocol, username, password } = parsed;
-    parsed.username = '';
-    parsed.password = '';
+    const { hostname, port, protocol, username, password } = new URL(url);
     /** The URL without credentials, for messages. */
-    this.href = username || password ? parsed.href : url;
+    this.href = redact(url);
     this.protocol = protocol;
-    /** @type {string|undefined} Value of `proxy-authorization`. */
-    this.auth = username || password ? basicAuthorization(username, password, this.href) : undefined;
+    /** @type {string|undefined} Value of `proxy-authorization`, which no inspection of the agent shows. */
+    this.auth = undefined;
+    Object.defineProperty(this, 'auth', {
+      enumerable: false,
+      value: username || password ? basicAuthorization(username, password, url) : undefined,
+    });
     this.bypassList = bypassed ? bypassed.split(',').map((entry) => entry.trim().toLowerCase()) : [];
     this.proxyConnectionOptions = {
       host: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
@@ -56,19 +58,53 @@ class ProxyConfig {
 }
 
 /** Renders credentials (RFC 7617, section 2). */
-function basicAuthorization(username, password, href) {
+function basicAuthorization(username, password, url) {
   let credentials;
   try {
     credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   } catch {
-    throw invalidConfig(href);
+    throw invalidConfig(url);
   }
   return `Basic ${Buffer.from(credentials).toString('base64')}`;
 }
 
 /** Makes the error of a proxy's URL that is invalid. */
 function invalidConfig(url) {
-  return createError(Error, 'ERR_PROXY_INVALID_CONFIG', `Invalid proxy URL: ${url}`);
+  return createError(Error, 'ERR_PROXY_INVALID_CONFIG', `Invalid proxy URL: ${redact(url)}`);
+}
+
+/**
+ * Takes the credentials out of a proxy's URL, for messages, which end in logs.
+ * @param {string} url A URL, or a text that was to be one.
+ * @returns {string}
+ */
+function redact(url) {
+  let text = url;
+  if (URL.canParse(url)) {
+    const parsed = new URL(url);
+    if (parsed.username || parsed.password) {
+      parsed.username = '';
+      parsed.password = '';
+      text = parsed.href;
+    }
+  }
+  // Up to the last @: a password that is not escaped may have others, and delimiters of a path.
+  return text.replace(/^((?:[^:/\\@]*:)?[/\\]*)[^]*@/, '$1[redacted]@');
+}
+
+/**
+ * Takes the credentials of a proxy out of an error that Node has made.
+ * @param {unknown} error
+ * @param {(string|undefined)[]} urls Proxies that the error may name.
+ */
+function redactError(error, urls) {
+  if (!isNativeError(error)) return;
+  for (const url of urls) {
+    if (!url || !error.message.includes(url)) continue;
+    const { message, stack } = error;
+    error.message = message.replaceAll(url, () => redact(url));
+    error.stack = stack.replaceAll(url, () => redact(url));
+  }
 }
 
 /**
@@ -188,5 +224,6 @@ module.exports = {
   kProxyConfig,
   kTunnel,
   proxyUrlOf,
+  redactError,
   usesProxy,
 };
