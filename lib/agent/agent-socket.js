@@ -51,7 +51,7 @@ function isPlainCreateSocket(createSocket) {
 function open(agent, req, requestOptions, name) {
   const options = connectionOptions(agent, req, requestOptions, name);
   if (!canBeNative(options)) return undefined;
-  const socket = connect(options, onConnect);
+  const socket = start(new NativeSocket(options), options, onConnect);
   socket[kAgent] = agent;
   socket[kOptions] = options;
   socket.on('free', onFree);
@@ -115,13 +115,24 @@ function assign(target, source) {
 }
 
 /**
- * Connects a new NativeSocket.
+ * Connects a new NativeSocket for whoever has asked an agent for a connection. It is a socket of libuv, and the I/O
+ * thread takes it over if a request gets it.
  * @param {object} options Options for which `canBeNative` holds.
  * @param {() => void} [callback] Listener of 'connect'.
  * @returns {NativeSocket}
  */
 function connect(options, callback) {
-  const socket = new NativeSocket(options);
+  return start(new NativeSocket(options, true), options, callback);
+}
+
+/**
+ * Connects a new socket.
+ * @param {NativeSocket} socket
+ * @param {object} options
+ * @param {() => void} [callback] Listener of 'connect'.
+ * @returns {NativeSocket}
+ */
+function start(socket, options, callback) {
   // Where connect() does not publish it, net.createConnection() would.
   if (!connectPublishes && socketChannel.hasSubscribers) socketChannel.publish({ socket });
   if (options.timeout) socket.setTimeout(options.timeout);

@@ -22,6 +22,7 @@ const command = Object.freeze({
   CLOSE: 10,
   RELEASE: 11,
   TYPE_OF_SERVICE: 12,
+  ADOPT: 13,
   METHOD_HEAD: 1,
   METHOD_CONNECT: 2,
   LENIENT_SHIFT: 2,

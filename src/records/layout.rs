@@ -67,6 +67,9 @@ pub mod command {
             RELEASE = 11,
             /// `IP_TOS` or `IPV6_TCLASS`. Payload: the value, `u32`.
             TYPE_OF_SERVICE = 12,
+            /// Take over a connection that stands. Payload: descriptor `i32`, port `u32`, address of the peer as
+            /// text; with port 0, the path of its Unix domain socket.
+            ADOPT = 13,
             /// The request is a HEAD request: its response has no body.
             METHOD_HEAD = 1,
             /// The request is a CONNECT request: its response ends HTTP on this connection.
