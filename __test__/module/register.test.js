@@ -218,6 +218,28 @@ describeOurs('an ES module', () => {
     expect(JSON.parse(stdout)).toEqual([all, all, all, true]);
   });
 
+  it('leaves connections that a user has asked an agent for plain sockets', async () => {
+    const source = `
+      import http from 'node:http';
+      import net from 'node:net';
+      import tls from 'node:tls';
+      import { once } from 'node:events';
+      import 'ferrequest/register';
+      const server = net.createServer((socket) => socket.end('220 ready')).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const agent = new class extends http.Agent {}();
+      const socket = agent.createConnection(server.address());
+      await once(socket, 'connect');
+      setTimeout(() => socket.on('data', (chunk) => console.log(String(chunk))), 10);
+      await once(socket, 'close');
+      const secure = tls.connect({ socket: http.globalAgent.createConnection(server.address()) });
+      console.log((await once(secure, 'error'))[0].code);
+      server.close();`;
+    const { stdout, stderr } = await runNode(['--input-type=module', '-e', source]);
+    // Once on a plain connection; then a greeting that is none of TLS.
+    expect({ stdout, stderr }).toEqual({ stdout: '220 ready\nERR_SSL_WRONG_VERSION_NUMBER\n', stderr: '' });
+  });
+
   it('gets the functions by importing ferrequest/register', async () => {
     const source = `
       import http from 'node:http';

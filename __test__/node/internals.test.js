@@ -349,6 +349,44 @@ describeOurs('a NativeHandle', () => {
   });
 });
 
+describeOurs('a handle of libuv', () => {
+  it('says by `fd` whether it has begun to connect, and then by whom and to whom', async () => {
+    const { address } = await serve((_req, res) => res.end());
+    const socket = new net.Socket();
+    cleanUp(() => socket.destroy());
+    socket.connect(address.port, address.host);
+    const { _handle: handle } = socket;
+    expect(handle.fd).toBeLessThan(0);
+    expect(handle.hasRef()).toBe(true);
+    await once(socket, 'connectionAttempt');
+    await once(socket, 'connect');
+    expect(socket._handle).toBe(handle);
+    expect(handle.fd).toBeGreaterThan(0);
+    expect(handle.bytesWritten).toBe(0);
+    const [peer, own] = [{}, {}];
+    expect([handle.getpeername(peer), handle.getsockname(own)]).toEqual([0, 0]);
+    expect([peer.address, peer.port]).toEqual([address.host, address.port]);
+    expect([own.address, own.port]).toEqual([socket.localAddress, socket.localPort]);
+  });
+
+  it('is closed when kReinitializeHandle puts another one in its place', async () => {
+    const socket = new net.Socket();
+    socket.connect({ port: 1, host: 'host.test', lookup: () => {} });
+    const { _handle: handle } = socket;
+    const closed = new Promise((resolve) => {
+      const { close } = handle;
+      handle.close = function closeTold() {
+        return Reflect.apply(close, this, [resolve]);
+      };
+    });
+    const replacement = new NativeHandle();
+    socket[internals.kReinitializeHandle](replacement);
+    expect(socket._handle).toBe(replacement);
+    await closed;
+    socket.destroy();
+  });
+});
+
 describeOurs('what is learnt from Node', () => {
   it('is not seen by those who watch for requests', async () => {
     const script = `

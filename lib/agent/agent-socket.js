@@ -53,7 +53,8 @@ function isPlainCreateSocket(createSocket) {
 function open(agent, req, requestOptions, name) {
   const options = connectionOptions(agent, req, requestOptions, name);
   if (!canBeNative(options)) return undefined;
-  const socket = connect(options, onConnect);
+  refuseNulInHost(options);
+  const socket = start(new NativeSocket(options), options, onConnect);
   socket[kAgent] = agent;
   socket[kOptions] = options;
   socket.on('free', onFree);
@@ -117,14 +118,25 @@ function assign(target, source) {
 }
 
 /**
- * Connects a new NativeSocket.
+ * Connects a new NativeSocket for whoever has asked an agent for a connection. It is a socket of libuv, and the I/O
+ * thread takes it over if a request gets it.
  * @param {object} options Options for which `canBeNative` holds.
  * @param {() => void} [callback] Listener of 'connect'.
  * @returns {NativeSocket}
  */
 function connect(options, callback) {
   refuseNulInHost(options);
-  const socket = new NativeSocket(options);
+  return start(new NativeSocket(options, true), options, callback);
+}
+
+/**
+ * Connects a new socket.
+ * @param {NativeSocket} socket
+ * @param {object} options
+ * @param {() => void} [callback] Listener of 'connect'.
+ * @returns {NativeSocket}
+ */
+function start(socket, options, callback) {
   // Where connect() does not publish it, net.createConnection() would.
   if (!connectPublishes && socketChannel.hasSubscribers) socketChannel.publish({ socket });
   if (options.timeout) socket.setTimeout(options.timeout);

@@ -23,6 +23,7 @@ const command = Object.freeze({
   RELEASE: 11,
   TYPE_OF_SERVICE: 12,
   PIN: 13,
+  ADOPT: 14,
   METHOD_HEAD: 1,
   METHOD_CONNECT: 2,
   LENIENT_SHIFT: 2,

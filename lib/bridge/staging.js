@@ -171,6 +171,21 @@ class Staging {
   }
 
   /**
+   * Hands over a connection that libuv has made.
+   * @param {number} id
+   * @param {number} descriptor A duplicate of libuv's.
+   * @param {string} place Numeric address of the peer, or the path of a Unix domain socket.
+   * @param {number} [port] Undefined for a Unix domain socket.
+   */
+  sendAdopt(id, descriptor, place, port = 0) {
+    const bytes = Buffer.from(place).subarray(0, LONGEST_ADDRESS);
+    const start = this.stage(command.ADOPT, 0, id, 8 + bytes.length);
+    this.words[start >> 2] = descriptor;
+    this.words[(start >> 2) + 1] = port;
+    bytes.copy(this.buffer, start + 8);
+  }
+
+  /**
    * Sends bytes. They are copied before this returns: the caller may change them at once.
    * @param {number} id
    * @param {string|Uint8Array} data

@@ -7,6 +7,7 @@
  * user can call it off. The response's events come from response-events.js.
  */
 
+const { AsyncResource } = require('node:async_hooks');
 const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 const { addAbortSignal, finished } = require('node:stream');
@@ -389,6 +390,8 @@ ClientRequest.prototype.destroy = function destroy(error) {
  */
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
+  // Before libuv begins to connect, if it can be: the I/O thread then makes the connection.
+  if (socket?.isNative === false && !error) takeOver(socket);
   // At once, because a socket can fail before the next tick.
   if (socket && !error) socketEvents.reserve(this, socket);
   nextTick(onSocketNT, this, socket, error, served);
@@ -444,19 +447,59 @@ function finishRefused(req, socket, error) {
   }, () => closeRequest(req));
 }
 
+/**
+ * Has the I/O thread take a connection over from libuv, where only a request has to do with it. What a user has written
+ * on it belongs to no request.
+ * @param {import('node:net').Socket} socket
+ */
+function takeOver(socket) {
+  if (socket instanceof NativeSocket && isUnwritten(socket) && socket.becomeNative()) socketEvents.wire(socket);
+}
+
+/** Tells whether nothing has been written on a socket. */
+function isUnwritten(socket) {
+  return socket.bytesWritten === 0 && socket.writable && socket.writableCorked === 0;
+}
+
 /** Makes the socket's events those of this request. */
 function assignSocket(req, socket) {
   req.socket = socket;
   if (debug) debug.onSocket(req, socket);
-  if (socket instanceof NativeSocket && socket.isNative) {
+  if (!(socket instanceof NativeSocket)) {
+    startStream(req, socket);
+  } else if (socket.isNative) {
+    startNatively(req, socket);
+  } else if (socket.connecting && socket.canBecomeNative() && isUnwritten(socket)) {
     socket.parser = null;
-    socket._handle.request(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
+    // In front of all that hear of the connection, and write on it then.
+    socket.prependOnceListener('connect', AsyncResource.bind(() => startConnected(req, socket)));
   } else {
-    socket.parser = req.parser = StreamTransport.start(req, socket);
+    startStream(req, socket);
   }
   socketEvents.attach(req, socket);
   if (req.timeout !== undefined || req.agent?.options?.timeout) listenForTimeout(req);
   req.emit('socket', socket);
+}
+
+/** Has the I/O thread read and decode the response. */
+function startNatively(req, socket) {
+  socket.parser = null;
+  socket._handle.request(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
+}
+
+/** Feeds the decoder from the stream. */
+function startStream(req, socket) {
+  socket.parser = req.parser = StreamTransport.start(req, socket);
+}
+
+/** Starts the exchange on a connection that libuv has just made. */
+function startConnected(req, socket) {
+  if (socket.becomeNative()) {
+    socketEvents.wire(socket);
+    startNatively(req, socket);
+  } else {
+    startStream(req, socket);
+  }
 }
 
 /**
@@ -464,7 +507,7 @@ function assignSocket(req, socket) {
  * @param {import('../socket/native-socket').NativeSocket} socket
  */
 ClientRequest.prototype.adoptStream = function adoptStream(socket) {
-  if (this.socket === socket && !this.res) socket.parser = this.parser = StreamTransport.start(this, socket);
+  if (this.socket === socket && !this.res) startStream(this, socket);
 };
 
 /** @this {import('node:net').Socket} */

@@ -67,6 +67,18 @@ function reserve(req, socket) {
 }
 
 /**
+ * Gives a socket, which the I/O thread has taken over from libuv, its listeners for life; some may be there already.
+ * @param {import('../socket/native-socket').NativeSocket} socket
+ */
+function wire(socket) {
+  socket[kStage] = NATIVE;
+  listen(socket, 'error', onSocketError);
+  listen(socket, 'end', onSocketEnd);
+  listen(socket, 'close', onSocketClose);
+  listen(socket, 'drain', onSocketDrain);
+}
+
+/**
  * Starts an exchange: from now on the events of this socket are those of this request.
  * @param {import('../request/client-request').ClientRequest} req
  * @param {import('node:net').Socket} socket
@@ -342,4 +354,5 @@ module.exports = {
   requestOf,
   reserve,
   stopReading,
+  wire,
 };

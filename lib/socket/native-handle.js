@@ -12,7 +12,7 @@ const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
 const { constants: { errno: { EBADF, ECANCELED, EINVAL } } } = require('node:os');
 
-const { bindSocket, bridge, closeDescriptor, staging } = require('../bridge/bridge');
+const { bindSocket, bridge, closeDescriptor, duplicateDescriptor, staging } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { watchesIdleSockets } = require('../node/behaviour');
@@ -434,6 +434,32 @@ class NativeHandle {
   }
 
   // --- What NativeSocket and ClientRequest call ---
+
+  /**
+   * Takes over a connection that libuv has made.
+   * @param {object} libuv Handle of libuv, which the caller closes.
+   * @param {string} path Path of a Unix domain socket, or ''.
+   * @returns {boolean} False if that cannot be done.
+   */
+  adopt(libuv, path) {
+    const peer = { address: path, port: undefined };
+    const local = { address: '', port: 0 };
+    // Fails on a connection that the peer has reset; libuv will tell of that.
+    if (path === '' && (libuv.getpeername(peer) !== 0 || libuv.getsockname(local) !== 0)) return false;
+    const descriptor = duplicateDescriptor(libuv.fd);
+    if (descriptor < 0) return false;
+    this.fd = descriptor;
+    this.localAddress = local.address;
+    this.localPort = local.port;
+    this.peerAddress = peer.address;
+    this.peerPort = peer.port;
+    this.typeOfService = libuv.getTypeOfService?.() ?? 0;
+    staging.sendAdopt(this.connection, descriptor, peer.address, peer.port);
+    this.startConnecting();
+    this.finishConnecting();
+    if (this.referenced) bridge.hold(1);
+    return true;
+  }
 
   /**
    * Arms the decoder for the response to a request that is about to be written.

@@ -3,9 +3,10 @@
 /**
  * NativeSocket: the net.Socket of one Rust connection.
  *
- * While HTTP is spoken, reading and writing go through its NativeHandle. After an upgrade or a CONNECT it gets a
- * handle of libuv on the same descriptor and is then a net.Socket like any other, which `tls.connect({ socket })`,
- * `child.send()` and everything else can use.
+ * While HTTP is spoken, reading and writing go through its NativeHandle. A socket that a user has asked an agent for
+ * has a handle of libuv until a request gets it. After an upgrade or a CONNECT it has one again, on the same
+ * descriptor. With a handle of libuv it is a net.Socket like any other, which `tls.connect({ socket })`, `child.send()`
+ * and everything else can use.
  */
 
 const { OutgoingMessage } = require('node:http');
@@ -48,14 +49,29 @@ function constructorOptions(options) {
   return picked;
 }
 
+/**
+ * Own property of a socket that libuv connects, or has connected, and that the I/O thread may take over: the options of
+ * its connection.
+ */
+const kOptions = Symbol('options');
+
 class NativeSocket extends net.Socket {
-  /** @param {import('node:net').SocketConstructorOpts} options */
-  constructor(options) {
+  /**
+   * @param {import('node:net').NetConnectOpts} options
+   * @param {boolean} [isPlain] Has libuv make the connection, so that the socket is one like any other until
+   *   `becomeNative`.
+   */
+  constructor(options, isPlain = false) {
     super(constructorOptions(options));
     const { noDelay, keepAlive, keepAliveInitialDelay } = options;
     // Without a handle they only note what is to be done when it is connected.
     if (noDelay) setNoDelay.call(this, true);
     if (keepAlive) setKeepAlive.call(this, true, Math.max(keepAliveInitialDelay ?? 0, 0));
+    if (isPlain) {
+      // Net makes a handle of libuv when the socket connects.
+      this[kOptions] = options;
+      return;
+    }
     const handle = new NativeHandle();
     handle.socket = this;
     reinitializeHandle.call(this, handle);
@@ -66,8 +82,42 @@ class NativeSocket extends net.Socket {
     return this._handle instanceof NativeHandle;
   }
 
+  /**
+   * Tells whether the I/O thread may take the connection over from libuv: one that libuv is to make, or has made, and
+   * of which nobody has read a byte. What has been written has not left the Writable.
+   * @returns {boolean}
+   */
+  canBecomeNative() {
+    if (this[kOptions] === undefined || this.destroyed || !this._handle) return false;
+    const { encoding, ended, flowing, length } = this._readableState;
+    return !ended && length === 0 && flowing === null && !encoding && this.bytesRead === 0 &&
+      this._handle.bytesWritten === 0 && this.listenerCount('data') === 0 && this.listenerCount('readable') === 0;
+  }
+
+  /**
+   * Gives the connection to the I/O thread, which makes it, or takes it over if libuv has made it. While libuv
+   * connects, that cannot be done.
+   * @returns {boolean} False if libuv keeps the connection: nothing has been done then.
+   */
+  becomeNative() {
+    if (!this.canBecomeNative()) return false;
+    const { _handle: libuv } = this;
+    const { localAddress, localPort, path } = this[kOptions];
+    const isBegun = libuv.fd >= 0;
+    // A replacement of the connection would not be bound.
+    if (isBegun && (this.connecting || localAddress || localPort)) return false;
+    const handle = new NativeHandle();
+    handle.socket = this;
+    if (!libuv.hasRef()) handle.unref();
+    if (isBegun && !handle.adopt(libuv, path || '')) return false;
+    replaceHandle(this, handle);
+    this[kOptions] = undefined;
+    return true;
+  }
+
   /** Connects, as net's, and can be used again like one. */
   connect(...arguments_) {
+    if (this.destroyed) this[kOptions] = undefined;
     super.connect(...arguments_);
     // Undoes what net does to a socket whose `write` is not its own, lest it be a used one that has ended.
     this.write = NativeSocket.prototype.write;
@@ -101,10 +151,7 @@ class NativeSocket extends net.Socket {
     offsetCounter(handle, 'bytesRead', bytesRead);
     offsetCounter(handle, 'bytesWritten', bytesWritten);
     const unreferenced = !this._handle.hasRef();
-    const { ending, ended, finalCalled, prefinished, finished } = this._writableState;
-    reinitializeHandle.call(this, handle);
-    // Which makes the socket as new. What it has ended, or is about to, stays so.
-    Object.assign(this._writableState, { ending, ended, finalCalled, prefinished, finished });
+    replaceHandle(this, handle);
     handle.reading = false;
     if (unreferenced) handle.unref();
     if (shutdownRequest) shutDown(handle, shutdownRequest);
@@ -243,6 +290,18 @@ class NativeSocket extends net.Socket {
 
 /** Users, util.inspect() and stacks see the class of Node. */
 Object.defineProperty(NativeSocket.prototype, 'constructor', { value: net.Socket });
+
+/**
+ * Goes on with another handle on the same connection.
+ * @param {NativeSocket} socket
+ * @param {object} handle
+ */
+function replaceHandle(socket, handle) {
+  const { ending, ended, finalCalled, prefinished, finished } = socket._writableState;
+  reinitializeHandle.call(socket, handle);
+  // Which makes the socket as new. What it has ended, or is about to, stays so.
+  Object.assign(socket._writableState, { ending, ended, finalCalled, prefinished, finished });
+}
 
 /** Does nothing. */
 function noop() {}

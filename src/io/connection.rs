@@ -31,10 +31,12 @@ use super::outlet::{Outlet, note_work};
 use super::reader;
 use super::socket_options::SocketOptions;
 use super::state::State;
+use super::stream::Stream;
 use super::write_queue::Flushed;
 use crate::records::decoding;
 use crate::records::{self, event};
 use crate::shared::completions::Counters;
+use crate::shared::detached::Detached;
 use crate::shared::exchange::{Exchange, Progress};
 
 /// Reads of one connection in a row before others get their turn.
@@ -80,6 +82,22 @@ impl Connection {
         if state.is_waiting() {
             state.target = Some(target);
             self.start_connect(&mut state, bound);
+        }
+    }
+
+    /// Takes over a connection that libuv has made to this target, and that nobody has read or written.
+    pub fn adopt(&self, detached: Detached, target: Target) {
+        let mut state = self.state.borrow_mut();
+        if !state.is_waiting() {
+            return;
+        }
+        state.target = Some(target);
+        match Stream::attach(detached) {
+            Ok(stream) => {
+                Counters::add(&self.outlet.completions().counters.connections_opened, 1);
+                state.adopt(stream);
+            }
+            Err(error) => self.read_failed(&mut state, &error, 0),
         }
     }
 

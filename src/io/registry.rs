@@ -1,6 +1,7 @@
 //! The registry of all connections of the I/O thread. It carries out the commands that reach them.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::records::{self, Record, command, event};
 use crate::shared::address::parse_address;
 use crate::shared::binding::take_over;
 use crate::shared::completions::{Completions, Counters};
+use crate::shared::detached::Detached;
 use crate::shared::mailbox::Message;
 
 /// Highest id of a connection. Ids are dense, so this bounds the table, whatever a batch says.
@@ -260,6 +262,7 @@ fn run_command(connection: &Connection, record: &Record<'_>, sent: usize) {
         }
         command::RELEASE => connection.release(),
         command::PIN => connection.pin(),
+        command::ADOPT => adopt(connection, record),
         #[cfg(test)]
         PANIC => panic!("a test asked for this panic"),
         #[cfg(test)]
@@ -276,12 +279,35 @@ pub const PANIC: u32 = 254;
 #[cfg(test)]
 pub const PANIC_IN_TASK: u32 = 255;
 
+fn adopt(connection: &Connection, record: &Record<'_>) {
+    // SAFETY: JavaScript has duplicated the descriptor for this connection, and has forgotten it.
+    let Some(descriptor) = (unsafe { take_over(record.u32_at(0).cast_signed()) }) else {
+        return connection.refuse(libc::EBADF);
+    };
+    let place = record.rest(8);
+    match record.u32_at(4) as u16 {
+        0 => connection.adopt(
+            Detached::Unix(descriptor.into()),
+            Target::Unix(place.to_vec()),
+        ),
+        port => match parse_host(place, port) {
+            Some(remote) => connection.adopt(
+                Detached::Tcp(descriptor.into()),
+                Target::Tcp {
+                    remote,
+                    local: None,
+                },
+            ),
+            None => connection.refuse(libc::EINVAL),
+        },
+    }
+}
+
 fn connect_tcp(connection: &Connection, record: &Record<'_>) {
     let port = record.u32_at(0) as u16;
     // SAFETY: the descriptor was made for this connection, and JavaScript has forgotten it.
     let bound = unsafe { take_over(record.u32_at(4).cast_signed()) };
-    let host = std::str::from_utf8(record.rest(8));
-    match host.ok().and_then(|host| parse_address(host, port)) {
+    match parse_host(record.rest(8), port) {
         Some(remote) => connection.connect(
             Target::Tcp {
                 remote,
@@ -291,4 +317,9 @@ fn connect_tcp(connection: &Connection, record: &Record<'_>) {
         ),
         None => connection.refuse(libc::EINVAL),
     }
+}
+
+fn parse_host(text: &[u8], port: u16) -> Option<SocketAddr> {
+    let host = std::str::from_utf8(text).ok()?;
+    parse_address(host, port)
 }

@@ -24,6 +24,30 @@ pub struct SocketOptions {
 }
 
 impl SocketOptions {
+    /// Reads the options of a stream that other code has set up.
+    pub fn of(stream: &Stream) -> Self {
+        if stream.is_unix() {
+            return Self::default();
+        }
+        let socket = SockRef::from(stream);
+        let seconds = |time: std::io::Result<Duration>| {
+            time.ok()
+                .and_then(|time| u32::try_from(time.as_secs()).ok())
+        };
+        let keep_alive = socket.keepalive().unwrap_or(false).then(|| KeepAlive {
+            enable: true,
+            delay: seconds(socket.tcp_keepalive_time()),
+            interval: seconds(socket.tcp_keepalive_interval()),
+            count: socket.tcp_keepalive_retries().ok(),
+        });
+        let type_of_service = socket.tos_v4().or_else(|_| socket.tclass_v6());
+        Self {
+            no_delay: socket.tcp_nodelay().ok(),
+            keep_alive,
+            type_of_service: type_of_service.ok().filter(|value| *value != 0),
+        }
+    }
+
     /// Sets every option that JavaScript has asked for. As in Node, it is no error if the kernel refuses one.
     pub fn apply(&self, stream: &Stream) {
         if stream.is_unix() {

@@ -11,6 +11,8 @@
 //!     └─────────────> Lost (failed to connect, to write, panicked) ──close──> Closed
 //! ```
 //!
+//! A connection that libuv has made goes from `Waiting` to `Open` at once (adopt).
+//!
 //! Only JavaScript closes a connection, in any phase. Until then a lost one stays as it is, so that an id
 //! never means two connections. Three parts of the state have stages of their own:
 //!
@@ -167,6 +169,14 @@ impl State {
             self.wake();
         }
         Ok(())
+    }
+
+    /// Opens the connection with a stream that is connected already. What the kernel has been told of it holds for
+    /// a replacement too.
+    pub fn adopt(&mut self, stream: Stream) {
+        self.options = SocketOptions::of(&stream);
+        self.phase = Phase::Open(stream);
+        self.wake();
     }
 
     /// Waits for the outcome of a connect, which opens the connection. Gives whether there was one.

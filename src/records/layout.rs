@@ -69,6 +69,9 @@ pub mod command {
             TYPE_OF_SERVICE = 12,
             /// Make no other connection in place of this one, should it have died while it was idle.
             PIN = 13,
+            /// Take over a connection that stands. Payload: descriptor `i32`, port `u32`, address of the peer as
+            /// text; with port 0, the path of its Unix domain socket.
+            ADOPT = 14,
             /// The request is a HEAD request: its response has no body.
             METHOD_HEAD = 1,
             /// The request is a CONNECT request: its response ends HTTP on this connection.

@@ -78,6 +78,18 @@ fn choose_port_when_connecting(socket: &Socket) {
     let _ = socket;
 }
 
+/// Makes a second descriptor of a socket, which no process inherits.
+///
+/// # Errors
+/// The error of `fcntl`.
+pub fn duplicate(descriptor: RawFd) -> io::Result<RawFd> {
+    // SAFETY: the call takes numbers only; the kernel refuses one that is no open descriptor.
+    match unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        duplicate => Ok(duplicate),
+    }
+}
+
 /// Takes over a descriptor that [`bind`] or a `RELEASED` event gave to JavaScript, and that JavaScript hands
 /// back. Gives `None` for -1.
 ///

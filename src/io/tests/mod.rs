@@ -1,5 +1,6 @@
 //! Tests of connections against real sockets on the loopback interface.
 
+mod adopting;
 mod body_buffers;
 mod connecting;
 mod disorder;
