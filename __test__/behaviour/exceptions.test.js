@@ -290,7 +290,10 @@ describeTransports('an exception in a listener', (transport) => {
       const domain = require('node:domain').create();
       domain.on('error', ({ message }) => log.push(message + ' for the domain'));
       domain.add(req);
-      req.on('response', (res) => res.once('data', () => { throw new Error('thrown'); }));
+      req.on('response', (res) => {
+        domain.add(res);
+        res.once('data', () => { throw new Error('thrown'); });
+      });
       req.on('response', () => { throw new Error('thrown first'); });`)).toEqual([
       'response 200', 'thrown first for the domain', 'data abc', 'thrown for the domain', 'data def', 'end true',
       'close', '0 in use',

@@ -31,7 +31,7 @@
 //! writing   Open ──shutdown──> ShutdownDue ──everything is written──> Open
 //!             │                     │
 //!             └─────────────────────┴──write error──> Failed
-//!           Failed ──replace, or told and Lost──> Open
+//!           Failed ──replace, or told and Lost──> Open, or ShutdownDue if one was planned meanwhile
 //! ```
 //!
 //! The [`Stream`] has stages of its own, for what the runtime knows of it.
@@ -114,7 +114,12 @@ enum Writing {
     ShutdownDue { acknowledge: bool },
     /// A write has failed with this error number. JavaScript hears of it once everything is read that
     /// the peer had sent before.
-    Failed(i32),
+    Failed {
+        /// The error number of the write.
+        errno: i32,
+        /// A half-close that was planned since, and whether JavaScript wants to hear of it.
+        planned: Option<bool>,
+    },
 }
 
 /// State of one connection. The stages are private, so only the methods here change them.
@@ -228,9 +233,12 @@ impl State {
         self.phase = Phase::Waiting;
         self.exchange = ExchangeStage::Armed(Carrier::Replaced);
         self.reading = Reading::Open;
-        if let Writing::Failed(_) = self.writing {
-            // The bytes that could not be written were of an earlier request.
-            self.writing = Writing::Open;
+        if let Writing::Failed { planned, .. } = self.writing {
+            // The bytes that could not be written were of an earlier request; a half-close is behind this one.
+            self.writing = match planned {
+                Some(acknowledge) => Writing::ShutdownDue { acknowledge },
+                None => Writing::Open,
+            };
         }
         self.writes.forget_earlier_requests();
     }
@@ -425,10 +433,11 @@ impl State {
         matches!(self.phase, Phase::Open(_)) && !self.writes.is_empty()
     }
 
-    /// Plans a half-close behind everything queued, unless writing has failed.
+    /// Plans a half-close behind everything queued. After a failed write it waits for a replacement.
     pub fn plan_shutdown(&mut self, acknowledge: bool) {
-        if !matches!(self.writing, Writing::Failed(_)) {
-            self.writing = Writing::ShutdownDue { acknowledge };
+        match &mut self.writing {
+            Writing::Failed { planned, .. } => *planned = Some(acknowledge),
+            writing => *writing = Writing::ShutdownDue { acknowledge },
         }
     }
 
@@ -444,13 +453,16 @@ impl State {
     /// Stops writing after an error, and drops what is queued.
     pub fn fail_writing(&mut self, errno: i32) {
         self.writes.clear();
-        self.writing = Writing::Failed(errno);
+        self.writing = Writing::Failed {
+            errno,
+            planned: None,
+        };
     }
 
     /// Gives the error number of a write that has failed, until it is taken.
     pub fn write_error(&self) -> Option<i32> {
         match self.writing {
-            Writing::Failed(errno) => Some(errno),
+            Writing::Failed { errno, .. } => Some(errno),
             _ => None,
         }
     }

@@ -359,3 +359,24 @@ fn listen_port(host: &str) -> u16 {
     let listener = std::net::TcpListener::bind((host, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
+
+#[test]
+fn a_half_close_behind_a_request_that_is_saved_from_a_failed_write_is_done() {
+    let listener = listen();
+    let mut client = Client::new();
+    let peer = answered_early(&mut client, &listener);
+    let flood = send_body(asked(&mut client, 1, &listener), noise(MUCH));
+    client.spin_until("a full queue", |client| {
+        client.completions.queued() >= HIGH_WATER_MARK
+    });
+    reset(peer);
+    client.spin(100);
+    client.send(|batch| batch.request(0).write(0, GET).shutdown_acknowledged(0));
+    assert_eq!(client.expect(0, event::CONNECTED).flags, event::AGAIN);
+    let mut peer = accept(&listener);
+    assert_eq!(take(&mut peer, GET.len()), GET);
+    client.expect(0, event::SHUTDOWN_DONE);
+    assert_eq!(take_all(&mut peer), b"");
+    client.skip_to(1, event::END);
+    flood.join().unwrap();
+}
