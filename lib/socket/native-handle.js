@@ -15,7 +15,7 @@ const { constants: { errno: { EBADF, ECANCELED, EINVAL } } } = require('node:os'
 const { bindSocket, bridge, closeDescriptor, staging } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
-const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
+const { addLocalSide, connectError, panicError, parseError, systemError } = require('../node/errors');
 const { setImmediate } = require('../node/timing');
 const responseEvents = require('../response/response-events');
 const { ReadBacklog } = require('./read-backlog');
@@ -723,8 +723,7 @@ class NativeHandle {
   /** Fails the connection, because the I/O thread, or its task of this connection, has panicked. */
   onFailed() {
     if (this.isClosed()) return;
-    const error = createError(Error, 'ERR_FERREQUEST_IO_THREAD', 'The I/O thread of ferrequest has failed');
-    this.socket.destroy(error);
+    this.socket.destroy(panicError('I/O thread'));
   }
 
   /**

@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use socket2::SockRef;
 
@@ -120,7 +121,20 @@ impl LentConnection {
 
     /// Reads all that has come, and appends its events to `page`. `ended` says that the kernel knows of an
     /// end behind it. Gives `false` when the connection has to be returned.
+    ///
+    /// A panic loses this connection and no other, as on the I/O thread.
     pub fn receive(&mut self, page: &mut Vec<u8>, counters: &Counters, ended: bool) -> bool {
+        let start = page.len();
+        let read = AssertUnwindSafe(|| self.read(page, counters, ended));
+        catch_unwind(read).unwrap_or_else(|_| {
+            // It may end with half a record.
+            page.truncate(start);
+            self.parts.leave(Ok(Progress::Panicked))
+        })
+    }
+
+    /// Does the work of `receive`.
+    fn read(&mut self, page: &mut Vec<u8>, counters: &Counters, ended: bool) -> bool {
         let Self {
             id, parts, written, ..
         } = self;
