@@ -166,6 +166,14 @@ function addLocalSide(error, local) {
 }
 
 /**
+ * Makes the error of a connection that a panic in the addon has lost.
+ * @param {string} what What has panicked.
+ */
+function panicError(what) {
+  return createError(Error, 'ERR_FERREQUEST_IO_THREAD', `The ${what} of ferrequest has failed`);
+}
+
+/**
  * Makes the error of a response that the decoder refuses, from a PARSE_ERROR record.
  * @param {Buffer} slab
  * @param {Int32Array} words The same memory.
@@ -197,6 +205,7 @@ module.exports = {
   invalidArgType,
   invalidArgValue,
   outOfRange,
+  panicError,
   parseError,
   systemError,
 };

@@ -16,7 +16,7 @@ const { bindSocket, bridge, closeDescriptor, duplicateDescriptor, staging } = re
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { watchesIdleSockets } = require('../node/behaviour');
-const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
+const { addLocalSide, connectError, panicError, parseError, systemError } = require('../node/errors');
 const { accessDenied, isNetworkDenied } = require('../node/permission');
 const { setImmediate } = require('../node/timing');
 const responseEvents = require('../response/response-events');
@@ -784,8 +784,7 @@ class NativeHandle {
   /** Fails the connection, because the I/O thread, or its task of this connection, has panicked. */
   onFailed() {
     if (this.isClosed()) return;
-    const error = createError(Error, 'ERR_FERREQUEST_IO_THREAD', 'The I/O thread of ferrequest has failed');
-    this.socket.destroy(error);
+    this.socket.destroy(panicError('I/O thread'));
   }
 
   /**

@@ -9,7 +9,7 @@ const { AsyncResource } = require('node:async_hooks');
 
 const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
-const { parseError } = require('../node/errors');
+const { panicError, parseError } = require('../node/errors');
 const { copyToOwnMemory } = require('../node/own-memory');
 const { setImmediate } = require('../node/timing');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
@@ -163,7 +163,9 @@ class StreamTransport {
 
   /** Tells whether the end of the stream completes the message. */
   endsMessage() {
-    return this.stage === DECODING && this.decoder.finish(scratch) !== 0;
+    if (this.stage !== DECODING) return false;
+    const length = this.decoder.finish(scratch);
+    return length < 0 || (length > 0 && (scratchWords[0] & 0xff) !== event.FAILED);
   }
 
   /**
@@ -250,6 +252,9 @@ class StreamTransport {
             break;
           case event.PARSE_ERROR:
             responseEvents.onParseError(socket, parseError(records, words, start, end, chunk));
+            break;
+          case event.FAILED:
+            socket.destroy(panicError('decoder'));
             break;
           default:
         }

@@ -317,6 +317,10 @@ impl Connection {
                 self.flush_state(state);
             }
             Progress::Broken => state.end_reading(),
+            Progress::Panicked => {
+                state.lose();
+                self.emit(event::FAILED, 0, &[]);
+            }
             Progress::Unsolicited => {
                 if state.spoil() {
                     self.emit(event::EOF, event::IDLE | event::UNSOLICITED, &[]);

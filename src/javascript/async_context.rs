@@ -59,6 +59,7 @@ impl AsyncContext {
 
 impl Drop for AsyncContext {
     fn drop(&mut self) {
+        // No panic: one call of C.
         // SAFETY: the context was made in this environment, which ends after its objects and its cleanup
         // hooks, which are all that own one of these.
         unsafe { sys::napi_async_destroy(self.env, self.context) };

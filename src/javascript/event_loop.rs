@@ -14,6 +14,8 @@ use std::sync::OnceLock;
 use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
+use super::guard::guarded;
+
 /// `uv_handle_type` of the handle that keeps the loop awake.
 const UV_IDLE: c_int = 6;
 /// `uv_handle_type` of the handle that watches a descriptor.
@@ -180,7 +182,7 @@ impl EventLoop {
 impl Drop for EventLoop {
     fn drop(&mut self) {
         // SAFETY: `shared` lives until its handles are closed, which is not before this.
-        unsafe { Shared::close(self.0) };
+        guarded(|| unsafe { Shared::close(self.0) });
     }
 }
 
@@ -273,7 +275,7 @@ unsafe fn shared_of(handle: *mut Handle) -> *mut Shared {
 unsafe extern "C" fn on_readable(handle: *mut Handle, _status: c_int, _events: c_int) {
     // SAFETY: libuv calls with an open handle.
     if let Some(shared) = unsafe { shared_of(handle).as_ref() } {
-        shared.listener.on_readable();
+        guarded(|| shared.listener.on_readable());
     }
 }
 
@@ -283,7 +285,7 @@ unsafe extern "C" fn on_idle(handle: *mut Handle) {
     let Some(shared) = (unsafe { shared_of(handle).as_ref() }) else {
         return;
     };
-    if !shared.listener.on_idle() && !shared.closing.get() {
+    if !guarded(|| shared.listener.on_idle()) && !shared.closing.get() {
         shared.awake.set(false);
         // SAFETY: the handle is open.
         unsafe { (shared.libuv.idle_stop)(handle) };
@@ -295,8 +297,8 @@ unsafe extern "C" fn on_end(_hook: sys::napi_async_cleanup_hook_handle, shared: 
     let this: *mut Shared = shared.cast();
     // SAFETY: the hook is removed before the memory goes.
     unsafe {
-        (*this).listener.on_end();
-        Shared::close(this);
+        guarded(|| (*this).listener.on_end());
+        guarded(|| Shared::close(this));
     }
 }
 
@@ -311,7 +313,7 @@ unsafe extern "C" fn on_closed(handle: *mut Handle) {
         };
         open.set(open.get() - 1);
         if open.get() == 0 {
-            Shared::free(this);
+            guarded(|| Shared::free(this));
         }
     }
 }

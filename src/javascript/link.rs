@@ -9,6 +9,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
+use super::guard::guarded;
 use super::notifier::Notifier;
 use crate::io::IoThread;
 use crate::shared::completions::Completions;
@@ -83,7 +84,8 @@ impl Drop for Link {
         unsafe {
             sys::napi_remove_env_cleanup_hook(parts.env, Some(at_end), self.as_pointer());
         }
-        parts.give_back();
+        // A finalizer of the bridge runs this.
+        guarded(|| parts.give_back());
     }
 }
 
@@ -92,7 +94,7 @@ unsafe extern "C" fn at_end(link: *mut c_void) {
     // SAFETY: the pointer is that of a link's cell; the drop of a link removes this hook.
     let cell: &RefCell<Option<Parts>> = unsafe { &*link.cast() };
     if let Some(parts) = cell.take() {
-        parts.give_back();
+        guarded(|| parts.give_back());
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`notifier`] | the threadsafe function that wakes JavaScript |
 //! | [`async_context`] | the async context of calls from the event loop |
 //! | [`lending`] | requests that the JavaScript thread exchanges itself, on lent connections |
+//! | [`guard`] | the end of a panic in what C calls |
 //! | [`event_loop`] | two handles of libuv in the event loop |
 //! | [`batch_memory`] | the memory that batches of commands are cut from |
 //! | [`body_memory`] | the references that keep buffers for large bodies alive |
@@ -26,6 +27,7 @@ pub mod body_memory;
 pub mod bridge;
 #[cfg(unix)]
 pub mod event_loop;
+pub mod guard;
 #[cfg(unix)]
 pub mod lending;
 #[cfg(unix)]

@@ -17,6 +17,7 @@ use napi::bindgen_prelude::*;
 use napi::{JsValue, check_status, sys};
 
 use super::async_context::{AsyncContext, NAME};
+use super::guard::guarded;
 
 /// A weak threadsafe function without arguments.
 ///
@@ -281,10 +282,12 @@ unsafe extern "C" fn on_wake(
         Arc::increment_strong_count(notifier);
         Arc::from_raw(notifier)
     };
-    // SAFETY: Node has opened the scopes, and calls only while the function is open.
-    if unsafe { notifier.call_javascript() } {
-        // Node gives each entry of the queue a callback scope. It takes this one next, before it goes on to other
-        // events.
-        notifier.wake();
-    }
+    guarded(|| {
+        // SAFETY: Node has opened the scopes, and calls only while the function is open.
+        if unsafe { notifier.call_javascript() } {
+            // Node gives each entry of the queue a callback scope. It takes this one next, before it goes on to
+            // other events.
+            notifier.wake();
+        }
+    });
 }

@@ -1,6 +1,8 @@
 //! The class `StreamDecoder`, by which JavaScript decodes the bytes of a stream that it reads itself. The
 //! JavaScript thread runs it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
@@ -57,9 +59,44 @@ impl StreamDecoder {
 
     /// Decodes a chunk, and copies the event records to `out`. Gives their length, negative when `out` is too
     /// small: then `take` gives them.
+    ///
+    /// A panic is told by a `FAILED` record, and loses this stream alone.
     #[napi(catch_unwind)]
     pub fn execute(&mut self, chunk: &[u8], mut out: BufferSlice) -> i64 {
+        self.guarded(|this| this.decode(chunk));
+        self.copy(&mut out)
+    }
+
+    /// Decodes the end of the stream, and copies the event records to `out`, as `execute` does.
+    #[napi(catch_unwind)]
+    pub fn finish(&mut self, mut out: BufferSlice) -> i64 {
+        self.guarded(|this| {
+            if let Ok(Some(event)) = this.decoder.finish() {
+                decoding::encode(&mut this.records, 0, &event, Body::Inline);
+            }
+        });
+        self.copy(&mut out)
+    }
+
+    /// Gives the records that did not fit.
+    #[napi(catch_unwind)]
+    pub fn take(&mut self) -> Buffer {
+        std::mem::take(&mut self.records).into()
+    }
+
+    /// Makes records. A panic in the middle leaves the one that tells of it.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
         self.records.clear();
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            *self = Self::new();
+            records::push(&mut self.records, event::FAILED, 0, 0, &[]);
+        }
+    }
+
+    /// Makes the records of a chunk.
+    fn decode(&mut self, chunk: &[u8]) {
+        #[cfg(test)]
+        assert!(!chunk.ends_with(PANIC), "a test asked for this panic");
         let mut parsed = 0;
         // Place of the record that ends the last message of the chunk.
         let mut end = None;
@@ -95,23 +132,6 @@ impl StreamDecoder {
                 }
             }
         }
-        self.copy(&mut out)
-    }
-
-    /// Decodes the end of the stream, and copies the event records to `out`, as `execute` does.
-    #[napi(catch_unwind)]
-    pub fn finish(&mut self, mut out: BufferSlice) -> i64 {
-        self.records.clear();
-        if let Ok(Some(event)) = self.decoder.finish() {
-            decoding::encode(&mut self.records, 0, &event, Body::Inline);
-        }
-        self.copy(&mut out)
-    }
-
-    /// Gives the records that did not fit.
-    #[napi(catch_unwind)]
-    pub fn take(&mut self) -> Buffer {
-        std::mem::take(&mut self.records).into()
     }
 
     /// Copies the records to `out`. Gives their length, negative when `out` is too small.
@@ -124,5 +144,36 @@ impl StreamDecoder {
             }
             None => -(length as i64),
         }
+    }
+}
+
+/// End of a chunk that makes its decoding panic; only tests send it.
+#[cfg(test)]
+const PANIC: &[u8] = b"a test asks for a panic";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+    fn opcodes(decoder: &StreamDecoder) -> Vec<u32> {
+        records::iter(&decoder.records)
+            .map(|record| record.opcode)
+            .collect()
+    }
+
+    #[test]
+    fn a_panic_leaves_one_record_that_tells_of_it_and_the_next_response_is_decoded() {
+        let mut decoder = StreamDecoder::new();
+        decoder.reset(0, 0, 0);
+        decoder.guarded(|this| {
+            this.decode(HEAD);
+            this.decode(PANIC);
+        });
+        assert_eq!(opcodes(&decoder), [event::FAILED]);
+        decoder.reset(0, 16 * 1024, 0);
+        decoder.guarded(|this| this.decode(HEAD));
+        assert_eq!(opcodes(&decoder), [event::HEAD, event::END]);
     }
 }

@@ -22,6 +22,10 @@ pub fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
     SCRATCH.with_borrow_mut(|scratch| read(scratch))
 }
 
+/// End of a packet that makes its decoding panic; only tests send it.
+#[cfg(test)]
+pub const PANIC: &[u8] = b"a test asks for a panic";
+
 /// Outcome of one read.
 pub enum Progress {
     /// Bytes came, and all of them are decoded.
@@ -37,6 +41,8 @@ pub enum Progress {
     Unsolicited,
     /// The peer ended its stream.
     Ended,
+    /// The JavaScript thread panicked while it read: the connection is lost.
+    Panicked,
 }
 
 /// The exchange that a read belongs to.
@@ -71,6 +77,8 @@ pub fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'
         decoder: response,
         ..
     } = state;
+    #[cfg(test)]
+    assert!(!packet.ends_with(PANIC), "a test asked for this panic");
     let mut keeps = response.peer_keeps_connection;
     let decoder = response.get();
     let mut parsed = 0;

@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use socket2::SockRef;
 
@@ -121,7 +122,20 @@ impl LentConnection {
     /// Reads all that has come, and appends its events to `page`. `goes_on` says that something may be behind
     /// a short read of which the event loop does not tell again: an end, or bytes behind an urgent one. Gives
     /// `false` when the connection has to be returned.
+    ///
+    /// A panic loses this connection and no other, as on the I/O thread.
     pub fn receive(&mut self, page: &mut Vec<u8>, counters: &Counters, goes_on: bool) -> bool {
+        let start = page.len();
+        let read = AssertUnwindSafe(|| self.read(page, counters, goes_on));
+        catch_unwind(read).unwrap_or_else(|_| {
+            // It may end with half a record.
+            page.truncate(start);
+            self.parts.leave(Ok(Progress::Panicked))
+        })
+    }
+
+    /// Does the work of `receive`.
+    fn read(&mut self, page: &mut Vec<u8>, counters: &Counters, goes_on: bool) -> bool {
         let Self {
             id, parts, written, ..
         } = self;

@@ -12,6 +12,7 @@ use super::borrowed_connections::BorrowedConnections;
 use super::busy_wait::BusyWait;
 use crate::javascript::async_context::AsyncContext;
 use crate::javascript::event_loop::{EventLoop, Listener};
+use crate::javascript::guard::guarded;
 use crate::javascript::notifier::Notifier;
 use crate::shared::completions::Completions;
 use crate::shared::mailbox::Mailbox;
@@ -95,8 +96,8 @@ impl Borrower {
 
 impl Drop for Borrower {
     fn drop(&mut self) {
-        // The event loop has a share of the parts, which goes with its handles.
-        self.0.end();
+        // The event loop has a share of the parts, which goes with its handles. A finalizer of the bridge runs this.
+        guarded(|| self.0.end());
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::batch_kind::{BatchKind, FEW, MAX_REQUEST};
 use crate::records::{self, command, event};
+use crate::shared::exchange::PANIC;
 use crate::tests::module::Module;
 use crate::tests::support::{
     Batch as Commands, GET, HELLO, accept, expect_no_connection, listen, noise, take, take_all,
@@ -87,6 +88,29 @@ fn a_response_is_the_same_in_whatever_pieces_it_comes() {
         module.expect(event::END);
     }
     assert_eq!(module.exchanged(), HELLO.len() as u64 - 1);
+}
+
+#[test]
+fn a_panic_loses_its_connection_and_no_other() {
+    let listener = listen();
+    let (mut module, mut lost) = borrower(&listener);
+    let mut other = module.connect(1, &listener);
+    module.exchange(1, &mut other);
+    module.until_it_has(1);
+    module.send(|batch| batch.request(0).write(0, GET).request(1).write(1, GET));
+    take(&mut lost, GET.len());
+    take(&mut other, GET.len());
+    lost.write_all(&[HELLO, PANIC].concat()).unwrap();
+    assert_eq!(module.expect(event::FAILED).connection, 0);
+    assert_eq!(take_all(&mut lost), b"");
+    other.write_all(HELLO).unwrap();
+    for opcode in [event::HEAD, event::DATA, event::END] {
+        assert_eq!(module.expect(opcode).connection, 1);
+    }
+    module.send(|batch| batch.close(0));
+    module.expect(event::CLOSED);
+    let mut again = module.connect(0, &listener);
+    module.exchange(0, &mut again);
 }
 
 #[test]
