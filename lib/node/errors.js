@@ -104,9 +104,13 @@ function addUnderscores(digits) {
   return digits.replace(/\B(?=(\d{3})+$)/g, '_');
 }
 
-/** Makes the error of a connection that ended before the response, or in its middle. */
-function connectionReset(message) {
-  const error = new Error(message);
+/**
+ * Makes the error of a connection that ended before the response, or in its middle.
+ * @param {string} message
+ * @param {ErrorOptions} [options] The cause.
+ */
+function connectionReset(message, options) {
+  const error = new Error(message, options);
   error.code = 'ECONNRESET';
   return error;
 }

@@ -23,7 +23,7 @@ const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const options_ = require('./request-options');
 const { endUnread } = require('../response/exchange-end');
-const { closeRequest, emitError, inTurn } = require('../response/request-end');
+const { closeRequest, emitError, inTurn, kError } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
@@ -39,8 +39,6 @@ const createdChannel = diagnostics.channel('http.client.request.created');
 
 /** Own property of a request: its path. */
 const kPath = Symbol('path');
-/** Own property of a request: the error that destroy() was given. */
-const kError = Symbol('error');
 
 /**
  * @param {string|URL|import('node:http').RequestOptions} input
@@ -50,7 +48,8 @@ const kError = Symbol('error');
  */
 function ClientRequest(input, options, callback) {
   OutgoingMessage.call(this);
-  ({ options, callback } = options_.normalizeArguments(input, options, callback));
+  let hasPathOfUrl;
+  ({ options, callback, hasPathOfUrl } = options_.normalizeArguments(input, options, callback));
   if (options.highWaterMark !== undefined && options.highWaterMark !== null && kHighWaterMark) {
     this[kHighWaterMark] = options.highWaterMark;
   }
@@ -71,7 +70,7 @@ function ClientRequest(input, options, callback) {
     delete options.signal;
   }
   options_.applyParserOptions(this, options);
-  this[kPath] = options.path || '/';
+  this[kPath] = options_.targetOf(options, this.method, hasPathOfUrl);
   if (!hasPathAccessor) this.path = this[kPath];
   if (callback) this.once('response', callback);
 
@@ -321,8 +320,8 @@ ClientRequest.prototype.uncork = function uncork() {
 
 /**
  * Makes a socket emit the 'drain' that the request owes. After a cork the socket itself may owe none, if what waits for
- * the kernel is less than its high-water mark. (A cork of OutgoingMessage holds every tick's chunks, and write() answers
- * `false` by all that the cork holds.)
+ * the kernel is less than its high-water mark. (A cork of OutgoingMessage holds every tick's chunks, by all of which
+ * write() answers.)
  * @param {import('node:net').Socket|null} socket
  */
 function askForDrain(socket) {

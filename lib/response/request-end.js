@@ -9,6 +9,8 @@ const { debug } = require('../node/debug');
 
 const errorChannel = diagnostics.channel('http.client.request.error');
 
+/** Own property of a request: the error that destroy() was given, or its socket has failed with. */
+const kError = Symbol('error');
 /** Own property of a request: true when an error has been emitted on it. */
 const kFailed = Symbol('failed');
 
@@ -59,4 +61,4 @@ function inTurn(first, second) {
   second();
 }
 
-module.exports = { closeRequest, emitError, hasFailed, inTurn };
+module.exports = { closeRequest, emitError, hasFailed, inTurn, kError };

@@ -11,7 +11,8 @@
 const { listenerCount } = require('node:events').prototype;
 
 const { kSuperseded } = require('./client-response');
-const { closeRequest, emitError, hasFailed, inTurn } = require('./request-end');
+const { closeRequest, emitError, hasFailed, inTurn, kError } = require('./request-end');
+const { tellsCauseOfAbort } = require('../node/behaviour');
 const { debug } = require('../node/debug');
 const { connectionReset } = require('../node/errors');
 const { kNeedDrain } = require('../node/internals');
@@ -217,7 +218,7 @@ function onSocketClose() {
   const transport = socket.parser;
   req.destroyed = true;
   if (res) {
-    if (!res.complete) res.destroy(connectionReset('aborted'));
+    if (!res.complete) res.destroy(connectionReset('aborted', causeOfAbort(req)));
     closeRequest(req);
     if (!res.aborted && res.readable) res.push(null);
   } else {
@@ -226,6 +227,15 @@ function onSocketClose() {
   // No socket will send it any more.
   if (req.outputData) req.outputData.length = 0;
   transport?.close();
+}
+
+/**
+ * @param {import('../request/client-request').ClientRequest} req
+ * @returns {ErrorOptions|undefined} The error that has cut the response, as the cause of that of the response.
+ */
+function causeOfAbort(req) {
+  const cause = req[kError];
+  return cause && tellsCauseOfAbort() ? { cause } : undefined;
 }
 
 /** Closes a request that has no response, with an error unless it has been told one. */
@@ -253,6 +263,7 @@ function onSocketError(error) {
   socket.parser?.close();
   socket.removeListener('end', onSocketEnd);
   socket.destroy();
+  if (tellsCauseOfAbort()) req[kError] ||= error;
   // One error is enough: others of the same failure are not told. (Not by _hadError, which TLS sets beforehand.)
   if (hasFailed(req)) return;
   socket._hadError = true;
