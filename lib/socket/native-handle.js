@@ -403,6 +403,7 @@ class NativeHandle {
    */
   request(flags, maxHeaderSize, llhttp) {
     this.startExchange();
+    if (this.settings !== null) counters.connectionsReused++;
     this.settings = settingsOf(flags, maxHeaderSize, llhttp);
     this.resumeReading();
     staging.sendRequest(this.connection, flags, maxHeaderSize, llhttp);
