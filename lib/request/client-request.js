@@ -155,12 +155,21 @@ function setHeaders(req, options, authority, origin) {
   if (req.getHeader('expect')) req._implicitHeader();
 }
 
+/** Node's own `setHeader`; undefined where a library has replaced it before ferrequest was loaded. */
+const setHeaderOfNode = findSetHeader();
+
+/** @returns {Function|undefined} */
+function findSetHeader() {
+  const { setHeader } = OutgoingMessage.prototype;
+  return Function.prototype.toString.call(setHeader).includes('validateHeaderName(name)') ? setHeader : undefined;
+}
+
 /** The last authority that setHeader has found to be a valid value: most requests of a process go to the same few. */
 let validAuthority;
 
-/** Sets `Host`, without a second check of the same value. */
+/** Sets `Host`, without a second check of the same value. A `setHeader` of a library's sees each. */
 function setHostField(req, authority) {
-  if (authority !== validAuthority || req.setHeader !== OutgoingMessage.prototype.setHeader) {
+  if (authority !== validAuthority || req.setHeader !== setHeaderOfNode) {
     req.setHeader('Host', authority);
     validAuthority = authority;
     return;
