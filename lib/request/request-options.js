@@ -156,11 +156,15 @@ function authorityOf(host, port, defaultPort) {
 }
 
 /**
- * @param {unknown} names Option of the request.
+ * @param {unknown} headers Option of the request.
  * @returns {Set<string>|null} Names, in lower case, of fields that must not be repeated.
+ * @throws {TypeError} If one of them is no string; its message has the names that are here, as in Node.
  */
-function uniqueHeadersOf(names) {
-  return Array.isArray(names) ? new Set(names.map((name) => String(name).toLowerCase())) : null;
+function uniqueHeadersOf(headers) {
+  if (!Array.isArray(headers)) return null;
+  const unique = new Set();
+  for (let i = 0; i < headers.length; i++) unique.add(headers[i].toLowerCase());
+  return unique;
 }
 
 module.exports = {
