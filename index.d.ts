@@ -96,7 +96,10 @@ export interface Stats {
   responses: number;
   /** Connections opened by the I/O thread. */
   connectionsOpened: number;
-  /** Requests that were given a connection that an earlier one had used. */
+  /**
+   * Requests that were assigned a connection, of the I/O thread or a stream, that an earlier request had been assigned:
+   * one that was idle, or was handed on from request to request by the agent's queue.
+   */
   connectionsReused: number;
   /** Idle connections that were found closed by the peer and replaced before a byte was sent on them. */
   staleReplaced: number;

@@ -2,13 +2,14 @@
 
 /** CONNECT and its event 'connect': a tunnel through a proxy. */
 
+const nodeHttp = require('node:http');
 const net = require('node:net');
 const tls = require('node:tls');
 const nodeHttps = require('node:https');
 const { once } = require('node:events');
 const {
-  bytesOf, certificate, cleanUp, http, onRequestHead, pseudoRandomBytes, record, responseTo, serve, serveRaw, until,
-  untilNoConnections, untilPoolIsEmpty,
+  bytesOf, certificate, cleanUp, http, onRequestHead, pseudoRandomBytes, record, responseTo, serve, serveAnswer,
+  serveRaw, until, untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
@@ -42,7 +43,9 @@ async function serveTls() {
 }
 
 function connectTo(proxy, authority, options) {
-  const req = http.request({ ...proxy.address, method: 'CONNECT', path: authority, ...options });
+  // Newer releases of Node take the name to verify from `Host`, which is then the target's.
+  const servername = 'localhost';
+  const req = http.request({ ...proxy.address, method: 'CONNECT', path: authority, servername, ...options });
   req.end();
   return req;
 }
@@ -152,5 +155,34 @@ describe('a tunnel', () => {
     proxy.accepted[0].destroy();
     await closed;
     expect(socket.destroyed).toBe(true);
+  });
+});
+
+describe('the target of a CONNECT whose proxy is a URL', () => {
+  /** Asks with this client, and gives the path of the request and the head that came, with PORT in it. */
+  async function askWith(client, pathOfUrl, options) {
+    const peer = await serveAnswer('HTTP/1.1 407 No\r\n\r\n', { end: true });
+    const { host, port } = peer.address;
+    const req = client.request(`http://${host}:${port}${pathOfUrl}`, { agent: false, ...options });
+    req.end();
+    await Promise.race([once(req, 'connect').then(([, socket]) => socket.destroy()), once(req, 'response')]);
+    return [req.path, ...peer.heads].map((text) => text.replaceAll(String(port), 'PORT'));
+  }
+
+  it.each([
+    ['/origin.test:443', { method: 'CONNECT' }],
+    ['/origin.test:443', { method: 'connect' }],
+    ['//origin.test:443', { method: 'CONNECT' }],
+    ['/origin.test:443?query', { method: 'CONNECT' }],
+    ['', { method: 'CONNECT' }],
+    ['/', { method: 'CONNECT' }],
+    ['/origin.test:443', { method: 'CONNECT', path: '/other.test:1' }],
+    ['/origin.test:443', { method: 'CONNECT', path: undefined }],
+    ['/origin.test:443', { method: 'CONNECT', headers: { Host: 'mine' } }],
+    ['/origin.test:443', { method: 'CONNECT', headers: ['Name', 'value'] }],
+    ['/origin.test:443', { method: 'CONNECT', setHost: false }],
+    ['/origin.test:443', { method: 'GET' }],
+  ])('is that of Node for %s and %j', async (pathOfUrl, options) => {
+    expect(await askWith(http, pathOfUrl, options)).toEqual(await askWith(nodeHttp, pathOfUrl, options));
   });
 });

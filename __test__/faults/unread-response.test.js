@@ -139,7 +139,7 @@ describeTransports('a whole response that is not read to its end', (transport) =
     expect(String((await exchange({ ...peer.address, agent })).body)).toBe('abcdef');
   });
 
-  it('has no part in what a later request on the same connection hears', async () => {
+  itFaulty('has no part in what a later request on the same connection hears', async () => {
     const peer = await transport.serveAnswer(WHOLE);
     const agent = await transport.agentTo(peer, { maxSockets: 1 });
     const req = http.get({ ...peer.address, agent });
@@ -171,7 +171,8 @@ describeTransports('a storm of loops that break off', (transport) => {
       else res.end('last');
     });
     const agent = await transport.agentTo(peer, { maxSockets: 8 });
-    let left = 2500;
+    // Elsewhere each loop costs a connection.
+    let left = hasFault ? 2500 : 300;
     const worker = async () => {
       while (left-- > 0) {
         const req = http.get({ ...peer.address, agent, path: left % 2 ? '/later' : '/' });

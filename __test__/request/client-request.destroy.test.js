@@ -4,9 +4,9 @@
 
 const { once } = require('node:events');
 
-const { sparesWholeExchange } = require('../../lib/node/behaviour');
+const { sparesWholeExchange, tellsCauseOfAbort } = require('../../lib/node/behaviour');
 const {
-  bytesOf, exchange, http, newAgent, pseudoRandomBytes, quiet, record, responseTo, serve, until,
+  bytesOf, exchange, http, itMends, newAgent, pseudoRandomBytes, quiet, record, responseTo, serve, until,
   untilIdle, untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
@@ -124,9 +124,7 @@ describeTransports('destroy()', (transport) => {
 });
 
 describeTransports('destroy() in the last \'data\' of a whole exchange', (transport) => {
-  it.each([
-    ['without', undefined], ['with', new Error('mine')],
-  ])('%s an error closes the connection, or leaves it to the next request, as with Node', async (_, error) => {
+  const test = async (error) => {
     const peer = await transport.serve((req, res) => res.end('whole'));
     const agent = await transport.agentTo(peer);
     const sockets = new Set();
@@ -143,7 +141,12 @@ describeTransports('destroy() in the last \'data\' of a whole exchange', (transp
     }
     expect(sockets.size).toBe(sparesWholeExchange() ? 1 : 10);
     if (sparesWholeExchange()) expect(errors).toEqual([]);
-  });
+  };
+
+  it('closes the connection, or leaves it to the next request, as with Node', () => test());
+
+  // Where Node's destroys the socket, nothing listens for the error.
+  itMends(!sparesWholeExchange())('does so with an error too', () => test(new Error('mine')));
 });
 
 describe('a request destroyed at a random moment', () => {
@@ -253,6 +256,34 @@ describeTransports('an AbortSignal', (transport) => {
     await quiet();
     expect(events).toEqual([]);
     expect((await exchange({ ...peer.address, agent })).req.reusedSocket).toBe(true);
+  });
+});
+
+describeTransports('the error of a response that is cut', (transport) => {
+  const why = new Error('why');
+
+  it.each([
+    ['req.destroy(error)', (req) => req.destroy(why)],
+    ['the signal', (req, res, controller) => controller.abort(why)],
+    ['socket.destroy(error)', (req) => req.socket.destroy(why)],
+    ['a timeout', (req) => req.setTimeout(1, () => req.destroy(why))],
+    ['a reset', (req, res, controller, peer) => peer.accepted.at(-1).resetAndDestroy()],
+    ['req.destroy()', (req) => req.destroy()],
+    ['the end of the peer', (req, res, controller, peer) => peer.accepted.at(-1).end()],
+  ])('by %s has the cause that Node gives', async (_, cut) => {
+    const peer = await transport.serveAnswer('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf');
+    const agent = transport.newAgent();
+    const controller = new AbortController();
+    const req = http.get({ ...peer.address, agent, signal: controller.signal });
+    const told = [];
+    req.on('error', (error) => told.push(error));
+    const res = await responseTo(req);
+    const failed = once(res, 'error');
+    cut(req, res, controller, peer);
+    const [error] = await failed;
+    expect(error).toMatchObject({ message: 'aborted', code: 'ECONNRESET' });
+    expect(error.cause).toBe(tellsCauseOfAbort() ? told[0] : undefined);
+    expect(Object.hasOwn(error, 'cause')).toBe(tellsCauseOfAbort() && told.length > 0);
   });
 });
 

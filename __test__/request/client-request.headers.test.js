@@ -2,8 +2,10 @@
 
 /** The header of a request: mutable until its first byte goes out, and exactly what is then on the wire. */
 
+const nodeHttp = require('node:http');
+
 const {
-  exchange, http, newAgent, nodeIsAtLeast, quiet, responseTo, serve, serveWire, until,
+  cleanUp, exchange, http, MODULE_PATH, newAgent, nodeIsAtLeast, quiet, responseTo, runNode, serve, serveWire, until,
 } = require('../support');
 
 /** A request to a peer that keeps the bytes, ended; gives the lines of its header. */
@@ -172,6 +174,46 @@ describe('the bytes of a header', () => {
   (nodeIsAtLeast(22) ? it : it.skip)('leave out what Node adds with setDefaultHeaders: false', async () => {
     const { lines } = await linesOf({ setDefaultHeaders: false, headers: { 'X-Own': '1' } });
     expect(lines).toEqual(['GET / HTTP/1.1', 'X-Own: 1']);
+  });
+});
+
+describe('a setHeader that a library has put in the place of Node\'s', () => {
+  /** Patches a prototype, makes requests to one origin, and tells of which fields the patch has heard. */
+  const main = (client, { before, name }) => {
+    const nodeHttp = require('node:http');
+    const heard = [];
+    const patch = (prototype) => {
+      const { setHeader } = prototype;
+      prototype.setHeader = function patched(...args) {
+        heard.push(args.join());
+        return setHeader.apply(this, args);
+      };
+    };
+    const ours = before ? undefined : client();
+    if (name === 'OutgoingMessage') patch(nodeHttp.OutgoingMessage.prototype);
+    else patch(ours.ClientRequest.prototype);
+    const { request } = ours ?? client();
+    const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
+    for (let i = 0; i < 3; i++) request({ host: 'origin.test', agent });
+    console.log(JSON.stringify(heard));
+  };
+
+  it.each([
+    ['OutgoingMessage', true], ['OutgoingMessage', false], ['ClientRequest', false],
+  ])('sees Host of each request: %s.prototype, before ferrequest is loaded: %s', async (name, before) => {
+    const source = `(${main})(() => require(${JSON.stringify(MODULE_PATH)}), ${JSON.stringify({ before, name })})`;
+    const { stdout, stderr } = await runNode(['-e', source]);
+    expect([stdout.trim(), stderr]).toEqual([JSON.stringify(Array(3).fill('Host,origin.test')), '']);
+  });
+
+  it('sees Host also after requests that it has not seen', () => {
+    const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
+    const make = () => http.request({ host: 'origin.test', agent });
+    for (let i = 0; i < 3; i++) make();
+    const setHeader = jest.spyOn(nodeHttp.OutgoingMessage.prototype, 'setHeader');
+    cleanUp(() => setHeader.mockRestore());
+    for (let i = 0; i < 3; i++) make();
+    expect(setHeader.mock.calls).toEqual(Array(3).fill(['Host', 'origin.test']));
   });
 });
 

@@ -10,6 +10,7 @@ const { Duplex } = require('node:stream');
 const {
   bytesOf, cleanUp, exchange, http, newAgent, runScript, serve, serveAnswer, unusedPort,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 const hasIPv6 = Object.values(os.networkInterfaces()).flat().some(({ address }) => address === '::1');
 const itIPv6 = hasIPv6 ? it : it.skip;
@@ -255,5 +256,15 @@ describe('the options that concern the response', () => {
     });
     expect(stdout).toBe(isInsecure ? '200' : 'HPE_CR_EXPECTED');
     expect(stderr.includes('Using insecure HTTP parsing')).toBe(isInsecure);
+  });
+});
+
+describeTransports('maxHeaderSize', (transport) => {
+  it.each([2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 100, 2 ** 53 - 1])('may be %i', async (maxHeaderSize) => {
+    const value = 'v'.repeat(40000);
+    const peer = await transport.serveAnswer(`HTTP/1.1 200 OK\r\nX-Large: ${value}\r\nContent-Length: 4\r\n\r\nbody`);
+    const agent = await transport.agentTo(peer, { keepAlive: true });
+    const { res, body } = await exchange({ ...peer.address, agent, maxHeaderSize });
+    expect([res.headers['x-large'].length, String(body)]).toEqual([40000, 'body']);
   });
 });

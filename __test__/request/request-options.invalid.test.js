@@ -2,6 +2,8 @@
 
 /** A wrong option throws where the request is made, before anything is connected. */
 
+const nodeHttp = require('node:http');
+
 const { http, newAgent, poolOf, serve, exchange } = require('../support');
 
 const host = '127.0.0.1';
@@ -89,6 +91,33 @@ describe('request() throws for', () => {
     ['a URL of https', new URL('https://127.0.0.1/'), 'ERR_INVALID_PROTOCOL'],
   ])('%s', (_what, url, code) => {
     expect(() => http.get(url)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe('request() takes or refuses, with the message of Node,', () => {
+  /** Tells what becomes of options: the error, or the values that the request has. */
+  function outcomeOf(client, options) {
+    try {
+      const req = client.request({ agent: { addRequest() {}, defaultPort: 80, protocol: 'http:' }, ...options });
+      const unique = Object.getOwnPropertySymbols(req).find(({ description }) => description === 'kUniqueHeaders');
+      return { maxHeaderSize: req.maxHeaderSize, unique: req[unique] && [...req[unique]] };
+    } catch ({ name, code, message }) {
+      return { name, code, message };
+    }
+  }
+
+  it.each([
+    0, -0, 1, 2 ** 31, 2 ** 32, 2 ** 32 + 100, 2 ** 40, 2 ** 53 - 1, 2 ** 53, 1e300, 1.5, -1, -(2 ** 40), Infinity,
+    -Infinity, NaN, '1', null, true, 1n,
+  ])('maxHeaderSize %p', (maxHeaderSize) => {
+    expect(outcomeOf(http, { maxHeaderSize })).toEqual(outcomeOf(nodeHttp, { maxHeaderSize }));
+  });
+
+  it.each([
+    [['A', 'b']], [[]], ['A'], [{}], [[1]], [[null]], [[undefined]], [[{}]], [[true]], [[1n]], [[['A']]],
+    [[{ toLowerCase: () => 'x' }]], [[Symbol('x')]],
+  ])('uniqueHeaders %p', (uniqueHeaders) => {
+    expect(outcomeOf(http, { uniqueHeaders })).toEqual(outcomeOf(nodeHttp, { uniqueHeaders }));
   });
 });
 

@@ -2,7 +2,6 @@
 
 /** Makes a socket ready to be idle, and ready for its next request, as keepSocketAlive and reuseSocket of Node do. */
 
-const counters = require('../bridge/counters');
 const { exchange } = require('../socket/stages');
 const { kAnnouncesTimeout } = require('../response/client-response');
 const idleGuard = require('../response/idle-guard');
@@ -59,7 +58,6 @@ function announcedTimeout(res, buffer) {
  * @param {import('../request/client-request').ClientRequest} req
  */
 function reuseSocket(socket, req) {
-  counters.connectionsReused++;
   idleGuard.unwatch(socket);
   req.reusedSocket = true;
   socket.ref();

@@ -34,7 +34,7 @@ function findIdentitySymbol() {
       [found] = Object.getOwnPropertySymbols(options);
     },
   };
-  https.request({ agent, checkServerIdentity() {} });
+  https.request({ agent, checkServerIdentity() {}, setHost: false });
   return found;
 }
 

@@ -99,14 +99,18 @@ function badPort(name, port) {
   return createError(RangeError, 'ERR_SOCKET_BAD_PORT', `${name} should be >= 0 and < 65536.${describe(port)}.`);
 }
 
-/** Groups the digits of a large number by three, as Node does. */
-function addUnderscores(digits) {
-  return digits.replace(/\B(?=(\d{3})+$)/g, '_');
+/** Groups the characters of a large number by three, as Node does, which has `1e+_300`. */
+function addUnderscores(number) {
+  return number.replace(/(?<=[^-])(?=(.{3})+$)/g, '_');
 }
 
-/** Makes the error of a connection that ended before the response, or in its middle. */
-function connectionReset(message) {
-  const error = new Error(message);
+/**
+ * Makes the error of a connection that ended before the response, or in its middle.
+ * @param {string} message
+ * @param {ErrorOptions} [options] The cause.
+ */
+function connectionReset(message, options) {
+  const error = new Error(message, options);
   error.code = 'ECONNRESET';
   return error;
 }

@@ -43,7 +43,9 @@ function unseen(learn) {
 
 const message = new http.OutgoingMessage();
 const request = unseen(() => {
-  return new http.ClientRequest({ agent: { addRequest() {}, defaultPort: 80, protocol: 'http:' } });
+  const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
+  // Without `Host`, which a setHeader of a library's would see.
+  return new http.ClientRequest({ agent, setHost: false });
 });
 
 /** Makes Node's own agent queue a request, which shows the properties that it keeps there. */

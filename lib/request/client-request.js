@@ -25,7 +25,7 @@ const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const options_ = require('./request-options');
 const { endUnread } = require('../response/exchange-end');
-const { closeRequest, emitError, inTurn } = require('../response/request-end');
+const { closeRequest, emitError, inTurn, kError } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
@@ -41,8 +41,6 @@ const createdChannel = diagnostics.channel('http.client.request.created');
 
 /** Own property of a request: its path. */
 const kPath = Symbol('path');
-/** Own property of a request: the error that destroy() was given. */
-const kError = Symbol('error');
 
 /**
  * @param {string|URL|import('node:http').RequestOptions} input
@@ -52,7 +50,8 @@ const kError = Symbol('error');
  */
 function ClientRequest(input, options, callback) {
   OutgoingMessage.call(this);
-  ({ options, callback } = options_.normalizeArguments(input, options, callback));
+  let hasPathOfUrl;
+  ({ options, callback, hasPathOfUrl } = options_.normalizeArguments(input, options, callback));
   if (options.highWaterMark !== undefined && options.highWaterMark !== null && kHighWaterMark) {
     this[kHighWaterMark] = options.highWaterMark;
   }
@@ -73,7 +72,7 @@ function ClientRequest(input, options, callback) {
     delete options.signal;
   }
   options_.applyParserOptions(this, options);
-  this[kPath] = options.path || '/';
+  this[kPath] = options_.targetOf(options, this.method, hasPathOfUrl);
   if (!hasPathAccessor) this.path = this[kPath];
   if (callback) this.once('response', callback);
 
@@ -158,12 +157,21 @@ function setHeaders(req, options, authority, origin) {
   if (req.getHeader('expect')) req._implicitHeader();
 }
 
+/** Node's own `setHeader`; undefined where a library has replaced it before ferrequest was loaded. */
+const setHeaderOfNode = findSetHeader();
+
+/** @returns {Function|undefined} */
+function findSetHeader() {
+  const { setHeader } = OutgoingMessage.prototype;
+  return Function.prototype.toString.call(setHeader).includes('validateHeaderName(name)') ? setHeader : undefined;
+}
+
 /** The last authority that setHeader has found to be a valid value: most requests of a process go to the same few. */
 let validAuthority;
 
-/** Sets `Host`, without a second check of the same value. */
+/** Sets `Host`, without a second check of the same value. A `setHeader` of a library's sees each. */
 function setHostField(req, authority) {
-  if (authority !== validAuthority || req.setHeader !== OutgoingMessage.prototype.setHeader) {
+  if (authority !== validAuthority || req.setHeader !== setHeaderOfNode) {
     req.setHeader('Host', authority);
     validAuthority = authority;
     return;

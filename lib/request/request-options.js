@@ -4,6 +4,7 @@
 
 const { urlToHttpOptions } = require('node:url');
 
+const { takesTargetFromUrl } = require('../node/behaviour');
 const { createError, invalidArgType, invalidArgValue } = require('../node/errors');
 const { timerDuration, validateHost, validateMethod, validateOneOf, validatePath, validateSize, validateType } =
   require('../node/validators');
@@ -16,7 +17,8 @@ const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONN
  * @param {string|URL|object} input
  * @param {object|Function} [options]
  * @param {Function} [callback]
- * @returns {{ options: object, callback: Function|undefined }} A copy of the options' own properties.
+ * @returns {{ options: object, callback: Function|undefined, hasPathOfUrl: boolean }} A copy of the options' own
+ *   properties; `hasPathOfUrl` is true if `path` in it is that of a URL.
  */
 function normalizeArguments(input, options, callback) {
   let fromUrl;
@@ -33,7 +35,8 @@ function normalizeArguments(input, options, callback) {
     options = undefined;
   }
   // Two sources also where there is one: a clone by V8 is slow to add properties to, 2 µs on Node 20.
-  return { options: { ...fromUrl, ...options }, callback };
+  const hasPathOfUrl = fromUrl !== undefined && !(options && Object.hasOwn(options, 'path'));
+  return { options: { ...fromUrl, ...options }, callback, hasPathOfUrl };
 }
 
 /** Tells a URL from an options object as Node does, so that URLs of other realms and polyfills count. */
@@ -118,6 +121,19 @@ function applyParserOptions(req, options) {
 }
 
 /**
+ * Finds the target of a request (RFC 9112, section 3.2). Where Node does so, that of CONNECT loses the slash of a URL.
+ * @param {object} options
+ * @param {string} method
+ * @param {boolean} hasPathOfUrl
+ * @returns {string}
+ */
+function targetOf({ path }, method, hasPathOfUrl) {
+  if (!path) return '/';
+  const hasSlash = method === 'CONNECT' && hasPathOfUrl && path[0] === '/' && takesTargetFromUrl();
+  return hasSlash ? path.slice(1) || '/' : path;
+}
+
+/**
  * @param {object} options
  * @returns {string} The host to connect to.
  */
@@ -140,11 +156,15 @@ function authorityOf(host, port, defaultPort) {
 }
 
 /**
- * @param {unknown} names Option of the request.
+ * @param {unknown} headers Option of the request.
  * @returns {Set<string>|null} Names, in lower case, of fields that must not be repeated.
+ * @throws {TypeError} If one of them is no string; its message has the names that are here, as in Node.
  */
-function uniqueHeadersOf(names) {
-  return Array.isArray(names) ? new Set(names.map((name) => String(name).toLowerCase())) : null;
+function uniqueHeadersOf(headers) {
+  if (!Array.isArray(headers)) return null;
+  const unique = new Set();
+  for (let i = 0; i < headers.length; i++) unique.add(headers[i].toLowerCase());
+  return unique;
 }
 
 module.exports = {
@@ -156,5 +176,6 @@ module.exports = {
   hostOf,
   isUrl,
   normalizeArguments,
+  targetOf,
   uniqueHeadersOf,
 };

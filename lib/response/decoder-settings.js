@@ -16,6 +16,9 @@ function packVersion(version = '9.4.3') {
   return (major << 16) | (minor << 8) | patch;
 }
 
+/** Bytes of the largest header limit that the REQUEST command can carry. Users may ask for more, and never need it. */
+const LARGEST_HEADER_SIZE = 2 ** 32 - 1;
+
 /** True when the warning has been emitted. */
 let warned = false;
 const insecureByDefault = isOptionSet('insecure-http-parser');
@@ -61,7 +64,7 @@ function leniencyOf(req) {
  * @returns {number} Bytes of header that a response has at most.
  */
 function maxHeaderSizeOf(req) {
-  return req.maxHeaderSize || http.maxHeaderSize;
+  return Math.min(req.maxHeaderSize || http.maxHeaderSize, LARGEST_HEADER_SIZE);
 }
 
 module.exports = { LLHTTP, flagsOf, maxHeaderSizeOf };

@@ -24,7 +24,7 @@ function learn() {
   observer.observe({ entryTypes: ['http'] });
   try {
     const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
-    const req = new http.ClientRequest({ agent });
+    const req = new http.ClientRequest({ agent, setHost: false });
     const res = new http.ServerResponse({ method: 'GET' });
     req.socket = {};
     finish.call(req);

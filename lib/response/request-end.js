@@ -8,6 +8,8 @@ const { setImmediate } = require('../node/timing');
 
 const errorChannel = diagnostics.channel('http.client.request.error');
 
+/** Own property of a request: the error that destroy() was given, or its socket has failed with. */
+const kError = Symbol('error');
 /** Own property of a request: true when an error has been emitted on it. */
 const kFailed = Symbol('failed');
 
@@ -58,4 +60,4 @@ function inTurn(first, second) {
   second();
 }
 
-module.exports = { closeRequest, emitError, hasFailed, inTurn };
+module.exports = { closeRequest, emitError, hasFailed, inTurn, kError };

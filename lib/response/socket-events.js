@@ -11,7 +11,8 @@
 const { listenerCount } = require('node:events').prototype;
 
 const { kSuperseded } = require('./client-response');
-const { closeRequest, emitError, hasFailed, inTurn } = require('./request-end');
+const { closeRequest, emitError, hasFailed, inTurn, kError } = require('./request-end');
+const { tellsCauseOfAbort } = require('../node/behaviour');
 const { debug } = require('../node/debug');
 const { connectionReset } = require('../node/errors');
 const { kNeedDrain } = require('../node/internals');
@@ -252,12 +253,21 @@ function closeExchange(socket) {
 
 /** Closes a request, and ends its response, whole or not. */
 function closeWithResponse(req, res) {
-  if (!res.complete) res.destroy(connectionReset('aborted'));
+  if (!res.complete) res.destroy(connectionReset('aborted', causeOfAbort(req)));
   try {
     closeRequest(req);
   } finally {
     if (!res.aborted && res.readable) res.push(null);
   }
+}
+
+/**
+ * @param {import('../request/client-request').ClientRequest} req
+ * @returns {ErrorOptions|undefined} The error that has cut the response, as the cause of that of the response.
+ */
+function causeOfAbort(req) {
+  const cause = req[kError];
+  return cause && tellsCauseOfAbort() ? { cause } : undefined;
 }
 
 /** Closes a request that has no response, with an error unless it has been told one. */
@@ -288,6 +298,7 @@ function failExchange(socket, error) {
   socket.parser?.close();
   socket.removeListener('end', onSocketEnd);
   socket.destroy();
+  if (tellsCauseOfAbort()) req[kError] ||= error;
   // One error is enough: others of the same failure are not told. (Not by _hadError, which TLS sets beforehand.)
   if (hasFailed(req)) return;
   socket._hadError = true;

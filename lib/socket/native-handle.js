@@ -469,6 +469,7 @@ class NativeHandle {
    */
   request(flags, maxHeaderSize, llhttp) {
     this.startExchange();
+    if (this.settings !== null) counters.connectionsReused++;
     this.settings = settingsOf(flags, maxHeaderSize, llhttp);
     this.resumeReading();
     // A process that may make no connection any more may go on using this one.

@@ -63,7 +63,9 @@ class StreamTransport {
    * @returns {StreamTransport}
    */
   static start(req, socket) {
-    const transport = socket[kTransport] ??= new StreamTransport(socket);
+    let transport = socket[kTransport];
+    if (transport === undefined) transport = socket[kTransport] = new StreamTransport(socket);
+    else counters.connectionsReused++;
     transport.isBatched = false;
     transport.flags = flagsOf(req);
     transport.maxHeaderSize = maxHeaderSizeOf(req);
