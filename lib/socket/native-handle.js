@@ -201,6 +201,8 @@ class NativeHandle {
    */
   connect(request, address, port) {
     if (isNetworkDenied()) return accessDenied(address);
+    // The kernel would take the part before the NUL for the path. At the beginning it stands for an abstract name.
+    if (port === undefined && address.indexOf('\0', 1) !== -1 && address[0] !== '\0') return -EINVAL;
     this.connectRequest = request;
     if (port === undefined) staging.sendConnectUnix(this.connection, address);
     else staging.sendConnect(this.connection, address, port, this.boundDescriptor);
