@@ -13,7 +13,7 @@ use super::outlet::{Outlet, note_work};
 use super::socket_options::KeepAlive;
 use super::state::State;
 use crate::records::{self, Record, command, event};
-use crate::shared::address::parse_address;
+use crate::shared::address::{parse_address, with_zone};
 use crate::shared::binding::take_over;
 use crate::shared::completions::{Completions, Counters};
 use crate::shared::mailbox::Message;
@@ -284,7 +284,7 @@ fn connect_tcp(connection: &Connection, record: &Record<'_>) {
     match host.ok().and_then(|host| parse_address(host, port)) {
         Some(remote) => connection.connect(
             Target::Tcp {
-                remote,
+                remote: with_zone(remote),
                 local: None,
             },
             bound,
