@@ -200,12 +200,13 @@ function connectWithoutAgent(req, options) {
     if (error) process.nextTick(emitError, req, error);
     else req.onSocket(socket);
   };
+  let socket;
   try {
-    const socket = options.createConnection(options, onCreate);
-    if (socket) onCreate(null, socket);
+    socket = options.createConnection(options, onCreate);
   } catch (error) {
     onCreate(error);
   }
+  if (socket) onCreate(null, socket);
 }
 
 /** Starts the perf_hooks entry of the request; Node calls this when the request is written. */
@@ -364,8 +365,8 @@ ClientRequest.prototype.destroy = function destroy(error) {
  */
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
-  // At once, because a socket can fail before the next tick.
-  if (socket && !error) socketEvents.reserve(this, socket);
+  // At once, because a socket can fail before the next tick. What is none is a TypeError of that tick.
+  if (typeof socket?.on === 'function' && !error) socketEvents.reserve(this, socket);
   process.nextTick(onSocketNT, this, socket, error, served);
 };
 
@@ -426,6 +427,7 @@ function assignSocket(req, socket) {
     socket.parser = null;
     socket._handle.request(flagsOf(req), maxHeaderSizeOf(req), LLHTTP);
   } else {
+    if (typeof socket?.on !== 'function') throw new TypeError('socket.on is not a function');
     socket.parser = req.parser = StreamTransport.start(req, socket);
   }
   socketEvents.attach(req, socket);
