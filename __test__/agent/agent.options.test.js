@@ -1,7 +1,7 @@
 'use strict';
 
 const nodeHttp = require('node:http');
-const { http, newAgent, serve, exchange, cleanUp, itLinux } = require('../support');
+const { http, newAgent, runScript, serve, exchange, cleanUp, itLinux } = require('../support');
 
 // https://nodejs.org/api/http.html#new-agentoptions
 
@@ -153,5 +153,34 @@ describe('agent.getName(options)', () => {
     ['an IPv6 address', { host: '::1', port: 80 }, '::1:80:'],
   ])('with %s', (_what, options, name) => {
     expect(new http.Agent().getName(options)).toBe(name);
+  });
+});
+
+describe('the option fd', () => {
+  it('counts whatever its value is, as with node:http', async () => {
+    const peer = await serve((req, res) => res.end());
+    const { stdout } = await runScript(async (ours, address) => {
+      const outcomeOf = (module, options) => new Promise((resolve) => {
+        try {
+          module.get({ ...address, ...options }, (res) => resolve(`response ${res.statusCode}`))
+            .on('error', (error) => resolve(error.message));
+        } catch (error) {
+          resolve(error.message);
+        }
+      });
+      for (const fd of [0, null, -1, '0', NaN, 99999, undefined]) {
+        for (const optionsOf of [() => ({}), () => ({ agent: false }), ({ Agent }) => ({ agent: new Agent({ fd }) })]) {
+          const [node, our] = [require('node:http'), ours].map((module) => {
+            return outcomeOf(module, { fd, ...optionsOf(module) });
+          });
+          console.log(String(fd), await node === await our, await our);
+        }
+      }
+      process.exit();
+    }, { args: peer.address });
+    const lines = stdout.trim().split('\n');
+    expect(lines.length).toBe(21);
+    expect(lines.filter((line) => !line.includes(' true '))).toEqual([]);
+    expect(lines.filter((line) => line.includes('response'))).toEqual(Array(3).fill('undefined true response 200'));
   });
 });

@@ -8,7 +8,8 @@ const os = require('node:os');
 const path = require('node:path');
 const util = require('node:util');
 const {
-  http, newAgent, untilPoolIsEmpty, serve, exchange, unusedPort, cleanUp, record, until, nodeIsAtLeast, runScript,
+  http, itMends, newAgent, untilPoolIsEmpty, serve, socketPath, exchange, unusedPort, cleanUp, record, until,
+  nodeIsAtLeast, runScript,
 } = require('../support');
 
 /** @returns {string} an empty folder, removed after the test */
@@ -157,6 +158,19 @@ describe('a socketPath', () => {
     const file = path.join(newFolder(), 'file');
     fs.writeFileSync(file, '');
     expect(await failureOf({ socketPath: `${file}/s` })).toMatchObject({ code: 'ENOTDIR', syscall: 'connect' });
+  });
+
+  // Up to Node 20 libuv takes what is before the NUL for the path; Node 22 tells of it too early for a listener.
+  itMends(!nodeIsAtLeast(24))('with a NUL is EINVAL, and not the path before it', async () => {
+    const peer = await serve((req, res) => res.end(), { listen: { path: socketPath() } });
+    for (const more of ['\0', '\0more', `\0${'x'.repeat(200)}`]) {
+      const path_ = `${peer.address.socketPath}${more}`;
+      expect(await failureOf({ socketPath: path_ })).toMatchObject({
+        code: 'EINVAL', errno: -os.constants.errno.EINVAL, syscall: 'connect', address: path_,
+        message: `connect EINVAL ${path_} - Local (undefined:undefined)`,
+      });
+    }
+    expect(peer.accepted).toEqual([]);
   });
 
   it('longer than the kernel can have is an error of connect', async () => {

@@ -149,7 +149,7 @@ function start(socket, options, callback) {
  *   the process may use the network: Node's own socket refuses, or tells of it, by itself.
  */
 function canBeNative(options) {
-  return connectIsOfNode() && !options.onread && !options.fd && !options.handle && !isNetworkDenied();
+  return connectIsOfNode() && !options.onread && options.fd === undefined && !options.handle && !isNetworkDenied();
 }
 
 /**

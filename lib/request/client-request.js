@@ -205,12 +205,13 @@ function connectWithoutAgent(req, options) {
     if (error) nextTick(emitError, req, error);
     else req.onSocket(socket);
   };
+  let socket;
   try {
-    const socket = options.createConnection(options, onCreate);
-    if (socket) onCreate(null, socket);
+    socket = options.createConnection(options, onCreate);
   } catch (error) {
     onCreate(error);
   }
+  if (socket) onCreate(null, socket);
 }
 
 /** Starts the perf_hooks entry of the request; Node calls this when the request is written. */
@@ -400,8 +401,8 @@ ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
   // Before libuv begins to connect, if it can be: the I/O thread then makes the connection.
   if (socket?.isNative === false && !error) takeOver(socket);
-  // At once, because a socket can fail before the next tick.
-  if (socket && !error) socketEvents.reserve(this, socket);
+  // At once, because a socket can fail before the next tick. What is none is a TypeError of that tick.
+  if (typeof socket?.on === 'function' && !error) socketEvents.reserve(this, socket);
   nextTick(onSocketNT, this, socket, error, served);
 };
 
@@ -497,6 +498,7 @@ function startNatively(req, socket) {
 
 /** Feeds the decoder from the stream. */
 function startStream(req, socket) {
+  if (typeof socket?.on !== 'function') throw new TypeError('socket.on is not a function');
   socket.parser = req.parser = StreamTransport.start(req, socket);
 }
 

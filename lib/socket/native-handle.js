@@ -10,9 +10,11 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
-const { constants: { errno: { EBADF, ECANCELED, EINVAL } } } = require('node:os');
+const { constants: { errno: { EBADF, ECANCELED, EINVAL, ENOTCONN } } } = require('node:os');
 
-const { bindSocket, bridge, closeDescriptor, duplicateDescriptor, staging } = require('../bridge/bridge');
+const {
+  bindSocket, bridge, closeDescriptor, duplicateDescriptor, peerAddress, staging,
+} = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { watchesIdleSockets } = require('../node/behaviour');
@@ -94,7 +96,7 @@ class NativeHandle {
     this.boundDescriptor = -1;
     this.localAddress = '';
     this.localPort = 0;
-    /** Numeric address of the peer, or the path of a Unix domain socket: then there is no port. */
+    /** Numeric address that was connected to, or the path of a Unix domain socket: then there is no port. */
     this.peerAddress = undefined;
     this.peerPort = undefined;
     this.typeOfService = 0;
@@ -209,10 +211,12 @@ class NativeHandle {
    * @param {object} request `oncomplete(status, handle, request, readable, writable)` is called once.
    * @param {string} address Numeric address, or a path where there is no port.
    * @param {number} [port]
-   * @returns {number|Error} 0, or the error if the process has lost its permission meanwhile.
+   * @returns {number|Error} 0, a negative error number, or the error of a process that has lost its permission.
    */
   connect(request, address, port) {
     if (isNetworkDenied()) return accessDenied(address);
+    // The kernel would take the part before the NUL for the path. At the beginning it stands for an abstract name.
+    if (port === undefined && address.indexOf('\0', 1) !== -1 && address[0] !== '\0') return -EINVAL;
     this.connectRequest = request;
     if (port === undefined) staging.sendConnectUnix(this.connection, address);
     else staging.sendConnect(this.connection, address, port, this.boundDescriptor);
@@ -375,15 +379,19 @@ class NativeHandle {
   }
 
   /**
-   * Tells the side of the peer.
+   * Tells the side of the peer, as the kernel knows it: asked for `0.0.0.0`, it connects to another address.
    * @param {{ address?: string, family?: string, port?: number }} out
-   * @returns {number} 0.
+   * @returns {number} 0 or a negative error number.
    */
   getpeername(out) {
     if (this.peerPort === undefined) return 0;
-    out.address = this.peerAddress;
-    out.family = this.peerAddress.includes(':') ? 'IPv6' : 'IPv4';
-    out.port = this.peerPort;
+    // A connection that is being replaced has no descriptor; then what was asked for has to do.
+    const { address, port } = peerAddress(this.fd, this.localPort) ??
+      { address: this.peerAddress, port: this.peerPort };
+    if (address === '') return -ENOTCONN;
+    out.address = address;
+    out.family = address.includes(':') ? 'IPv6' : 'IPv4';
+    out.port = port;
     return 0;
   }
 

@@ -14,7 +14,7 @@ use super::outlet::{Outlet, note_work};
 use super::socket_options::KeepAlive;
 use super::state::State;
 use crate::records::{self, Record, command, event};
-use crate::shared::address::parse_address;
+use crate::shared::address::{parse_address, with_zone};
 use crate::shared::binding::take_over;
 use crate::shared::completions::{Completions, Counters};
 use crate::shared::detached::Detached;
@@ -310,7 +310,7 @@ fn connect_tcp(connection: &Connection, record: &Record<'_>) {
     match parse_host(record.rest(8), port) {
         Some(remote) => connection.connect(
             Target::Tcp {
-                remote,
+                remote: with_zone(remote),
                 local: None,
             },
             bound,

@@ -33,7 +33,7 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(1);
 /// Time for which an answer is awaited; the I/O thread answers at once, unless it is lost.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
-/// The local end of a connection.
+/// One end of a connection.
 #[napi(object)]
 pub struct LocalAddress {
     /// The numeric address, in the form in which Node prints it.
