@@ -17,6 +17,7 @@ const { bindSocket, bridge, closeDescriptor, staging } = require('../bridge/brid
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
+const { copyToOwnMemory } = require('../node/own-memory');
 const responseEvents = require('../response/response-events');
 const { ReadBacklog } = require('./read-backlog');
 const { ShutdownQueue } = require('./shutdown-queue');
@@ -540,7 +541,7 @@ class NativeHandle {
       case event.SHUTDOWN_DONE:
         return this.onShutdown(words[start >> 2]);
       case event.RELEASED:
-        return this.onReleased(slab.readDoubleLE(start), Buffer.from(slab.subarray(start + 8, end)));
+        return this.onReleased(slab.readDoubleLE(start), copyToOwnMemory(slab, start + 8, end));
       case event.EOF:
       case event.READ_ERROR:
         return this.onStreamEnd(opcode, flags, opcode === event.EOF ? 0 : words[start >> 2]);
