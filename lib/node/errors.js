@@ -4,6 +4,8 @@
 
 const util = require('node:util');
 
+const { copyToOwnMemory } = require('./own-memory');
+
 /** Prototypes of errors with a code, by class: as in Node, one between the error and the prototype of its class. */
 const prototypes = { __proto__: null };
 for (const Base of [Error, RangeError, TypeError]) {
@@ -195,7 +197,7 @@ function parseError(slab, words, start, end, packet) {
   error.bytesParsed = words[word + 2];
   error.code = slab.latin1Slice(code, reason);
   error.reason = text;
-  error.rawPacket = packet ?? Buffer.from(slab.subarray(packetStart, end));
+  error.rawPacket = packet ? copyToOwnMemory(packet, 0, packet.length) : copyToOwnMemory(slab, packetStart, end);
   return error;
 }
 

@@ -17,6 +17,7 @@ const socketEvents = require('./socket-events');
 const counters = require('../bridge/counters');
 const { event } = require('../bridge/records');
 const { debug } = require('../node/debug');
+const { copyToOwnMemory } = require('../node/own-memory');
 
 const finishChannel = diagnostics.channel('http.client.response.finish');
 
@@ -75,35 +76,16 @@ function isDoubleResponse(req, socket) {
   return true;
 }
 
-/** Bytes up to which a loop copies faster than `copy`, which makes a view of the source first. */
-const MOST_BY_LOOP = 48;
-
-/** Bytes from which a piece has memory of its own, also where Node's pool is larger. */
-const OWN_MEMORY_FROM = 16 * 1024;
-
-/** Copies a piece of the slab. */
-function chunkOf(slab, start, end) {
-  const length = end - start;
-  const copy = length >= OWN_MEMORY_FROM ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
-  if (length > MOST_BY_LOOP) slab.copy(copy, 0, start, end);
-  else for (let i = 0; i < length; i++) copy[i] = slab[start + i];
-  return copy;
-}
-
 /**
- * Gives a piece of the body, which is in the slab, to the response.
+ * Gives a piece of the body, which is in memory that others use too, to the response.
  * @param {import('node:net').Socket} socket
- * @param {Buffer} slab
+ * @param {Uint8Array} source
  * @param {number} start
  * @param {number} end
  */
-function onData(socket, slab, start, end) {
+function onData(socket, source, start, end) {
   const res = socket._httpMessage?.res;
-  if (!res || res._dumped || res[kSuperseded]) return;
-  // Not a view: the slab is written again. And a user who transfers a chunk's memory (a ReadableStream of bytes does)
-  // must not take other chunks and records along.
-  const chunk = chunkOf(slab, start, end);
-  pushBody(socket, res, chunk);
+  if (res && !res._dumped && !res[kSuperseded]) pushBody(socket, res, copyToOwnMemory(source, start, end));
 }
 
 /**

@@ -19,6 +19,7 @@ const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { watchesIdleSockets } = require('../node/behaviour');
 const { addLocalSide, connectError, panicError, parseError, systemError } = require('../node/errors');
+const { copyToOwnMemory } = require('../node/own-memory');
 const { accessDenied, isNetworkDenied } = require('../node/permission');
 const { setImmediate } = require('../node/timing');
 const responseEvents = require('../response/response-events');
@@ -618,7 +619,7 @@ class NativeHandle {
       case event.SHUTDOWN_DONE:
         return this.onShutdown(words[start >> 2]);
       case event.RELEASED:
-        return this.onReleased(slab.readDoubleLE(start), Buffer.from(slab.subarray(start + 8, end)));
+        return this.onReleased(slab.readDoubleLE(start), copyToOwnMemory(slab, start + 8, end));
       case event.EOF:
       case event.READ_ERROR:
         return this.onStreamEnd(opcode, flags, opcode === event.EOF ? 0 : words[start >> 2]);

@@ -6,6 +6,7 @@
  */
 
 const { AsyncResource } = require('node:async_hooks');
+const { Socket } = require('node:net');
 
 const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
@@ -245,7 +246,9 @@ class StreamTransport {
             break;
           case event.DATA: {
             const offset = words[start >> 2];
-            responseEvents.onBody(socket, chunk.subarray(offset, offset + words[(start >> 2) + 1]));
+            const size = words[(start >> 2) + 1];
+            if (size === chunk.length && isForUsAlone(socket, chunk)) responseEvents.onBody(socket, chunk);
+            else responseEvents.onData(socket, chunk, offset, offset + size);
             break;
           }
           case event.END:
@@ -266,7 +269,7 @@ class StreamTransport {
       this.isDispatching = false;
       if (at < length) this.keepRest(chunk, copyToOwnMemory(records, at, length));
     }
-    if (upgraded !== -1) this.upgrade(chunk.subarray(upgraded));
+    if (upgraded !== -1) this.upgrade(copyToOwnMemory(chunk, upgraded, chunk.length));
   }
 
   /**
@@ -294,6 +297,19 @@ class StreamTransport {
 function wordsOf(buffer) {
   if (buffer.byteOffset % 4 !== 0) buffer = Buffer.from(Uint8Array.prototype.slice.call(buffer));
   return new Int32Array(buffer.buffer, buffer.byteOffset, buffer.length >> 2);
+}
+
+/**
+ * Tells whether a chunk has memory of its own that neither the stream nor another listener uses: Node has allocated it
+ * for this read.
+ * @param {import('node:stream').Duplex} socket
+ * @param {Buffer} chunk
+ * @returns {boolean}
+ */
+function isForUsAlone(socket, chunk) {
+  // A socket without a handle is fed by JavaScript.
+  return socket instanceof Socket && Boolean(socket._handle) && socket.listenerCount('data') === 1 &&
+    chunk.buffer.byteLength === chunk.length;
 }
 
 /** @this {import('node:stream').Duplex} */
