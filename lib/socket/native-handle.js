@@ -466,7 +466,7 @@ class NativeHandle {
     staging.sendAdopt(this.connection, descriptor, peer.address, peer.port);
     this.startConnecting();
     this.finishConnecting();
-    if (this.referenced) bridge.hold(1);
+    this.settleLiveness();
     return true;
   }
 
