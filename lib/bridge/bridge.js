@@ -137,6 +137,7 @@ module.exports = {
   bindSocket: addon.bindSocket,
   bridge,
   closeDescriptor: addon.closeDescriptor,
+  hasPendingRead: addon.hasPendingRead,
   recordLayout: addon.recordLayout,
   staging: bridge.staging,
 };
