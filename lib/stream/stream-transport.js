@@ -49,8 +49,10 @@ class StreamTransport {
     this.mayHoldBack = false;
     /** True if write-batch.js has sent the request. */
     this.isBatched = false;
-    /** Bytes that came before the callback of that write. @type {Buffer|null} */
+    /** Bytes that came before the callback of that write, or while a chunk is decoded. @type {Buffer|null} */
     this.early = null;
+    /** True while a chunk is decoded and its records are dispatched. */
+    this.isExecuting = false;
   }
 
   /**
@@ -78,6 +80,13 @@ class StreamTransport {
     this.socket.removeListener('data', onSocketData);
   }
 
+  /** Ends an exchange behind the last byte of the response, or at one that the decoder has refused. */
+  finish() {
+    // Behind the response, and for no request.
+    if (this.early !== null && this.stage !== CLOSED) retire(this.socket);
+    this.close();
+  }
+
   /** Ends an exchange: bytes that still come are not for this request. */
   close() {
     if (this.stage === CLOSED) return;
@@ -100,12 +109,15 @@ class StreamTransport {
 
   /**
    * Decodes a chunk. A chunk that comes before the callback of the write waits for that, because a request finishes
-   * before its response. (A write near the end of a turn is called back near the end of the next one.)
+   * before its response. (A write near the end of a turn is called back near the end of the next one.) A chunk that
+   * comes while another is decoded waits too: a listener has made the stream emit it, as an empty write to TLS does.
    * @param {Buffer} chunk
    */
   receive(chunk) {
     if (this.early !== null) {
       this.early = Buffer.concat([this.early, chunk]);
+    } else if (this.isExecuting) {
+      this.early = chunk;
     } else if (this.isWriting()) {
       this.early = chunk;
       // Behind the callbacks of TLS writes, which are due now.
@@ -123,11 +135,18 @@ class StreamTransport {
 
   /** Decodes the bytes that have waited, unless the request has been called off. */
   catchUp() {
-    const chunk = this.early;
+    if (this.isExecuting) return;
+    const chunk = this.takeEarly();
     if (chunk === null) return;
-    this.early = null;
     this.isBatched = false;
-    if (this.stage !== CLOSED && !this.outgoing.destroyed) this.resource.runInAsyncScope(this.execute, this, chunk);
+    this.resource.runInAsyncScope(this.execute, this, chunk);
+  }
+
+  /** @returns {Buffer|null} The bytes that have waited; null if there are none, or nobody wants them. */
+  takeEarly() {
+    const chunk = this.early;
+    this.early = null;
+    return this.stage === CLOSED || this.outgoing.destroyed ? null : chunk;
   }
 
   /**
@@ -147,10 +166,25 @@ class StreamTransport {
   }
 
   /**
+   * Decodes a chunk, and then those that have come meanwhile.
+   * @param {Buffer|null} chunk
+   */
+  execute(chunk) {
+    this.isExecuting = true;
+    try {
+      for (; chunk !== null; chunk = this.takeEarly()) this.executeOne(chunk);
+    } finally {
+      this.isExecuting = false;
+      // A listener has thrown.
+      if (this.early !== null) setImmediate(receiveOne, this);
+    }
+  }
+
+  /**
    * Decodes a chunk and dispatches its records.
    * @param {Buffer} chunk
    */
-  execute(chunk) {
+  executeOne(chunk) {
     const nested = scratchInUse;
     // A listener that makes another socket emit 'data' comes back here before this chunk is done.
     let records = nested ? Buffer.alloc(0) : scratch;
@@ -221,7 +255,14 @@ class StreamTransport {
         default:
       }
     }
-    if (upgraded !== -1) responseEvents.onUpgrade(socket, chunk.subarray(upgraded));
+    if (upgraded !== -1) responseEvents.onUpgrade(socket, this.headOf(chunk.subarray(upgraded)));
+  }
+
+  /** Puts the bytes that have come meanwhile behind those of an upgrade. */
+  headOf(bytes) {
+    const { early } = this;
+    this.early = null;
+    return early === null ? bytes : Buffer.concat([bytes, early]);
   }
 }
 
