@@ -15,6 +15,7 @@ const { runTicks } = require('../node/internals');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const { HEADER_SIZE, event } = require('../bridge/records');
 const { retire } = require('../response/exchange-end');
+const { guard, unguard } = require('../response/idle-guard');
 const responseEvents = require('../response/response-events');
 const { kTransport, listen, requestOf } = require('../response/socket-events');
 
@@ -55,6 +56,11 @@ class StreamTransport {
     this.isExecuting = false;
   }
 
+  /** True while no request of ours has the stream; for the guard. */
+  get isIdle() {
+    return this.stage === CLOSED;
+  }
+
   /**
    * Starts to read the response to a request.
    * @param {import('../request/client-request').ClientRequest} req
@@ -71,20 +77,27 @@ class StreamTransport {
     transport.resource = new AsyncResource('HTTPCLIENTREQUEST');
     transport.stage = WAITING;
     counters.requests++;
+    guard(socket, transport);
     listen(socket, 'data', onSocketData);
     return transport;
   }
 
   /** Leaves the bytes of the socket to its next user. */
   stopListening() {
+    unguard(this.socket);
     this.socket.removeListener('data', onSocketData);
   }
 
-  /** Ends an exchange behind the last byte of the response, or at one that the decoder has refused. */
+  /**
+   * Ends an exchange behind the last byte of the response, or at one that the decoder has refused. The listener of
+   * 'data' goes, as that of Node's client: one that is there when the response closes says that the body was cut.
+   */
   finish() {
+    if (this.stage === CLOSED) return;
     // Behind the response, and for no request.
-    if (this.early !== null && this.stage !== CLOSED) retire(this.socket);
+    if (this.early !== null || this.socket.readableLength > 0) retire(this.socket);
     this.close();
+    this.socket.removeListener('data', onSocketData);
   }
 
   /** Ends an exchange: bytes that still come are not for this request. */
@@ -275,8 +288,7 @@ function wordsOf(buffer) {
 /** @this {import('node:stream').Duplex} */
 function onSocketData(chunk) {
   const transport = this[kTransport];
-  if (transport.stage === CLOSED) transport.onUnaskedData();
-  else transport.receive(chunk);
+  if (transport.stage !== CLOSED) transport.receive(chunk);
 }
 
 /** Decodes the bytes that have waited on one transport. */
