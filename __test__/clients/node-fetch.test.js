@@ -5,10 +5,14 @@
 const { PassThrough, Readable } = require('node:stream');
 const zlib = require('node:zlib');
 const {
-  http, newAgent, serve, serveAnswer, serveRaw, sendSegments, unusedPort, pseudoRandomBytes, until, untilPoolIsEmpty,
+  http, newAgent, onRequestHead, quiet, serve, serveAnswer, sendSegments, unusedPort, pseudoRandomBytes, until,
+  untilPoolIsEmpty,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
+const { https } = require('../support/tls');
 
 jest.doMock('http', () => http);
+jest.doMock('https', () => https);
 const fetch = require('node-fetch');
 
 /** Fetches from the peer with an agent that keeps connections alive. */
@@ -84,15 +88,37 @@ it('uses a connection again, over chunked responses too', async () => {
 });
 
 // node-fetch tells a cut body from a whole one by the 'data' listeners of the socket when its response has closed.
-it('rejects for a chunked body that is cut short', async () => {
-  const peer = await serveRaw((socket) => {
-    socket.once('data', async () => {
-      await sendSegments(socket, ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', '5\r\nhello\r\n']);
-      socket.end();
+describeTransports('a chunked body', (transport) => {
+  const urlOf = ({ address: { host, port } }) => `${transport.isTls ? 'https' : 'http'}://${host}:${port}/`;
+
+  it.each([[true], [false]])('is whole also when it is read after it has come (keepAlive: %p)', async (keepAlive) => {
+    if (transport.isLent && !keepAlive) return;
+    const sent = [];
+    const peer = await transport.serve((req, res) => {
+      res.write('chunked, ');
+      setImmediate(() => res.end('and whole', () => sent.push(req.url)));
     });
+    const agent = await transport.agentTo(peer, { keepAlive });
+    for (let i = 1; i <= 4; i++) {
+      const res = await fetch(urlOf(peer), { agent });
+      await until(() => sent.length === i);
+      await quiet(5);
+      expect(await res.text()).toBe('chunked, and whole');
+    }
+    const all = Array.from({ length: 20 }, async () => (await fetch(urlOf(peer), { agent })).text());
+    expect(new Set(await Promise.all(all))).toEqual(new Set(['chunked, and whole']));
   });
-  const res = await fetchFrom(peer);
-  await expect(res.text()).rejects.toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
+
+  it('that is cut short is rejected', async () => {
+    const peer = await transport.serveRaw((socket) => {
+      onRequestHead(socket, async () => {
+        await sendSegments(socket, ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', '5\r\nhello\r\n']);
+        socket.end();
+      });
+    });
+    const res = await fetch(urlOf(peer), { agent: await transport.agentTo(peer) });
+    await expect(res.text()).rejects.toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
+  });
 });
 
 it('rejects with an AbortError: before the response, and in its body', async () => {

@@ -2,14 +2,15 @@
 
 /**
  * An answer that nobody asked for, and that lies unread on an idle connection while the event loop is busy, is handed
- * by node:http to the next request on that connection. Here the connection is looked at before the first byte of a
- * request: it is retired, and the request gets a fresh one. (A stream of the user's own cannot be looked at like that.)
+ * by node:http to the next request on that connection (by newer releases only to none: CVE-2026-105481). Here the
+ * connection is looked at before a request gets it, or before its first byte: it is retired, and the request gets a
+ * fresh one. (A stream that is no socket cannot be looked at like that.)
  */
 
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');
 const {
-  http, itOurs, onRequestHead, exchange, untilIdle, newAgent, cleanUp, untilPoolIsEmpty,
+  http, itOurs, onRequestHead, exchange, poolOf, responseTo, until, untilIdle, newAgent, cleanUp, untilPoolIsEmpty,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
@@ -33,6 +34,8 @@ describeTransports('an answer that nobody asked for', (transport) => {
     const peer = await transport.serveRaw((socket) => {
       socket.on('end', () => socket.end());
       socket.on('error', () => {});
+      // What is written goes to the kernel at once, and from there to the other end.
+      socket.setNoDelay(true);
       onRequestHead(socket, () => socket.write(answer('real')));
     });
     const agent = await transport.agentTo(peer, { maxSockets: 1 });
@@ -56,7 +59,52 @@ describeTransports('an answer that nobody asked for', (transport) => {
     agent.destroy();
     await untilPoolIsEmpty(agent);
   });
-}, ({ isStream }) => !isStream);
+
+  itOurs('is not taken while another request of the origin is under way', async () => {
+    const held = [];
+    const peer = await transport.serveRaw((socket) => {
+      socket.on('end', () => socket.end());
+      socket.on('error', () => {});
+      // What is written goes to the kernel at once, and from there to the other end.
+      socket.setNoDelay(true);
+      onRequestHead(socket, (head) => {
+        if (String(head).includes('/held')) held.push(socket);
+        else socket.write(answer('real'));
+      });
+    });
+    const agent = await transport.agentTo(peer, { maxSockets: 2 });
+    const under = exchange({ ...peer.address, agent, path: '/held' });
+    await until(() => held.length === 1);
+    for (let i = 0; i < 5; i++) {
+      await exchange({ ...peer.address, agent });
+      await until(() => poolOf(agent).freeSockets === 1);
+      peer.accepted.at(-1).write(answer('forged'));
+      expect(String((await exchange({ ...peer.address, agent })).body)).toBe('real');
+    }
+    held[0].write(answer('held'));
+    expect(String((await under).body)).toBe('held');
+  });
+
+  itOurs('is not taken by a request that waits in the queue', async () => {
+    const peer = await transport.serveRaw((socket) => {
+      socket.on('end', () => socket.end());
+      socket.on('error', () => {});
+      // What is written goes to the kernel at once, and from there to the other end.
+      socket.setNoDelay(true);
+      onRequestHead(socket, () => socket.write(answer('real')));
+    });
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
+    for (let i = 0; i < 10; i++) {
+      const first = http.get({ ...peer.address, agent });
+      const second = exchange({ ...peer.address, agent });
+      const res = await responseTo(first);
+      // The socket is given to the next request a tick later.
+      res.on('end', () => peer.accepted.at(-1).write(answer('forged'))).resume();
+      expect(String((await second).body)).toBe('real');
+      await untilIdle(agent);
+    }
+  });
+});
 
 /** A server in a thread of its own, which sends a forged answer when it is told so. */
 const FORGER = `

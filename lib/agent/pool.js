@@ -11,6 +11,7 @@
 const { AsyncResource } = require('node:async_hooks');
 
 const { isOpenedWith, mergeOptions } = require('./agent-socket');
+const { hasPendingRead: descriptorHasPendingRead } = require('../bridge/bridge');
 const { timeoutBufferOf } = require('./keep-alive');
 const { exchange } = require('../socket/stages');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
@@ -111,9 +112,17 @@ function isUnfit(socket) {
     socket._handle?.exchange === exchange.RETIRED || hasPendingRead(socket);
 }
 
-/** Tells whether the kernel has bytes for a socket of libuv that the event loop has not read yet. */
+/**
+ * Tells whether a stream has brought bytes that nobody has read yet. The event loop may not have looked since they came
+ * (CVE-2026-105481). The I/O thread looks at its own connections itself.
+ */
 function hasPendingRead(socket) {
-  return !socket.connecting && socket._handle?.hasPendingRead?.() === true;
+  if (socket.isNative || socket.connecting) return false;
+  if (socket.readableLength > 0) return true;
+  const { _handle: handle } = socket;
+  if (!handle) return false;
+  if (typeof handle.hasPendingRead === 'function') return handle.hasPendingRead() === true;
+  return handle.fd >= 0 && descriptorHasPendingRead !== undefined && descriptorHasPendingRead(handle.fd);
 }
 
 /**
@@ -200,7 +209,9 @@ function onFree(socket, options) {
   }
   const queue = this.requests[name];
   if (queue !== undefined && queue.length > 0) {
-    serveNext(this, name, queue, socket);
+    // Its 'close' makes another connection for the request.
+    if (hasPendingRead(socket)) socket.destroy();
+    else serveNext(this, name, queue, socket);
     return;
   }
   const req = socket._httpMessage;

@@ -138,6 +138,7 @@ module.exports = {
   bridge,
   closeDescriptor: addon.closeDescriptor,
   duplicateDescriptor: addon.duplicateDescriptor,
+  hasPendingRead: addon.hasPendingRead,
   peerAddress: addon.peerAddress,
   recordLayout: addon.recordLayout,
   staging: bridge.staging,

@@ -1,17 +1,78 @@
 'use strict';
 
 /**
- * Watches idle streams, as the I/O thread watches its own connections and Node's own agent does since 22. Bytes that
- * come on an idle stream must not be taken for the next response (response-queue poisoning, CWE-444).
+ * Watches streams that no request of ours reads from, as the I/O thread watches its own connections. Bytes that come on
+ * an idle stream must not be taken for the next response (response-queue poisoning, CWE-444).
  *
- * A stream that keeps the listeners of socket-events.js needs no others.
+ * It watches push(), by which every Readable gets its bytes. A listener of 'data' would be seen: node-fetch 2 takes one
+ * that is there at the end of a response for a body that was cut.
  */
 
 const { isIdle } = require('./socket-events');
 
-/** Destroys a socket on which bytes came unasked. */
-function onIdleData() {
-  this.destroy();
+/** Own property of a stream: its guard; undefined when the stream is not watched. */
+const kGuard = Symbol('guard');
+
+/**
+ * Receiver of what a guard sees.
+ * @typedef {object} Watcher
+ * @property {boolean} isIdle True while no request has asked for bytes.
+ * @property {(socket: import('node:stream').Duplex) => void} onUnaskedData
+ */
+
+/** The watcher of streams that have no decoder of ours. @type {Watcher} */
+const destroying = {
+  isIdle: true,
+  onUnaskedData(socket) {
+    socket.destroy();
+  },
+};
+
+/** What a stream had before it was watched. */
+class Guard {
+  /**
+   * @param {import('node:stream').Duplex} socket
+   * @param {Watcher} watcher
+   */
+  constructor(socket, watcher) {
+    this.push = socket.push;
+    this.hasOwnPush = Object.hasOwn(socket, 'push');
+    this.watcher = watcher;
+  }
+}
+
+/**
+ * Watches a stream until `unguard`. A stream that is none of Node's has no push(), and is not watched.
+ * @param {import('node:stream').Duplex} socket
+ * @param {Watcher} watcher
+ */
+function guard(socket, watcher) {
+  if (socket[kGuard]?.watcher === watcher || typeof socket.push !== 'function') return;
+  unguard(socket);
+  socket[kGuard] = new Guard(socket, watcher);
+  socket.push = pushGuarded;
+}
+
+/** Undoes `guard`. */
+function unguard(socket) {
+  const { [kGuard]: found } = socket;
+  if (found === undefined) return;
+  socket[kGuard] = undefined;
+  // Users may have put their own before ours meanwhile.
+  if (socket.push !== pushGuarded) return;
+  if (found.hasOwnPush) socket.push = found.push;
+  else delete socket.push;
+}
+
+/** @this {import('node:stream').Duplex} */
+function pushGuarded(chunk, encoding) {
+  const { [kGuard]: found } = this;
+  if (found === undefined) return Object.getPrototypeOf(this).push.call(this, chunk, encoding);
+  const { watcher } = found;
+  const isUnasked = watcher.isIdle && chunk !== null && chunk?.length !== 0;
+  const takesMore = found.push.call(this, chunk, encoding);
+  if (isUnasked) watcher.onUnaskedData(this);
+  return takesMore;
 }
 
 /** Ends a socket at an error, which is no request's. */
@@ -21,12 +82,12 @@ function onIdleError() {
 }
 
 /**
- * Watches a socket that goes to the pool.
+ * Watches a socket that goes to the pool. A stream that keeps the listeners of socket-events.js is watched already.
  * @param {import('node:stream').Duplex} socket
  */
 function watch(socket) {
   if (socket.isNative || isIdle(socket)) return;
-  socket.on('data', onIdleData);
+  guard(socket, destroying);
   socket.on('error', onIdleError);
 }
 
@@ -36,8 +97,8 @@ function watch(socket) {
  */
 function unwatch(socket) {
   if (socket.isNative || isIdle(socket)) return;
-  socket.removeListener('data', onIdleData);
+  unguard(socket);
   socket.removeListener('error', onIdleError);
 }
 
-module.exports = { unwatch, watch };
+module.exports = { guard, unguard, unwatch, watch };

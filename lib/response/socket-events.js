@@ -181,7 +181,7 @@ function isReading(socket) {
 function stopReading(socket) {
   if (isWired(socket)) return;
   const transport = socket.parser;
-  if (transport) transport.close();
+  if (transport) transport.finish();
 }
 
 /**

@@ -16,6 +16,7 @@ const { setImmediate } = require('../node/timing');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const { HEADER_SIZE, event } = require('../bridge/records');
 const { retire } = require('../response/exchange-end');
+const { guard, unguard } = require('../response/idle-guard');
 const responseEvents = require('../response/response-events');
 const { kTransport, listen, requestOf } = require('../response/socket-events');
 const { StreamBacklog, joined } = require('./stream-backlog');
@@ -57,6 +58,11 @@ class StreamTransport {
     this.isDispatching = false;
   }
 
+  /** True while no request of ours has the stream; for the guard. */
+  get isIdle() {
+    return this.stage === CLOSED;
+  }
+
   /**
    * Starts to read the response to a request.
    * @param {import('../request/client-request').ClientRequest} req
@@ -74,12 +80,26 @@ class StreamTransport {
     transport.resource = new AsyncResource('HTTPCLIENTREQUEST');
     transport.stage = WAITING;
     counters.requests++;
+    guard(socket, transport);
     listen(socket, 'data', onSocketData);
     return transport;
   }
 
   /** Leaves the bytes of the socket to its next user. */
   stopListening() {
+    unguard(this.socket);
+    this.socket.removeListener('data', onSocketData);
+  }
+
+  /**
+   * Ends an exchange behind the last byte of the response, or at one that the decoder has refused. The listener of
+   * 'data' goes, as that of Node's client: one that is there when the response closes says that the body was cut.
+   */
+  finish() {
+    if (this.stage === CLOSED) return;
+    // Behind the response, and for no request.
+    if (this.early !== null || this.socket.readableLength > 0) retire(this.socket);
+    this.close();
     this.socket.removeListener('data', onSocketData);
   }
 
@@ -106,7 +126,8 @@ class StreamTransport {
 
   /**
    * Decodes a chunk. A chunk that comes before the callback of the write waits for that, because a request finishes
-   * before its response. (A write near the end of a turn is called back near the end of the next one.)
+   * before its response. (A write near the end of a turn is called back near the end of the next one.) A chunk that
+   * comes while another is decoded waits too: a listener has made the stream emit it, as an empty write to TLS does.
    * @param {Buffer} chunk
    */
   receive(chunk) {
@@ -315,8 +336,7 @@ function isForUsAlone(socket, chunk) {
 /** @this {import('node:stream').Duplex} */
 function onSocketData(chunk) {
   const transport = this[kTransport];
-  if (transport.stage === CLOSED) transport.onUnaskedData();
-  else transport.receive(chunk);
+  if (transport.stage !== CLOSED) transport.receive(chunk);
 }
 
 /**

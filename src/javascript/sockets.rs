@@ -1,11 +1,13 @@
-//! The functions by which JavaScript makes bound sockets, duplicates connections of libuv, and closes both if they
-//! come to nothing. The JavaScript thread runs them.
+//! The functions by which JavaScript makes bound sockets, closes those that come to nothing, and duplicates and
+//! looks at connections of libuv. The JavaScript thread runs them.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 
 use napi_derive::napi;
-use socket2::SockAddr;
+use socket2::{SockAddr, SockRef};
 
 use super::bridge::LocalAddress;
 use crate::shared::address::host_text;
@@ -73,4 +75,57 @@ fn name_of(descriptor: i32, call: NameCall) -> io::Result<SocketAddr> {
     let ((), name) = name?;
     name.as_socket()
         .ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+}
+
+/// Tells whether the kernel has bytes, the end or an error for a socket of libuv, which the event loop has not
+/// read yet. Handles of libuv tell it themselves since Node 22.
+#[napi(catch_unwind)]
+pub fn has_pending_read(descriptor: i32) -> bool {
+    if descriptor < 0 {
+        return false;
+    }
+    // SAFETY: JavaScript has asked an open handle for the descriptor, and closes no handle during the call.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    let mut probe = [MaybeUninit::uninit(); 1];
+    match SockRef::from(&descriptor)
+        .recv_with_flags(&mut probe, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+    {
+        Ok(_) => true,
+        Err(error) => {
+            error.kind() != ErrorKind::WouldBlock && error.raw_os_error() != Some(libc::ENOTSOCK)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    use super::has_pending_read;
+
+    #[test]
+    fn a_socket_has_a_pending_read_when_its_peer_has_sent_or_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut far, _) = listener.accept().unwrap();
+        assert!(!has_pending_read(near.as_raw_fd()));
+        far.write_all(b"x").unwrap();
+        let mut one = [0; 1];
+        near.peek(&mut one).unwrap();
+        assert!(has_pending_read(near.as_raw_fd()));
+        std::io::Read::read_exact(&mut &near, &mut one).unwrap();
+        assert!(!has_pending_read(near.as_raw_fd()));
+        drop(far);
+        near.peek(&mut one).unwrap();
+        assert!(has_pending_read(near.as_raw_fd()));
+    }
+
+    #[test]
+    fn what_is_no_socket_has_no_pending_read() {
+        assert!(!has_pending_read(-1));
+        let file = std::fs::File::open("Cargo.toml").unwrap();
+        assert!(!has_pending_read(file.as_raw_fd()));
+    }
 }
