@@ -18,7 +18,7 @@ const { validatePort } = require('../node/validators');
 function isProxied(agent, options) {
   if ((options.protocol || agent.protocol) !== 'http:') return false;
   // As for the connection, options of the agent take precedence.
-  return usesProxy(agent[kProxyConfig], { ...options, ...agent.options });
+  return usesProxy(agent[kProxyConfig], { __proto__: null, ...options, ...agent.options });
 }
 
 /**

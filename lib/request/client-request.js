@@ -187,7 +187,7 @@ function connectWithoutAgent(req, options) {
   req.shouldKeepAlive = false;
   if (options.path || options.socketPath) {
     // To a socket, `path` is that of a Unix domain socket.
-    options = { ...options, path: options.socketPath || undefined };
+    options = { __proto__: null, ...options, path: options.socketPath || undefined };
   }
   if (typeof options.createConnection !== 'function') {
     req.onSocket(net.createConnection(options));

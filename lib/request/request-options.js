@@ -4,6 +4,7 @@
 
 const { urlToHttpOptions } = require('node:url');
 
+const { assign, bareObject } = require('../node/bare-options');
 const { createError, invalidArgType, invalidArgValue } = require('../node/errors');
 const { timerDuration, validateHost, validateMethod, validateOneOf, validatePath, validateSize, validateType } =
   require('../node/validators');
@@ -16,7 +17,8 @@ const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONN
  * @param {string|URL|object} input
  * @param {object|Function} [options]
  * @param {Function} [callback]
- * @returns {{ options: object, callback: Function|undefined }} A copy of the options' own properties.
+ * @returns {{ options: object, callback: Function|undefined }} A copy of the options' own properties, which inherits
+ *   none.
  */
 function normalizeArguments(input, options, callback) {
   let fromUrl;
@@ -32,8 +34,9 @@ function normalizeArguments(input, options, callback) {
     callback = options;
     options = undefined;
   }
-  // Two sources also where there is one: a clone by V8 is slow to add properties to, 2 µs on Node 20.
-  return { options: { ...fromUrl, ...options }, callback };
+  const copy = bareObject();
+  if (fromUrl) assign(copy, fromUrl);
+  return { options: Object.assign(copy, options), callback };
 }
 
 /** Tells a URL from an options object as Node does, so that URLs of other realms and polyfills count. */
