@@ -26,7 +26,7 @@ const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const writeBatch = require('../stream/write-batch');
-const { bytesOf, timerDuration, validatePath } = require('../node/validators');
+const { bytesOf, timerDuration, validateMethod, validatePath } = require('../node/validators');
 
 const { OutgoingMessage } = http;
 const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
@@ -36,9 +36,6 @@ const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
  * a socket whose request is called off until then only if another request has just been served.
  */
 const KNOWS_AT_ONCE = String(http.ClientRequest.prototype.onSocket).includes('_httpMessage');
-
-/** True where this Node checks `path` of a request whenever it is set. */
-const hasPathAccessor = Object.hasOwn(http.ClientRequest.prototype, 'path');
 
 const createdChannel = diagnostics.channel('http.client.request.created');
 
@@ -77,7 +74,6 @@ function ClientRequest(input, options, callback) {
   }
   options_.applyParserOptions(this, options);
   this[kPath] = options.path || '/';
-  if (!hasPathAccessor) this.path = this[kPath];
   if (callback) this.once('response', callback);
 
   this._ended = false;
@@ -113,21 +109,18 @@ function ClientRequest(input, options, callback) {
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
 Object.setPrototypeOf(ClientRequest, OutgoingMessage);
 
-if (hasPathAccessor) {
-  Object.defineProperty(ClientRequest.prototype, 'path', {
-    __proto__: null,
-    get() {
-      return this[kPath];
-    },
-    set(value) {
-      const path = String(value);
-      validatePath(path);
-      this[kPath] = path;
-    },
-    configurable: true,
-    enumerable: true,
-  });
-}
+/** Checked whenever it is set, as since Node 24.15: a path with line ends would be several requests. */
+Object.defineProperty(ClientRequest.prototype, 'path', {
+  __proto__: null,
+  get() {
+    return this[kPath];
+  },
+  set(value) {
+    this[kPath] = validatePath(value);
+  },
+  configurable: true,
+  enumerable: true,
+});
 
 /**
  * Sets the header fields that the options give, and those that follow from them.
@@ -178,6 +171,8 @@ function setHostField(req, authority) {
 
 /** Renders the request line and the header fields. */
 function storeHeader(req, headers) {
+  // Users may have set another one since the options were checked.
+  validateMethod(req.method);
   req._storeHeader(`${req.method} ${req.path} HTTP/1.1\r\n`, headers);
 }
 

@@ -72,7 +72,8 @@ function chooseAgent(options, defaultAgent) {
 function checkProtocol(options, agent, defaultAgent) {
   const protocol = options.protocol || defaultAgent.protocol;
   const expected = agent?.protocol || defaultAgent.protocol;
-  if (options.path) validatePath(options.path);
+  // The text that was checked: an object might give another one the next time.
+  if (options.path) options.path = validatePath(options.path);
   if (protocol !== expected) {
     throw createError(TypeError, 'ERR_INVALID_PROTOCOL',
       `Protocol "${protocol}" not supported. Expected "${expected}"`);
