@@ -14,12 +14,14 @@ const { addAbortSignal, finished } = require('node:stream');
 const agents = require('./global-agent');
 const { debug } = require('../node/debug');
 const { connectionReset, createError } = require('../node/errors');
-const { kAuthority, kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
+const { kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
+const { kAuthority } = require('../node/request-url');
 const { NativeSocket } = require('../socket/native-socket');
 const { http } = require('../node/modules');
 const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
+const finishGuard = require('./finish-guard');
 const options_ = require('./request-options');
 const { closeRequest, emitError, inTurn } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
@@ -93,7 +95,7 @@ function ClientRequest(input, options, callback) {
   }
 
   const authority = options_.authorityOf(host, port, defaultPort);
-  if (kAuthority) this[kAuthority] = authority;
+  this[kAuthority] = authority;
   const isProxied = agent?.[kProxyConfig] ? proxyRequest.isProxied(agent, options) : false;
   setHeaders(this, options, authority, isProxied ? options : undefined);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
@@ -502,5 +504,7 @@ ClientRequest.prototype.setNoDelay = function setNoDelay(noDelay) {
 ClientRequest.prototype.setSocketKeepAlive = function setSocketKeepAlive(enable, initialDelay) {
   this._deferToConnect('setKeepAlive', [enable, initialDelay]);
 };
+
+finishGuard.install(ClientRequest);
 
 module.exports = { ClientRequest };

@@ -12,8 +12,6 @@ const { areOfNode, headersOf } = require('./response-headers');
 const DEFAULT_MOST_ENTRIES = 2000;
 /** Names and values that a list has at most in which Node takes header fields from its parser. */
 const LIST_LENGTH = 62;
-/** True since Node 22, which cuts a list that would go beyond the limit; before, such a list was the last one taken. */
-const CUTS_LISTS = Number.parseInt(process.versions.node, 10) >= 22;
 
 /** Own properties of a response: its header fields as they came, each name and value ended by LF, and as a list. */
 const kBlock = Symbol('block');
@@ -139,14 +137,12 @@ function addTrailers(res, req, block) {
 }
 
 /**
- * Leaves out the fields that Node would not have collected.
+ * Leaves out the fields beyond the limit, as Node's parser does since Node 22.22.
  * @param {string[]} list Names and values in turn.
  * @param {number} most Names and values at most; 0 for all.
  */
 function cut(list, most) {
-  if (most <= 0) return list;
-  const kept = CUTS_LISTS ? most : Math.ceil(most / LIST_LENGTH) * LIST_LENGTH;
-  return list.length > kept ? list.slice(0, kept) : list;
+  return most > 0 && list.length > most ? list.slice(0, most) : list;
 }
 
 /**
