@@ -114,17 +114,6 @@ describeOurs('the answers of lib/node/behaviour.js', () => {
     await once(socket, 'close');
     expect(ends.length === 0).toBe(behaviour.watchesIdleSockets());
   });
-
-  it('cutsLastList: maxHeadersCount is exact for long header blocks', async () => {
-    const fields = Array.from({ length: 60 }, (unused, i) => `Field-${i}: ${i}\r\n`).join('');
-    const { address } = await serveAnswer(`HTTP/1.1 200 OK\r\n${fields}\r\n`, { end: true });
-    const req = nodeHttp.get(address);
-    req.maxHeadersCount = 40;
-    const res = await responseTo(req);
-    res.resume();
-    await once(res, 'close');
-    expect(res.rawHeaders.length === 80).toBe(behaviour.cutsLastList());
-  });
 });
 
 describeOurs('asking', () => {

@@ -9,6 +9,7 @@ const { once } = require('node:events');
 const { Duplex } = require('node:stream');
 const {
   bytesOf, cleanUp, exchange, http, newAgent, runScript, serve, serveAnswer, unusedPort,
+  itOurs,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
@@ -219,6 +220,27 @@ describe('the options that concern the response', () => {
     expect(await countWith(0)).toBe(2501);
     expect(await countWith(10)).toBe(10);
     expect(await countWith(undefined)).toBe(1000);
+  });
+
+  // Before Node 22.22 the list goes up to a whole number of lists of its parser.
+  itOurs('maxHeadersCount bounds rawHeaders and the trailers too', async () => {
+    const fields = (name) => Array.from({ length: 60 }, (unused, i) => `${name}-${i}: ${i}\r\n`).join('');
+    const peer = await serveAnswer(
+      `HTTP/1.1 200 OK\r\n${fields('x')}Transfer-Encoding: chunked\r\n\r\n0\r\n${fields('t')}\r\n`);
+    const sizesWith = async (count) => {
+      const req = http.get(peer.address);
+      req.maxHeadersCount = count;
+      const [res] = await once(req, 'response');
+      await bytesOf(res);
+      return [
+        res.rawHeaders.length, Object.keys(res.headers).length, res.rawTrailers.length,
+        Object.keys(res.trailers).length,
+      ];
+    };
+    expect(await sizesWith(0)).toEqual([122, 61, 120, 60]);
+    expect(await sizesWith(1)).toEqual([2, 1, 2, 1]);
+    expect(await sizesWith(41)).toEqual([82, 41, 82, 41]);
+    expect(await sizesWith(61)).toEqual([122, 61, 120, 60]);
   });
 
   it('joinDuplicateHeaders joins what would otherwise be dropped', async () => {

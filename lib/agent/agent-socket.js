@@ -9,6 +9,7 @@ const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 
 const { serverNameOf } = require('./origin-names');
+const { assign, bareObject } = require('../node/bare-options');
 const { http } = require('../node/modules');
 const { isNetworkDenied } = require('../node/permission');
 const { refuseNulInHost } = require('../node/validators');
@@ -81,10 +82,7 @@ function isOpenedWith(socket, options) {
  * @returns {object}
  */
 function mergeOptions(agent, req, options) {
-  // As Node's it has no prototype, but has had one. V8 makes a hash table of an object that is made without. That is
-  // several times as large, for as long as the connection lives, and slower.
-  const merged = Object.setPrototypeOf({}, null);
-  assign(merged, options);
+  const merged = assign(bareObject(), options);
   assign(merged, agent.options);
   if (merged.socketPath) merged.path = merged.socketPath;
   merged.servername = serverNameOf(merged, req.getHeader('host'));
@@ -109,12 +107,6 @@ function connectionOptions(agent, req, requestOptions, name) {
     options.keepAliveInitialDelay = agent.keepAliveMsecs;
   }
   return options;
-}
-
-/** Copies own properties as Object.assign does, but faster for a target without prototype. */
-function assign(target, source) {
-  for (const key of Object.keys(source)) target[key] = source[key];
-  for (const key of Object.getOwnPropertySymbols(source)) target[key] = source[key];
 }
 
 /**

@@ -9,6 +9,7 @@ const { isPlainCreateSocket } = require('../agent/agent-socket');
 const keepAlive = require('../agent/keep-alive');
 const { OriginNames } = require('../agent/origin-names');
 const pool = require('../agent/pool');
+const { assign, bareObject } = require('../node/bare-options');
 const { https } = require('../node/modules');
 const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/config');
 const identity = require('./server-identity');
@@ -134,7 +135,8 @@ Agent.prototype.createConnection = function createConnection(...arguments_) {
 
 /** Sorts out `(options[, callback])` and `(port[, host][, options][, callback])`. */
 function connectionArguments(arguments_) {
-  const options = { ...arguments_.slice(0, 3).find((argument) => typeof argument === 'object' && argument !== null) };
+  const given = arguments_.slice(0, 3).find((argument) => typeof argument === 'object' && argument !== null);
+  const options = { __proto__: null, ...given };
   if (typeof arguments_[0] === 'number') [options.port] = arguments_;
   if (typeof arguments_[1] === 'string') [, options.host] = arguments_;
   const last = arguments_.at(-1);
@@ -184,9 +186,9 @@ const { 'node:https:request': construct } = {
  * @see https://nodejs.org/api/https.html#httpsrequesturl-options-callback
  */
 function request(...arguments_) {
-  let options = {};
-  if (typeof arguments_[0] === 'string') options = urlToHttpOptions(new URL(arguments_.shift()));
-  else if (isUrl(arguments_[0])) options = urlToHttpOptions(arguments_.shift());
+  const options = bareObject();
+  if (typeof arguments_[0] === 'string') assign(options, urlToHttpOptions(new URL(arguments_.shift())));
+  else if (isUrl(arguments_[0])) assign(options, urlToHttpOptions(arguments_.shift()));
   if (arguments_[0] && typeof arguments_[0] !== 'function') Object.assign(options, arguments_.shift());
   identity.mark(options, globalAgent);
   options._defaultAgent = globalAgent;

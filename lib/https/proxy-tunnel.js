@@ -148,7 +148,8 @@ class Tunnel {
     const { options, socket } = this;
     const { host, timeout } = options;
     try {
-      this.inner = this.connectTls({ servername: net.isIP(host) ? undefined : host, ...options, socket });
+      const servername = net.isIP(host) ? undefined : host;
+      this.inner = this.connectTls({ __proto__: null, servername, ...options, socket });
     } catch (error) {
       this.fail(error);
       return;

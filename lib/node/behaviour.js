@@ -133,22 +133,7 @@ const watchesIdleSockets = once(() => {
   return handle.reading;
 });
 
-/**
- * Tells whether Node cuts a list of header fields that goes beyond `maxHeadersCount`, instead of taking it whole.
- * @returns {boolean}
- */
-const cutsLastList = once(() => {
-  const { HTTPParser, parsers } = require('node:_http_common');
-  const parser = parsers.alloc();
-  const onHeaders = parser[HTTPParser.kOnHeaders | 0];
-  parsers.free(parser);
-  const collecting = { maxHeaderPairs: 2, _headers: [], _url: '' };
-  onHeaders.call(collecting, ['A', '1', 'B', '2'], '');
-  return collecting._headers.length === 2;
-});
-
 module.exports = {
-  cutsLastList,
   endJoinsCorkedChunks,
   knowsRequestAtOnce,
   namesTargetInHost,

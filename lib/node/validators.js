@@ -94,14 +94,16 @@ let validPath = '/';
 /**
  * Throws if a path has a character that a request target may not have.
  * @param {unknown} path
+ * @returns {string} The path.
  */
 function validatePath(path) {
-  if (path === validPath) return;
+  if (path === validPath) return path;
   const text = String(path);
   if (NOT_IN_PATH.test(text)) {
     throw createError(TypeError, 'ERR_UNESCAPED_CHARACTERS', 'Request path contains unescaped characters');
   }
   validPath = text;
+  return text;
 }
 
 /**

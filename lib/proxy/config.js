@@ -173,12 +173,12 @@ function readConfig(env, protocol) {
  * @returns {ProxyConfig|undefined}
  */
 function constructAgent(NodeAgent, agent, options) {
-  const proxyEnv = options?.proxyEnv;
+  const proxyEnv = options && Object.hasOwn(options, 'proxyEnv') ? options.proxyEnv : undefined;
   if (typeof proxyEnv !== 'object' || proxyEnv === null) {
     NodeAgent.call(agent, options);
     return undefined;
   }
-  NodeAgent.call(agent, { ...options, proxyEnv: undefined });
+  NodeAgent.call(agent, { __proto__: null, ...options, proxyEnv: undefined });
   agent.options.proxyEnv = proxyEnv;
   return readConfig(proxyEnv, agent.protocol);
 }
@@ -200,7 +200,7 @@ function usesProxy(config, options) {
  */
 function connectionOptionsOf(config, { keepAlive, keepAliveInitialDelay, noDelay, timeout }) {
   const { host, port } = config.proxyConnectionOptions;
-  const options = { host, port, keepAlive, keepAliveInitialDelay, noDelay, timeout };
+  const options = { __proto__: null, host, port, keepAlive, keepAliveInitialDelay, noDelay, timeout };
   // RFC 6066, section 3: an address is no server name.
   if (config.protocol === 'https:' && !isIP(host)) options.servername = host;
   return options;

@@ -6,7 +6,7 @@
  */
 
 const { invalidArgValue } = require('../node/errors');
-const { kProxyRewrittenToAbsolute } = require('../node/internals');
+const { kProxyRewrittenToAbsolute } = require('../node/request-url');
 const { kProxyConfig, usesProxy } = require('./config');
 const { validatePort } = require('../node/validators');
 
@@ -18,7 +18,7 @@ const { validatePort } = require('../node/validators');
 function isProxied(agent, options) {
   if ((options.protocol || agent.protocol) !== 'http:') return false;
   // As for the connection, options of the agent take precedence.
-  return usesProxy(agent[kProxyConfig], { ...options, ...agent.options });
+  return usesProxy(agent[kProxyConfig], { __proto__: null, ...options, ...agent.options });
 }
 
 /**
@@ -43,7 +43,7 @@ function rewrite(req, origin, host, list) {
     const target = targetOf(String(req.path), base);
     if (!list && (req.getHeader('host') ?? base.host) !== base.host) req.setHeader('Host', base.host);
     req.path = target.href;
-    if (kProxyRewrittenToAbsolute) req[kProxyRewrittenToAbsolute] = true;
+    req[kProxyRewrittenToAbsolute] = true;
   }
   if (list) return addToList(list, fields);
   for (const [name, value] of fields) req.setHeader(name, value);

@@ -16,13 +16,15 @@ const agents = require('./global-agent');
 const behaviour = require('../node/behaviour');
 const { debug } = require('../node/debug');
 const { connectionReset, createError } = require('../node/errors');
-const { kAuthority, kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
+const { kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
+const { kAuthority } = require('../node/request-url');
 const { NativeSocket } = require('../socket/native-socket');
 const { http } = require('../node/modules');
 const { nextTick } = require('../node/timing');
 const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
+const finishGuard = require('./finish-guard');
 const options_ = require('./request-options');
 const { endUnread } = require('../response/exchange-end');
 const { closeRequest, emitError, inTurn, kError } = require('../response/request-end');
@@ -30,12 +32,9 @@ const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const writeBatch = require('../stream/write-batch');
-const { bytesOf, timerDuration, validatePath } = require('../node/validators');
+const { bytesOf, timerDuration, validateMethod, validatePath } = require('../node/validators');
 
 const { OutgoingMessage } = http;
-
-/** True where this Node checks `path` of a request whenever it is set. */
-const hasPathAccessor = Object.hasOwn(http.ClientRequest.prototype, 'path');
 
 const createdChannel = diagnostics.channel('http.client.request.created');
 
@@ -73,7 +72,6 @@ function ClientRequest(input, options, callback) {
   }
   options_.applyParserOptions(this, options);
   this[kPath] = options_.targetOf(options, this.method, hasPathOfUrl);
-  if (!hasPathAccessor) this.path = this[kPath];
   if (callback) this.once('response', callback);
 
   this._ended = false;
@@ -93,7 +91,7 @@ function ClientRequest(input, options, callback) {
   }
 
   const authority = options_.authorityOf(host, port, defaultPort);
-  if (kAuthority) this[kAuthority] = authority;
+  this[kAuthority] = authority;
   const isProxied = agent?.[kProxyConfig] ? proxyRequest.isProxied(agent, options) : false;
   setHeaders(this, options, authority, isProxied ? options : undefined);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
@@ -109,21 +107,18 @@ function ClientRequest(input, options, callback) {
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
 Object.setPrototypeOf(ClientRequest, OutgoingMessage);
 
-if (hasPathAccessor) {
-  Object.defineProperty(ClientRequest.prototype, 'path', {
-    __proto__: null,
-    get() {
-      return this[kPath];
-    },
-    set(value) {
-      const path = String(value);
-      validatePath(path);
-      this[kPath] = path;
-    },
-    configurable: true,
-    enumerable: true,
-  });
-}
+/** Checked whenever it is set, as since Node 24.15: a path with line ends would be several requests. */
+Object.defineProperty(ClientRequest.prototype, 'path', {
+  __proto__: null,
+  get() {
+    return this[kPath];
+  },
+  set(value) {
+    this[kPath] = validatePath(value);
+  },
+  configurable: true,
+  enumerable: true,
+});
 
 /**
  * Sets the header fields that the options give, and those that follow from them.
@@ -183,6 +178,8 @@ function setHostField(req, authority) {
 
 /** Renders the request line and the header fields. */
 function storeHeader(req, headers) {
+  // Users may have set another one since the options were checked.
+  validateMethod(req.method);
   req._storeHeader(`${req.method} ${req.path} HTTP/1.1\r\n`, headers);
 }
 
@@ -192,7 +189,7 @@ function connectWithoutAgent(req, options) {
   req.shouldKeepAlive = false;
   if (options.path || options.socketPath) {
     // To a socket, `path` is that of a Unix domain socket.
-    options = { ...options, path: options.socketPath || undefined };
+    options = { __proto__: null, ...options, path: options.socketPath || undefined };
   }
   if (typeof options.createConnection !== 'function') {
     req.onSocket(net.createConnection(options));
@@ -586,5 +583,7 @@ ClientRequest.prototype.setNoDelay = function setNoDelay(noDelay) {
 ClientRequest.prototype.setSocketKeepAlive = function setSocketKeepAlive(enable, initialDelay) {
   this._deferToConnect('setKeepAlive', [enable, initialDelay]);
 };
+
+finishGuard.install(ClientRequest);
 
 module.exports = { ClientRequest };

@@ -4,7 +4,6 @@
 
 const { IncomingMessage } = require('node:http');
 
-const { cutsLastList } = require('../node/behaviour');
 const { kHeaders, kHeadersCount } = require('../node/internals');
 const { event } = require('../bridge/records');
 const { areOfNode, headersOf } = require('./response-headers');
@@ -149,14 +148,12 @@ function addTrailers(res, req, block) {
 }
 
 /**
- * Leaves out the fields that Node would not have collected.
+ * Leaves out the fields beyond the limit, as Node's parser does since Node 22.22.
  * @param {string[]} list Names and values in turn.
  * @param {number} most Names and values at most; 0 for all.
  */
 function cut(list, most) {
-  if (most <= 0 || list.length <= most) return list;
-  // Where Node does not cut the list that goes beyond the limit, that is the last one taken.
-  return list.slice(0, cutsLastList() ? most : Math.ceil(most / LIST_LENGTH) * LIST_LENGTH);
+  return most > 0 && list.length > most ? list.slice(0, most) : list;
 }
 
 /**

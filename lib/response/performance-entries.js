@@ -12,6 +12,7 @@ const { PerformanceObserver } = require('node:perf_hooks');
 
 const { symbolOf, unseen } = require('../node/internals');
 const { http } = require('../node/modules');
+const { isMadeByNode, kAuthority, kProxyRewrittenToAbsolute } = require('../node/request-url');
 
 /** Node's own functions and properties, as they are before a library replaces them. */
 const { finishRequest, kRequestEntry, kResponseEntry, kSocket } = unseen(learn);
@@ -45,6 +46,13 @@ function learn() {
  */
 function start(req) {
   finishRequest.call(req);
+  if (!isMadeByNode && req[kRequestEntry] !== undefined) correctUrl(req);
+}
+
+/** Gives the entry a URL with the port, and only one for a proxy: Node's has neither before Node 24.20. */
+function correctUrl(req) {
+  const { detail } = req[kRequestEntry];
+  detail.req.url = req[kProxyRewrittenToAbsolute] ? req.path : `${req.protocol}//${req[kAuthority]}${req.path}`;
 }
 
 /**
