@@ -362,6 +362,16 @@ describeOurs('a NativeHandle', () => {
   });
 });
 
+describeOurs('the class of the request that ends a writing side', () => {
+  // What it is for is tested in __test__/socket/native-handle.native-code.test.js.
+  it('is native, and what NativeHandle is derived from', () => {
+    const { ShutdownRequest } = internals;
+    expect(ShutdownRequest.name).toBe('ShutdownWrap');
+    expect(String(ShutdownRequest)).toContain('[native code]');
+    expect(new NativeHandle()).toBeInstanceOf(ShutdownRequest);
+  });
+});
+
 describeOurs('a handle of libuv', () => {
   it('says by `fd` whether it has begun to connect, and then by whom and to whom', async () => {
     const { address } = await serve((_req, res) => res.end());

@@ -109,7 +109,8 @@ function dropUnfit(idle, isFifo) {
 /** Tells whether an idle socket must not serve another request. */
 function isUnfit(socket) {
   return socket.destroyed || socket.writable === false || socket.readableEnded === true ||
-    socket._handle?.exchange === exchange.RETIRED || hasPendingRead(socket);
+    // Null if it has been sent to another process.
+    socket._handle === null || socket._handle?.exchange === exchange.RETIRED || hasPendingRead(socket);
 }
 
 /**

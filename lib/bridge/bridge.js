@@ -104,6 +104,17 @@ class Bridge {
     return this.native.takeDescriptor(id);
   }
 
+  /**
+   * Takes the descriptor of an idle connection whose release has been staged, and waits for it.
+   * @param {number} id
+   * @returns {number} -1 if the connection is not idle.
+   */
+  takeReleased(id) {
+    // An answer of the I/O thread, whatever it says, is behind what was staged before.
+    this.localAddress(id);
+    return this.takeDescriptor(id);
+  }
+
   /** Fails every connection, because the I/O thread is lost. The next connection starts another one. */
   fail() {
     const lost = this.native;

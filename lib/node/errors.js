@@ -201,6 +201,19 @@ function parseError(slab, words, start, end, packet) {
   return error;
 }
 
+/**
+ * Makes the error of a socket whose connection the I/O thread cannot give away.
+ * @param {string} taker Such as `to a TLSSocket`.
+ * @returns {Error & { code: string }}
+ */
+function socketInUse(taker) {
+  return createError(
+    TypeError,
+    'ERR_FERREQUEST_SOCKET_IN_USE',
+    `A socket of a request, or of the pool of an agent, cannot be given ${taker}`,
+  );
+}
+
 module.exports = {
   addLocalSide,
   badPort,
@@ -213,5 +226,6 @@ module.exports = {
   outOfRange,
   panicError,
   parseError,
+  socketInUse,
   systemError,
 };

@@ -60,7 +60,24 @@ function queuedRequest() {
 
 const queued = queuedRequest();
 
+/**
+ * Finds the class of the requests with which net.Socket ends a writing side. Its objects have the internal fields of
+ * Node's native objects, which are empty until native code uses them. So native code finds out that an object of a
+ * class derived from it is none of its own; with an ordinary object, it may take any memory for a native one.
+ */
+function findShutdownRequest() {
+  let ShutdownRequest;
+  const shutdown = (request) => {
+    ShutdownRequest = request.constructor;
+    // It is done.
+    return 1;
+  };
+  net.Socket.prototype._final.call({ _handle: { shutdown }, connecting: false, pending: false }, () => {});
+  return ShutdownRequest;
+}
+
 module.exports = {
+  ShutdownRequest: findShutdownRequest(),
   symbolOf,
   unseen,
   /** Own property of a request in an agent's queue: its options. */

@@ -18,7 +18,9 @@ const {
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { watchesIdleSockets } = require('../node/behaviour');
-const { addLocalSide, connectError, panicError, parseError, systemError } = require('../node/errors');
+const { isCalledBy } = require('../node/callers');
+const { addLocalSide, connectError, panicError, parseError, socketInUse, systemError } = require('../node/errors');
+const { ShutdownRequest } = require('../node/internals');
 const { copyToOwnMemory } = require('../node/own-memory');
 const { accessDenied, isNetworkDenied } = require('../node/permission');
 const { setImmediate } = require('../node/timing');
@@ -27,6 +29,9 @@ const { ReadBacklog } = require('./read-backlog');
 const { ShutdownQueue } = require('./shutdown-queue');
 const { exchange, life } = require('./stages');
 const { WriteWindow } = require('./write-window');
+
+/** Modules of Node, by version, that take the handle of a socket for a TLSSocket. */
+const TLS = ['node:_tls_wrap', 'node:internal/tls/wrap'];
 
 const shutdowns = new ShutdownQueue();
 
@@ -61,8 +66,13 @@ class ConnectionResource extends AsyncResource {
   }
 }
 
-class NativeHandle {
+/**
+ * Derived from a class of Node's, so that its native code cannot take a handle of ours for one of libuv; see
+ * `ShutdownRequest`.
+ */
+class NativeHandle extends ShutdownRequest {
   constructor() {
+    super();
     /** @type {import('./native-socket').NativeSocket|null} */
     this.socket = null;
     /** Connection id; -1 while the I/O thread has no connection for this handle. */
@@ -542,6 +552,27 @@ class NativeHandle {
     if (this.releasing || this.isClosed()) return;
     this.releasing = true;
     staging.send(command.RELEASE, this.connection);
+  }
+
+  /**
+   * Takes the descriptor of an idle connection at once: the socket goes on as one of libuv.
+   * @returns {number} The descriptor; -1 if the connection is not idle.
+   */
+  releaseNow() {
+    const isIdle = this.life === life.OPEN && this.exchange !== exchange.AWAITED && !this.releasing;
+    if (!isIdle) return -1;
+    this.release();
+    return bridge.takeReleased(this.id);
+  }
+
+  /**
+   * Part of libuv's interface: native code can read and write by the handle. It cannot by ours; http and http2 go
+   * through the socket then.
+   * @returns {undefined}
+   */
+  get isStreamBase() {
+    if (isCalledBy(TLS)) throw socketInUse('to a TLSSocket');
+    return undefined;
   }
 
   /** @returns {boolean} True if the end of the stream has made the body of the response whole. */

@@ -12,6 +12,8 @@
 const { OutgoingMessage } = require('node:http');
 const net = require('node:net');
 
+const { isCalledBy } = require('../node/callers');
+const { socketInUse } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
 const { nextTick } = require('../node/timing');
 const { NativeHandle } = require('./native-handle');
@@ -55,6 +57,12 @@ function constructorOptions(options) {
  */
 const kOptions = Symbol('options');
 
+/** Own property of a socket: its `server`. */
+const kServer = Symbol('server');
+
+/** Module of Node that takes the handle of a socket which is sent to a child process, or to a parent. */
+const CHILD_PROCESS = ['node:internal/child_process'];
+
 class NativeSocket extends net.Socket {
   /**
    * @param {import('node:net').NetConnectOpts} options
@@ -75,6 +83,19 @@ class NativeSocket extends net.Socket {
     const handle = new NativeHandle();
     handle.socket = this;
     reinitializeHandle.call(this, handle);
+  }
+
+  /**
+   * Null, unless a server has the socket. Node asks for it when the socket is sent to another process, and takes the
+   * handle then, which has to be one of libuv.
+   */
+  get server() {
+    if (this.isNative && isCalledBy(CHILD_PROCESS)) giveToLibuv(this);
+    return this[kServer];
+  }
+
+  set server(server) {
+    this[kServer] = server;
   }
 
   /** True while the I/O thread has the connection. */
@@ -301,6 +322,16 @@ function replaceHandle(socket, handle) {
   reinitializeHandle.call(socket, handle);
   // Which makes the socket as new. What it has ended, or is about to, stays so.
   Object.assign(socket._writableState, { ending, ended, finalCalled, prefinished, finished });
+}
+
+/**
+ * Gives an idle connection to libuv at once.
+ * @param {NativeSocket} socket
+ */
+function giveToLibuv(socket) {
+  const descriptor = socket._handle.releaseNow();
+  if (descriptor < 0) throw socketInUse('to another process');
+  socket.becomeLibuv(descriptor);
 }
 
 /** Does nothing. */

@@ -11,6 +11,10 @@ use tokio::io::{Interest, ReadBuf};
 use crate::shared::address::host_text;
 use crate::shared::detached::Detached;
 
+/// Flags of every write. `MSG_DONTWAIT`, here and on reads: the descriptor does not block either, unless another
+/// process has had a copy of it and made both block.
+const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+
 /// Connected (or connecting) stream socket that the runtime of this thread watches.
 ///
 /// The runtime's own `TcpStream` would not do: it does not watch for urgent data, see
@@ -77,7 +81,9 @@ impl Stream {
         let room = buffer.remaining();
         // SAFETY: nothing but initialised bytes is written there.
         let place = unsafe { buffer.unfilled_mut() };
-        let n = std::task::ready!(self.read_once(context, room, |socket| socket.recv(place)))?;
+        let n = std::task::ready!(self.read_once(context, room, |socket| {
+            socket.recv_with_flags(place, libc::MSG_DONTWAIT)
+        }))?;
         // SAFETY: the kernel has filled `n` bytes.
         unsafe { buffer.assume_init(n) };
         buffer.advance(n);
@@ -92,7 +98,11 @@ impl Stream {
         places: &mut [MaybeUninitSlice<'_>],
         room: usize,
     ) -> Poll<io::Result<usize>> {
-        self.read_once(context, room, |socket| Ok(socket.recv_vectored(places)?.0))
+        self.read_once(context, room, |socket| {
+            Ok(socket
+                .recv_vectored_with_flags(places, libc::MSG_DONTWAIT)?
+                .0)
+        })
     }
 
     /// Calls `read`, which has room for `room` bytes, until it succeeds once.
@@ -161,16 +171,15 @@ impl Stream {
             let socket = SockRef::from(stream);
             match slices {
                 // `send` is a little cheaper than `sendmsg`, and one slice is the usual case.
-                [one] => socket.send_with_flags(one, libc::MSG_NOSIGNAL),
-                _ => socket.send_vectored_with_flags(slices, libc::MSG_NOSIGNAL),
+                [one] => socket.send_with_flags(one, SEND_FLAGS),
+                _ => socket.send_vectored_with_flags(slices, SEND_FLAGS),
             }
         })
     }
 
     /// Writes without asking the runtime, which says `WouldBlock` of a stream that it has not looked at.
     fn write_unasked(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        let n = SockRef::from(&*self).send_vectored_with_flags(slices, flags)?;
+        let n = SockRef::from(&*self).send_vectored_with_flags(slices, SEND_FLAGS)?;
         if n > 0 {
             self.readiness = Readiness::Written;
         }
@@ -244,7 +253,10 @@ impl Stream {
 
     /// Looks at the next byte without reading it; 0 bytes are the peer's end.
     fn peek(&self) -> io::Result<usize> {
-        SockRef::from(self).peek(&mut [std::mem::MaybeUninit::uninit(); 1])
+        SockRef::from(self).recv_with_flags(
+            &mut [std::mem::MaybeUninit::uninit(); 1],
+            libc::MSG_PEEK | libc::MSG_DONTWAIT,
+        )
     }
 
     /// Makes a second descriptor of the same connection.

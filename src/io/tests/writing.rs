@@ -331,3 +331,22 @@ fn nothing_is_told_after_a_close_that_could_not_send_everything() {
     client.expect(0, event::CLOSED);
     client.expect_nothing(0);
 }
+
+#[test]
+fn a_connection_that_a_copy_of_its_descriptor_has_made_block_stops_no_other() {
+    let listener = listen();
+    let mut client = Client::new();
+    let address = listener.local_addr().unwrap();
+    client.send(|batch| batch.connect(0, address));
+    let connected = client.expect(0, event::CONNECTED);
+    let peer = accept(&listener);
+    client.exchange(0, &mut peer.try_clone().unwrap());
+    // What libuv does to the standard output of a child process, which is the same open file.
+    socket2::SockRef::from(&connected.socket())
+        .set_nonblocking(false)
+        .unwrap();
+    client.send(|batch| batch.request(0).write(0, &noise(MUCH)));
+    client.spin(20);
+    let mut other = client.connect(1, &listener);
+    client.exchange(1, &mut other);
+}
