@@ -137,6 +137,7 @@ module.exports = {
   bindSocket: addon.bindSocket,
   bridge,
   closeDescriptor: addon.closeDescriptor,
+  connectIfDoubtful: addon.connectIfDoubtful,
   peerAddress: addon.peerAddress,
   recordLayout: addon.recordLayout,
   staging: bridge.staging,

@@ -20,6 +20,16 @@ pub fn bind_socket(host: String, port: u32) -> i32 {
     }
 }
 
+/// Makes a socket that connects to a numeric address, if the kernel might refuse that. Gives the descriptor, the
+/// negative error number of a refusal, or `None` if the I/O thread has to connect.
+#[napi(catch_unwind)]
+pub fn connect_if_doubtful(host: String, port: u32) -> Option<i32> {
+    match binding::connect_if_doubtful(&host, port as u16) {
+        Ok(descriptor) => descriptor,
+        Err(error) => Some(-error.raw_os_error().unwrap_or(libc::EIO)),
+    }
+}
+
 /// Closes a descriptor of `bind_socket`, when its socket does not connect.
 #[napi(catch_unwind)]
 pub fn close_descriptor(descriptor: i32) {
