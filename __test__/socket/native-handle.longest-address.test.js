@@ -8,7 +8,8 @@ describe('an address of 200,000 characters', () => {
   const options = {
     socketPath: { socketPath: `/${'x'.repeat(200000)}` },
     'a zone': { host: 'nowhere', autoSelectFamily: false, lookup: (host, settings, callback) => {
-      setImmediate(callback, null, `fe80::1%${'x'.repeat(200000)}`, 6);
+      // Link-local for the kernel, and not for libuv, which would give it another zone.
+      setImmediate(callback, null, `febf::1%${'x'.repeat(200000)}`, 6);
     } },
   };
 

@@ -148,6 +148,7 @@ module.exports = {
   bindSocket: addon.bindSocket,
   bridge,
   closeDescriptor: addon.closeDescriptor,
+  connectIfDoubtful: addon.connectIfDoubtful,
   duplicateDescriptor: addon.duplicateDescriptor,
   hasPendingRead: addon.hasPendingRead,
   peerAddress: addon.peerAddress,

@@ -31,6 +31,7 @@ const command = Object.freeze({
   LENIENT_HEADER_VALUE: 2,
   ACKNOWLEDGE: 1,
   ENABLE: 1,
+  STARTED: 1,
   RESET: 1,
 });
 

@@ -150,13 +150,14 @@ class Staging {
    * @param {number} id
    * @param {string} address A numeric address.
    * @param {number} port
-   * @param {number} bound Descriptor of a bound socket, or -1.
+   * @param {number} descriptor Of a socket that is bound or, with the flag STARTED, connects already; or -1.
+   * @param {number} flags
    */
-  sendConnect(id, address, port, bound) {
+  sendConnect(id, address, port, descriptor, flags) {
     address = address.slice(0, LONGEST_ADDRESS);
-    const start = this.stage(command.CONNECT_TCP, 0, id, 8 + address.length);
+    const start = this.stage(command.CONNECT_TCP, flags, id, 8 + address.length);
     this.words[start >> 2] = port;
-    this.words[(start >> 2) + 1] = bound;
+    this.words[(start >> 2) + 1] = descriptor;
     this.buffer.latin1Write(address, start + 8);
   }
 

@@ -10,10 +10,10 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
-const { constants: { errno: { EBADF, ECANCELED, EINVAL, ENOTCONN } } } = require('node:os');
+const { constants: { errno: { EBADF, ECANCELED, ECONNREFUSED, EINVAL, ENOTCONN } } } = require('node:os');
 
 const {
-  bindSocket, bridge, closeDescriptor, duplicateDescriptor, peerAddress, staging,
+  bindSocket, bridge, closeDescriptor, connectIfDoubtful, duplicateDescriptor, peerAddress, staging,
 } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
@@ -228,12 +228,38 @@ class NativeHandle extends ShutdownRequest {
     if (isNetworkDenied()) return accessDenied(address);
     // The kernel would take the part before the NUL for the path. At the beginning it stands for an abstract name.
     if (port === undefined && address.indexOf('\0', 1) !== -1 && address[0] !== '\0') return -EINVAL;
+    if (port === undefined) {
+      staging.sendConnectUnix(this.connection, address);
+    } else {
+      const error = this.connectTcp(address, port);
+      if (error !== 0) return error;
+    }
     this.connectRequest = request;
-    if (port === undefined) staging.sendConnectUnix(this.connection, address);
-    else staging.sendConnect(this.connection, address, port, this.boundDescriptor);
-    this.boundDescriptor = -1;
     this.startConnecting();
     this.settleLiveness();
+    return 0;
+  }
+
+  /**
+   * Starts connecting by TCP. The kernel may refuse the address of another machine at once, and net tells of that in
+   * the same turn.
+   * @param {string} address
+   * @param {number} port
+   * @returns {number} 0 or a negative error number.
+   */
+  connectTcp(address, port) {
+    const descriptor = this.boundDescriptor === -1 && !isLoopback(address) ? connectIfDoubtful(address, port) : null;
+    if (descriptor >= 0 && descriptor !== null) {
+      staging.sendConnect(this.connection, address, port, descriptor, command.STARTED);
+      return 0;
+    }
+    // libuv reports a refused connection as if it came from the network.
+    if (descriptor !== null && descriptor !== -ECONNREFUSED) {
+      this.localAddress = address.includes(':') ? '::' : '0.0.0.0';
+      return descriptor;
+    }
+    staging.sendConnect(this.connection, address, port, this.boundDescriptor, 0);
+    this.boundDescriptor = -1;
     return 0;
   }
 
@@ -845,6 +871,15 @@ class NativeHandle extends ShutdownRequest {
 }
 
 NativeHandle.prototype.connect6 = NativeHandle.prototype.connect;
+
+/**
+ * Tells whether an address surely is of this machine. Others may be too.
+ * @param {string} address A numeric one.
+ * @returns {boolean}
+ */
+function isLoopback(address) {
+  return address.startsWith('127.') || address.startsWith('::') || address === '0.0.0.0';
+}
 
 /**
  * Finishes a close, in the check phase after `end`.

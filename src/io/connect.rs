@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use socket2::{Domain, SockAddr, Socket};
 
 use super::stream::Stream;
-use crate::shared::binding::{bind_to, new_socket};
+use crate::shared::binding::{bind_to, new_socket, start_connect};
 use crate::shared::detached::Detached;
 
 /// Place to connect to. A connection keeps it, because a stale one is replaced by another to the same place.
@@ -32,6 +32,16 @@ impl Target {
     }
 }
 
+/// Socket that the JavaScript thread has made for a connect.
+pub enum Prepared {
+    /// There is none.
+    Nothing,
+    /// The socket has a local address.
+    Bound(OwnedFd),
+    /// The socket connects already.
+    Connecting(OwnedFd),
+}
+
 /// Failure of a connect.
 #[derive(Debug)]
 pub struct ConnectError {
@@ -47,9 +57,8 @@ pub struct Connecting {
 }
 
 impl Connecting {
-    /// Starts connecting. `bound` is a socket of [`bind`](crate::shared::binding::bind), whose address the
-    /// target remembers.
-    pub fn start(target: &mut Target, bound: Option<OwnedFd>) -> Result<Self, ConnectError> {
+    /// Starts connecting, unless the prepared socket does already. The target remembers the address of a bound one.
+    pub fn start(target: &mut Target, prepared: Prepared) -> Result<Self, ConnectError> {
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         let at_once = |error| ConnectError {
             errno: errno(error),
@@ -61,16 +70,22 @@ impl Connecting {
         };
         match target {
             Target::Tcp { remote, local } => {
-                let socket = match (bound.map(Socket::from), *local) {
-                    (Some(socket), _) => {
+                let socket = match (prepared, *local) {
+                    (Prepared::Connecting(socket), _) => {
+                        return Stream::attach(Detached::Tcp(socket.into()))
+                            .map(|stream| Self { stream })
+                            .map_err(later);
+                    }
+                    (Prepared::Bound(socket), _) => {
+                        let socket = Socket::from(socket);
                         *local = socket
                             .local_addr()
                             .ok()
                             .and_then(|address| address.as_socket());
                         Ok(socket)
                     }
-                    (None, Some(local)) => bind_to(local),
-                    (None, None) => new_socket(Domain::for_address(*remote)),
+                    (Prepared::Nothing, Some(local)) => bind_to(local),
+                    (Prepared::Nothing, None) => new_socket(Domain::for_address(*remote)),
                 };
                 let socket = socket.map_err(at_once)?;
                 start_connect(&socket, &(*remote).into()).map_err(|error| {
@@ -127,15 +142,6 @@ fn unix_address(path: &[u8]) -> io::Result<SockAddr> {
     // It fails only for a path that is too long for the kernel, which would have said EINVAL.
     SockAddr::unix(std::ffi::OsStr::from_bytes(path))
         .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
-}
-
-fn start_connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
-    match socket.connect(address) {
-        Err(error) if !errno_is(&error, libc::EINPROGRESS) && !errno_is(&error, libc::EINTR) => {
-            Err(error)
-        }
-        _ => Ok(()),
-    }
 }
 
 fn errno_is(error: &io::Error, errno: i32) -> bool {

@@ -20,13 +20,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::connect::{ConnectError, Target};
+use super::connect::{ConnectError, Prepared, Target};
 use super::outlet::{Outlet, note_work};
 use super::reader;
 use super::socket_options::SocketOptions;
@@ -76,12 +75,12 @@ impl Connection {
         })
     }
 
-    /// Starts connecting; `bound` is a socket with a local address.
-    pub fn connect(&self, target: Target, bound: Option<OwnedFd>) {
+    /// Starts connecting, by the prepared socket.
+    pub fn connect(&self, target: Target, prepared: Prepared) {
         let mut state = self.state.borrow_mut();
         if state.is_waiting() {
             state.target = Some(target);
-            self.start_connect(&mut state, bound);
+            self.start_connect(&mut state, prepared);
         }
     }
 
@@ -414,11 +413,11 @@ impl Connection {
         }
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
         state.begin_replacement();
-        self.start_connect(state, None);
+        self.start_connect(state, Prepared::Nothing);
     }
 
-    fn start_connect(&self, state: &mut State, bound: Option<OwnedFd>) {
-        if let Err(error) = state.begin_connect(bound) {
+    fn start_connect(&self, state: &mut State, prepared: Prepared) {
+        if let Err(error) = state.begin_connect(prepared) {
             self.connect_failed(state, &error);
         }
     }

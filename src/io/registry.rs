@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::connect::Target;
+use super::connect::{Prepared, Target};
 use super::connection::Connection;
 use super::outlet::{Outlet, note_work};
 use super::socket_options::KeepAlive;
@@ -237,7 +237,9 @@ fn run_command(connection: &Connection, record: &Record<'_>, sent: usize) {
     let enable = record.flags & command::ENABLE != 0;
     match record.opcode {
         command::CONNECT_TCP => connect_tcp(connection, record),
-        command::CONNECT_UNIX => connection.connect(Target::Unix(record.payload.to_vec()), None),
+        command::CONNECT_UNIX => {
+            connection.connect(Target::Unix(record.payload.to_vec()), Prepared::Nothing);
+        }
         command::REQUEST => connection.request(record.flags, record.u32_at(0), record.u32_at(4)),
         command::WRITE => {
             let acknowledge = record.flags & command::ACKNOWLEDGE != 0;
@@ -306,14 +308,19 @@ fn adopt(connection: &Connection, record: &Record<'_>) {
 fn connect_tcp(connection: &Connection, record: &Record<'_>) {
     let port = record.u32_at(0) as u16;
     // SAFETY: the descriptor was made for this connection, and JavaScript has forgotten it.
-    let bound = unsafe { take_over(record.u32_at(4).cast_signed()) };
+    let socket = unsafe { take_over(record.u32_at(4).cast_signed()) };
+    let prepared = match socket {
+        Some(socket) if record.flags & command::STARTED != 0 => Prepared::Connecting(socket),
+        Some(socket) => Prepared::Bound(socket),
+        None => Prepared::Nothing,
+    };
     match parse_host(record.rest(8), port) {
         Some(remote) => connection.connect(
             Target::Tcp {
                 remote: with_zone(remote),
                 local: None,
             },
-            bound,
+            prepared,
         ),
         None => connection.refuse(libc::EINVAL),
     }

@@ -37,11 +37,10 @@
 //! The [`Stream`] has stages of its own, for what the runtime knows of it.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::connect::{ConnectError, Connecting, Target};
+use super::connect::{ConnectError, Connecting, Prepared, Target};
 use super::outlet::time_since_poll;
 use super::socket_options::SocketOptions;
 use super::stream::Stream;
@@ -167,10 +166,10 @@ impl State {
         matches!(self.phase, Phase::Waiting)
     }
 
-    /// Starts to connect to the target, if there is one; `bound` is a socket with a local address.
-    pub fn begin_connect(&mut self, bound: Option<OwnedFd>) -> Result<(), ConnectError> {
+    /// Starts to connect to the target, if there is one, by the prepared socket.
+    pub fn begin_connect(&mut self, prepared: Prepared) -> Result<(), ConnectError> {
         if let Some(target) = &mut self.target {
-            self.phase = Phase::Connecting(Connecting::start(target, bound)?);
+            self.phase = Phase::Connecting(Connecting::start(target, prepared)?);
             self.wake();
         }
         Ok(())

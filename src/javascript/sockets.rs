@@ -28,7 +28,18 @@ pub fn duplicate_descriptor(descriptor: i32) -> i32 {
     binding::duplicate(descriptor).unwrap_or(-1)
 }
 
-/// Closes a descriptor of `bind_socket` or `duplicate_descriptor`, when its socket does not connect.
+/// Makes a socket that connects to a numeric address, if the kernel might refuse that. Gives the descriptor, the
+/// negative error number of a refusal, or `None` if the I/O thread has to connect.
+#[napi(catch_unwind)]
+pub fn connect_if_doubtful(host: String, port: u32) -> Option<i32> {
+    match binding::connect_if_doubtful(&host, port as u16) {
+        Ok(descriptor) => descriptor,
+        Err(error) => Some(-error.raw_os_error().unwrap_or(libc::EIO)),
+    }
+}
+
+/// Closes a descriptor of `bind_socket`, `connect_if_doubtful` or `duplicate_descriptor`, when its socket does not
+/// connect.
 #[napi(catch_unwind)]
 pub fn close_descriptor(descriptor: i32) {
     // SAFETY: JavaScript hands the descriptor back once, instead of using it.

@@ -40,7 +40,8 @@ pub mod command {
     numbers! {
         /// Every command and command flag with its number.
         TABLE {
-            /// Connect by TCP. Payload: port `u32`, bound descriptor `i32` or -1, address as text.
+            /// Connect by TCP. Payload: port `u32`, descriptor of a bound socket `i32` or -1, address as text. Flag
+            /// `STARTED`.
             CONNECT_TCP = 1,
             /// Connect to a Unix domain socket. Payload: the path.
             CONNECT_UNIX = 2,
@@ -87,6 +88,8 @@ pub mod command {
             ACKNOWLEDGE = 1,
             /// On `NO_DELAY` and `KEEP_ALIVE`: switch on.
             ENABLE = 1,
+            /// On `CONNECT_TCP`: the socket is not bound but connects already.
+            STARTED = 1,
             /// On `CLOSE`: send a reset.
             RESET = 1,
         }

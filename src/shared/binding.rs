@@ -6,9 +6,9 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::address::parse_address;
+use super::address::{parse_address, with_zone};
 
 /// Makes a socket bound to a local address, for `localAddress` and `localPort`. The JavaScript thread calls
 /// this, because Node reports a failed bind before it connects.
@@ -56,6 +56,44 @@ pub fn bind_to(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// Begins to connect a socket that does not block.
+///
+/// # Errors
+/// The error with which the kernel refuses before it sends anything.
+pub fn start_connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
+    match socket.connect(address) {
+        Err(error) if !matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a socket that connects to a numeric address, if the kernel might refuse that before it sends anything. Gives
+/// `None` for any other address: the I/O thread connects to it, because a peer on this machine would be woken here.
+///
+/// # Errors
+/// As of [`start_connect`], or of making the socket.
+pub fn connect_if_doubtful(host: &str, port: u16) -> io::Result<Option<RawFd>> {
+    let address = parse_address(host, port)
+        .map(with_zone)
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    if has_route(address) {
+        return Ok(None);
+    }
+    let socket = new_socket(Domain::for_address(address))?;
+    start_connect(&socket, &address.into())?;
+    Ok(Some(socket.into_raw_fd()))
+}
+
+/// Tells whether the kernel knows a way to one host that has this address. It looks for one when a UDP socket
+/// connects, and sends nothing.
+fn has_route(address: SocketAddr) -> bool {
+    !address.ip().is_multicast()
+        && Socket::new(Domain::for_address(address), Type::DGRAM, None)
+            .is_ok_and(|socket| socket.connect(&address.into()).is_ok())
+}
+
 /// Lets the kernel choose the local port when the socket connects: one that is free towards the peer is
 /// enough then. Until then the socket's own address says port 0.
 fn choose_port_when_connecting(socket: &Socket) {
@@ -90,8 +128,8 @@ pub fn duplicate(descriptor: RawFd) -> io::Result<RawFd> {
     }
 }
 
-/// Takes over a descriptor that [`bind`] or a `RELEASED` event gave to JavaScript, and that JavaScript hands
-/// back. Gives `None` for -1.
+/// Takes over a descriptor that [`bind`], [`connect_if_doubtful`] or a `RELEASED` event gave to JavaScript, and that
+/// JavaScript hands back. Gives `None` for -1.
 ///
 /// # Safety
 /// The descriptor is -1, or open and used by no other code from now on.

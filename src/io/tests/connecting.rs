@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
 use std::os::unix::net::UnixListener;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::harness::{Client, accept, expect_no_connection, listen, take, take_all};
+use super::harness::{Client, GET, accept, expect_no_connection, listen, take, take_all};
 use crate::records::{command, event};
-use crate::shared::binding::{bind, take_over};
+use crate::shared::binding::{bind, connect_if_doubtful, new_socket, start_connect, take_over};
 
 fn unused_address() -> SocketAddr {
     listen().local_addr().unwrap()
@@ -124,6 +125,41 @@ fn a_bound_socket_is_the_one_that_connects() {
     assert_eq!(connected.local().1, "127.0.0.2");
     let from = accept(&listener).peer_addr().unwrap();
     assert_eq!(connected.local().0, from.port().into());
+}
+
+#[test]
+fn a_connect_that_another_thread_has_begun_is_waited_for() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    let socket = new_socket(Domain::IPV4).unwrap();
+    start_connect(&socket, &address.into()).unwrap();
+    let started = socket.into_raw_fd();
+    let mut client = Client::new();
+    client.send(|batch| {
+        let port = u32::from(address.port()).to_le_bytes();
+        let payload: [&[u8]; 3] = [&port, &started.to_le_bytes(), b"127.0.0.1"];
+        batch.push(command::CONNECT_TCP, command::STARTED, 0, &payload)
+    });
+    let connected = client.expect(0, event::CONNECTED);
+    assert_eq!(connected.errno(), started);
+    let mut peer = accept(&listener);
+    assert_eq!(connected.local().0, peer.peer_addr().unwrap().port().into());
+    client.exchange(0, &mut peer);
+    // Another one that takes its place has any local port.
+    drop(peer);
+    client.expect(0, event::EOF);
+    client.send(|batch| batch.request(0).write(0, GET));
+    assert_eq!(client.expect(0, event::CONNECTED).flags, event::AGAIN);
+}
+
+#[test]
+fn a_connect_that_the_kernel_refuses_is_an_error_where_it_is_begun() {
+    for host in ["255.255.255.255", "224.0.0.1"] {
+        let error = connect_if_doubtful(host, 80).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENETUNREACH), "{host}");
+    }
+    // Nobody listens there, and nobody is asked.
+    assert_eq!(connect_if_doubtful("127.0.0.1", 1).unwrap(), None);
 }
 
 #[test]
