@@ -18,6 +18,7 @@ const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { addLocalSide, connectError, createError, parseError, systemError } = require('../node/errors');
 const { copyToOwnMemory } = require('../node/own-memory');
+const { inTurn } = require('../response/request-end');
 const responseEvents = require('../response/response-events');
 const { ReadBacklog } = require('./read-backlog');
 const { ShutdownQueue } = require('./shutdown-queue');
@@ -720,13 +721,19 @@ class NativeHandle {
    */
   callOff(callback) {
     const { connectRequest, shutdownRequest } = this;
+    if (connectRequest === null && shutdownRequest === null && !this.writes.isAwaited()) {
+      callback?.();
+      return;
+    }
     this.connectRequest = null;
     this.shutdownRequest = null;
+    // Each calls back a user, who may throw; libuv calls them one by one.
     // Taken away where net.Socket has given up on an attempt.
-    connectRequest?.oncomplete?.(-ECANCELED, this, connectRequest, false, false);
-    if (this.writes.isAwaited()) this.writes.fail(systemError(ECANCELED, 'write'));
-    shutdownRequest?.oncomplete(-ECANCELED);
-    callback?.();
+    inTurn(() => connectRequest?.oncomplete?.(-ECANCELED, this, connectRequest, false, false), () => {
+      inTurn(() => this.writes.fail(systemError(ECANCELED, 'write')), () => {
+        inTurn(() => shutdownRequest?.oncomplete(-ECANCELED), () => callback?.());
+      });
+    });
   }
 }
 
@@ -738,8 +745,11 @@ NativeHandle.prototype.connect6 = NativeHandle.prototype.connect;
  * @param {(() => void)|undefined} callback
  */
 function finishClose(handle, callback) {
-  handle.resource.runInAsyncScope(handle.callOff, handle, callback);
-  handle.resource.emitDestroy();
+  try {
+    handle.resource.runInAsyncScope(handle.callOff, handle, callback);
+  } finally {
+    handle.resource.emitDestroy();
+  }
 }
 
 module.exports = { NativeHandle };
