@@ -124,6 +124,29 @@ describeTransports('an exception in a listener', (transport) => {
     expect(result).toMatchObject({ code: 0, stdout: 'thrown\nclose 0\n', stderr: '' });
   });
 
+  it('in the callback of a write that is called off does not keep the socket from being closed', async () => {
+    const result = await transport.runScript(async (http, args, { serveRaw, agentTo }) => {
+      const seen = [];
+      process.on('uncaughtException', (error) => seen.push(error.message));
+      const peer = await serveRaw((socket) => socket.pause());
+      const agent = await agentTo(peer);
+      const req = http.request({ ...peer.address, agent, method: 'POST' });
+      req.on('error', ({ code }) => seen.push(code));
+      req.on('close', () => setTimeout(() => {
+        console.log([...seen.sort(), Object.keys(agent.sockets).length].join());
+        process.exit();
+      }, 20));
+      // More than the kernel takes.
+      req.write(Buffer.alloc(20_000_000), () => { throw new Error('thrown'); });
+      req.on('socket', (socket) => {
+        const destroy = () => setTimeout(() => req.destroy(), 50);
+        if (socket.connecting) socket.on('connect', destroy);
+        else destroy();
+      });
+    }, { timeout: 4000 });
+    expect(result).toMatchObject({ code: 0, stdout: 'ECONNRESET,thrown,0\n', stderr: '' });
+  });
+
   // Node stops sending then.
   itMends(true).each([['write', 1], ['end', 2]])('in the callback of %s() loses nothing', async (_, thrower) => {
     const result = await transport.runScript(async (http, index, { serveRaw, agentTo }) => {

@@ -263,15 +263,58 @@ describe('a burst of requests on TLS connections that are used again', () => {
     expect(most).toBeLessThanOrEqual(16);
   });
 
-  it('goes out also when the process exits in the same turn', async () => {
+  it('goes out although the socket of one throws, whose exception is thrown in its own context', async () => {
+    const peer = await serveTls((req, res) => res.end('x'));
+    const options = { ...peer.address, ca: String(certificates.ca) };
+    const args = { https: `${ROOT}/https.js`, options, count: MANY };
+    const { code, stdout, stderr } = await runScript((_http, { https, options, count }) => {
+      const { AsyncLocalStorage } = require('node:async_hooks');
+      const { Agent, get } = require(https);
+      const storage = new AsyncLocalStorage();
+      const agent = new Agent({ keepAlive: true, ca: options.ca });
+      const exceptions = [];
+      process.on('uncaughtException', ({ message }) => exceptions.push(`${message} of ${storage.getStore()}`));
+      const throwers = new Set();
+      const exchange = (index) => storage.run(index, () => new Promise((resolve) => {
+        const req = get({ ...options, agent }, (res) => res.resume().on('end', () => resolve('answered')));
+        req.on('error', ({ code }) => resolve(code));
+        req.on('socket', (socket) => {
+          if (!throwers.has(index)) return;
+          const { uncork } = socket;
+          socket.uncork = () => {
+            if (socket.writableCorked > 1) return uncork.call(socket);
+            delete socket.uncork;
+            throw new Error('thrown');
+          };
+          setTimeout(() => req.destroy(), 100);
+        });
+      }));
+      const burst = () => Promise.all(Array.from({ length: count }, (_, index) => exchange(index)));
+      burst().then(() => new Promise((resolve) => { setImmediate(resolve); })).then(() => {
+        throwers.add(3).add(5);
+        return burst();
+      }).then((outcomes) => {
+        agent.destroy();
+        console.log(JSON.stringify({ exceptions, outcomes }));
+      });
+    }, { args });
+    const { exceptions, outcomes } = JSON.parse(stdout);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(exceptions).toEqual(['thrown of 3', 'thrown of 5']);
+    const expected = Array(MANY).fill('answered');
+    expected[3] = expected[5] = 'ECONNRESET';
+    expect(outcomes).toEqual(expected);
+  });
+
+  it.each([false, true])('goes out also when the process exits in the same turn (one throws: %p)', async (throws) => {
     const seen = [];
     const peer = await serveTls((req, res) => {
       if (req.method === 'POST') seen.push(req.url);
       res.end('x');
     });
     const options = { ...peer.address, ca: String(certificates.ca) };
-    const args = { https: `${ROOT}/https.js`, options, count: MANY };
-    const { code, stderr } = await runScript((_http, { https, options, count }) => {
+    const args = { https: `${ROOT}/https.js`, options, count: MANY, throws };
+    const { code, stderr } = await runScript((_http, { https, options, count, throws }) => {
       const { Agent, request } = require(https);
       const agent = new Agent({ keepAlive: true, ca: options.ca });
       const start = (fields) => request({ ...options, ...fields, agent });
@@ -283,11 +326,21 @@ describe('a burst of requests on TLS connections that are used again', () => {
       });
       Promise.all(Array.from({ length: count }, warm)).then(() => {
         setImmediate(() => process.exit(7));
-        for (let path = 0; path < count; path++) start({ method: 'POST', path: `/${path}` }).end();
+        for (let path = 0; path < count; path++) {
+          const req = start({ method: 'POST', path: `/${path}` }).end();
+          if (path !== 3 || !throws) continue;
+          req.on('socket', (socket) => {
+            const { uncork } = socket;
+            socket.uncork = () => {
+              if (socket.writableCorked > 1) return uncork.call(socket);
+              throw new Error('thrown');
+            };
+          });
+        }
       });
     }, { args });
     expect([code, stderr]).toEqual([7, '']);
-    await until(() => seen.length === MANY);
+    await until(() => seen.length === (throws ? MANY - 1 : MANY));
   });
 
   it('carries uploads that go on after it', async () => {

@@ -15,7 +15,7 @@ const kAtExit = Symbol.for('ferrequest.atExit');
 function shared() {
   if (process[kAtExit] === undefined) {
     const tasks = new Set();
-    const runAll = () => tasks.forEach((task) => task());
+    const runAll = () => runFrom([...tasks], 0);
     // `process.removeAllListeners('exit')` is meant for the listeners that its caller knows of.
     const stay = (name) => {
       if (name === 'exit' && tasks.size > 0) listen(runAll);
@@ -23,6 +23,19 @@ function shared() {
     Object.defineProperty(process, kAtExit, { value: { tasks, runAll, stay }, configurable: true });
   }
   return process[kAtExit];
+}
+
+/**
+ * Runs tasks, also those behind one that throws: there is no later turn for them.
+ * @param {(() => void)[]} tasks
+ * @param {number} next Index of the first one.
+ */
+function runFrom(tasks, next) {
+  try {
+    while (next < tasks.length) tasks[next++]();
+  } finally {
+    if (next < tasks.length) runFrom(tasks, next);
+  }
 }
 
 /**

@@ -24,6 +24,7 @@ const { ShutdownRequest } = require('../node/internals');
 const { copyToOwnMemory } = require('../node/own-memory');
 const { accessDenied, isNetworkDenied } = require('../node/permission');
 const { setImmediate } = require('../node/timing');
+const { inTurn } = require('../response/request-end');
 const responseEvents = require('../response/response-events');
 const { ReadBacklog } = require('./read-backlog');
 const { ShutdownQueue } = require('./shutdown-queue');
@@ -860,13 +861,19 @@ class NativeHandle extends ShutdownRequest {
    */
   callOff(callback) {
     const { connectRequest, shutdownRequest } = this;
+    if (connectRequest === null && shutdownRequest === null && !this.writes.isAwaited()) {
+      callback?.();
+      return;
+    }
     this.connectRequest = null;
     this.shutdownRequest = null;
+    // Each calls back a user, who may throw; libuv calls them one by one.
     // Taken away where net.Socket has given up on an attempt.
-    connectRequest?.oncomplete?.(-ECANCELED, this, connectRequest, false, false);
-    if (this.writes.isAwaited()) this.writes.fail(systemError(ECANCELED, 'write'));
-    shutdownRequest?.oncomplete(-ECANCELED);
-    callback?.();
+    inTurn(() => connectRequest?.oncomplete?.(-ECANCELED, this, connectRequest, false, false), () => {
+      inTurn(() => this.writes.fail(systemError(ECANCELED, 'write')), () => {
+        inTurn(() => shutdownRequest?.oncomplete(-ECANCELED), () => callback?.());
+      });
+    });
   }
 }
 
@@ -887,8 +894,11 @@ function isLoopback(address) {
  * @param {(() => void)|undefined} callback
  */
 function finishClose(handle, callback) {
-  handle.resource.runInAsyncScope(handle.callOff, handle, callback);
-  handle.resource.emitDestroy();
+  try {
+    handle.resource.runInAsyncScope(handle.callOff, handle, callback);
+  } finally {
+    handle.resource.emitDestroy();
+  }
 }
 
 module.exports = { NativeHandle };

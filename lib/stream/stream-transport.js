@@ -125,6 +125,16 @@ class StreamTransport {
   }
 
   /**
+   * Throws an exception in a later turn, in the async context of the request.
+   * @param {unknown} exception
+   */
+  throwLater(exception) {
+    const { resource } = this;
+    if (resource === null) setImmediate(rethrow, exception);
+    else resource.runInAsyncScope(setImmediate, null, rethrow, exception);
+  }
+
+  /**
    * Decodes a chunk. A chunk that comes before the callback of the write waits for that, because a request finishes
    * before its response. (A write near the end of a turn is called back near the end of the next one.) A chunk that
    * comes while another is decoded waits too: a listener has made the stream emit it, as an empty write to TLS does.
@@ -312,6 +322,11 @@ class StreamTransport {
     if (this.backlog !== null) head = joined([head, ...this.backlog.takeChunks()]);
     responseEvents.onUpgrade(this.socket, head);
   }
+}
+
+/** @param {unknown} exception */
+function rethrow(exception) {
+  throw exception;
 }
 
 /** Gives the memory of a buffer as words; a buffer with memory of its own is aligned. */

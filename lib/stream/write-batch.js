@@ -55,7 +55,20 @@ function endTurn() {
 /** Sends the batch. */
 function release() {
   atExit.remove(release);
-  for (const transport of held.splice(0)) transport.uncork();
+  for (const transport of held.splice(0)) send(transport);
+}
+
+/**
+ * Sends a request. What its socket throws is not about the request in whose tick this may be, nor about those behind
+ * it: it is thrown in a later turn, in the context of its own request. (A process that exits has no such turn.)
+ * @param {import('./stream-transport').StreamTransport} transport
+ */
+function send(transport) {
+  try {
+    transport.uncork();
+  } catch (exception) {
+    transport.throwLater(exception);
+  }
 }
 
 /**
@@ -66,7 +79,7 @@ function sendNow(transport) {
   const index = held.indexOf(transport);
   if (index === -1) return;
   held.splice(index, 1);
-  transport.uncork();
+  send(transport);
 }
 
 module.exports = { flush, sendNow };
