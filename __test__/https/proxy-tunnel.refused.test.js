@@ -1,5 +1,7 @@
 'use strict';
 
+const { inspect } = require('node:util');
+
 const {
   isOracle, itOurs, until, untilNoConnections, untilPoolIsEmpty, unusedPort,
 } = require('../support');
@@ -33,6 +35,26 @@ describeProxies('a tunnel that the proxy refuses', () => {
     const req = https.get({ host: 'origin.test', agent: httpsAgentFor(proxy) });
     expect(await eventsOf(req)).toEqual(['error ERR_PROXY_TUNNEL', 'close']);
     expect(req.destroyed).toBe(true);
+  });
+
+  // CVE-2026-48615
+  itOurs.each([
+    ['refuses', () => ['HTTP/1.1 407 No\r\n\r\n']],
+    ['says what is no HTTP', () => ['NOT-HTTP\r\n\r\n']],
+    ['says too much', () => [`HTTP/1.1 200 OK\r\nA: ${'b'.repeat(20_000)}\r\n\r\n`]],
+    ['says nothing', () => undefined],
+    ['closes', (socket) => { socket.end(); }],
+    ['resets', (socket) => { socket.resetAndDestroy(); }],
+  ])('shows no credentials when the proxy %s, and fails once', async (_what, answer) => {
+    const proxy = await serveTunnels(answer);
+    const agent = httpsAgentFor({ url: proxy.url.replace('//', '//user:secret@') });
+    const req = https.get({ host: 'origin.test', agent, timeout: 100 });
+    const errors = [];
+    req.on('error', (error) => errors.push(error));
+    await until(() => req.closed);
+    expect(errors).toHaveLength(1);
+    const shown = [inspect(errors[0], { depth: 5, showHidden: true }), errors[0].stack].join();
+    expect(shown).not.toMatch(/secret|dXNlcjpzZWNyZXQ/);
   });
 
   itOurs('is closed, also when the proxy would keep the connection', async () => {
@@ -141,3 +163,34 @@ describeProxies('a tunnel that the proxy refuses', () => {
   });
 });
 
+describeProxies('a tunnel that is open', () => {
+  itOurs('and drops before TLS is established fails the request once', async () => {
+    const proxy = await serveTunnels((socket) => {
+      socket.end(ESTABLISHED);
+    });
+    const agent = httpsAgentFor(proxy, { keepAlive: true });
+    const req = https.get({ host: 'origin.test', agent });
+    expect(await eventsOf(req)).toEqual(['error ECONNRESET', 'close']);
+    expect(proxy.accepted).toHaveLength(1);
+    await untilPoolIsEmpty(agent);
+  });
+
+  itOurs.each([
+    ['minVersion', { minVersion: 'TLSv9' }], ['ciphers', { ciphers: 'no-such-cipher' }], ['cert', { cert: 'nonsense' }],
+    ['checkServerIdentity', { checkServerIdentity: 'none' }], ['ALPNProtocols', { ALPNProtocols: ['x'.repeat(300)] }],
+  ])('for a request whose %s is invalid fails that once, by an error or a throw', async (_option, options) => {
+    const origin = await serveHttps((_req, res) => res.end());
+    const proxy = await serveTunnels();
+    const agent = httpsAgentFor(proxy);
+    const errors = [];
+    try {
+      const req = https.get({ host: 'localhost', port: origin.port, agent, ...options });
+      req.on('error', (error) => errors.push(error));
+      await until(() => req.closed);
+    } catch (error) {
+      errors.push(error);
+    }
+    expect(errors).toHaveLength(1);
+    await untilPoolIsEmpty(agent);
+  });
+});
