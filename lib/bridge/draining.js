@@ -7,12 +7,15 @@
 
 const counters = require('./counters');
 const { HEADER_SIZE, event, isRead } = require('./records');
-const { setImmediate } = require('../node/timing');
+const { now, setImmediate } = require('../node/timing');
 
 /** Bytes of the memory that pages are copied into. The pages of a fast body fit. */
 const ROOM_SIZE = 320 * 1024;
-/** Drains in a row before timers and other I/O of the process get their turn. */
-const DRAINS_A_TURN = 8;
+/**
+ * Milliseconds of dispatching after which timers and other I/O of the process get their turn. libuv gives them one when
+ * it has read from every connection that was ready, which takes as long where some dozens are.
+ */
+const LONGEST_TURN = 4;
 /**
  * Reads dispatched before ticks run, as with libuv they do after each. The commands that these ticks stage are on their
  * way while the rest of the batch is dispatched, so that both threads work at the same time.
@@ -54,12 +57,16 @@ class Draining {
     this.turn = 0;
     /** Ticks run between two calls of the addon, which goes on with the same drain. */
     this.isUnderWay = false;
-    /** Number of times that the drain under way has taken pages. */
-    this.takes = 0;
+    /** Number of the turn of the event loop in which the addon has last called. */
+    this.loopTurn = 0;
+    /** Time in milliseconds when dispatching began in that turn. */
+    this.since = 0;
+    /** An immediate will make the addon call again. */
+    this.isLaterDue = false;
     /** Groups dispatched since ticks ran. */
     this.groups = 0;
     /** Listener of the addon, which calls it when there are events; see `takeTurn`. */
-    this.onEvents = () => this.takeTurn();
+    this.onEvents = (loopTurn) => this.takeTurn(loopTurn);
   }
 
   /**
@@ -82,37 +89,54 @@ class Draining {
 
   /**
    * Dispatches events until ticks have to run, which they do between two calls of the addon.
+   * @param {number} loopTurn Number of the turn of the event loop; 0 where there is none.
    * @returns {boolean} True if the addon has to call again when due ticks and promise jobs have run.
    */
-  takeTurn() {
+  takeTurn(loopTurn) {
+    if (this.isLaterDue) return false;
     const { staging } = this;
     this.turn++;
+    // Node calls as often as the I/O thread wakes it in the meantime, without a turn of the event loop in between.
+    if (loopTurn === 0 ? !this.isUnderWay : loopTurn !== this.loopTurn) {
+      this.loopTurn = loopTurn;
+      this.since = now();
+    } else if (now() - this.since >= LONGEST_TURN) {
+      this.end(LATER);
+      return false;
+    }
     if (!this.isUnderWay) {
       this.isUnderWay = true;
-      this.takes = 0;
       staging.beginDrain();
     } else if (this.groups >= GROUPS_A_TURN) {
       // What the ticks have staged is on its way while the others are dispatched.
       staging.ringDoorbell();
     }
     this.groups = 0;
+    // If a listener throws, nothing that was queued is lost.
     let outcome = LATER;
     try {
       outcome = this.drain();
     } finally {
-      if (outcome !== AFTER_TICKS) {
-        this.isUnderWay = false;
-        staging.endDrain();
-        // A listener has thrown, or others have to have their turn: nothing that was queued may be lost.
-        if (outcome === LATER && this.native !== null) setImmediate(wake, this.native);
-      }
+      if (outcome !== AFTER_TICKS) this.end(outcome);
     }
     return outcome === AFTER_TICKS;
   }
 
   /**
+   * Ends a drain.
+   * @param {number} outcome NEVER, or LATER if the addon has to call again in another turn of the event loop.
+   */
+  end(outcome) {
+    this.isUnderWay = false;
+    this.staging.endDrain();
+    if (outcome === NEVER) return;
+    this.isLaterDue = true;
+    setImmediate(wake, this);
+  }
+
+  /**
    * Takes and dispatches what is queued.
-   * @returns {number} When the rest has its turn: NEVER, AFTER_TICKS or LATER.
+   * @returns {number} When the rest has its turn: NEVER or AFTER_TICKS.
    */
   drain() {
     for (;;) {
@@ -121,10 +145,8 @@ class Draining {
         this.groups++;
       }
       if (this.native === null) return NEVER;
-      if (this.takes >= DRAINS_A_TURN) return LATER;
       const copied = this.native.drain(this.room);
       if (copied === 0) return NEVER;
-      this.takes++;
       counters.drains++;
       if (copied < 0) {
         this.drainLarge(-copied);
@@ -216,12 +238,10 @@ class Draining {
   }
 }
 
-/**
- * Makes the addon call again, in a turn of the event loop that is not this one.
- * @param {InstanceType<import('../../binding').Bridge>} native
- */
-function wake(native) {
-  native.wake();
+/** @param {Draining} draining */
+function wake(draining) {
+  draining.isLaterDue = false;
+  draining.native?.wake();
   // Without this, an event loop that nothing else holds would end before it comes to the wake.
   setImmediate(() => {});
 }

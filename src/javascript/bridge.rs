@@ -73,10 +73,10 @@ enum Membership {
 #[napi]
 impl Bridge {
     /// Starts the I/O thread, if this JavaScript thread has none, and a queue on it. `on_events` is called
-    /// without arguments when the queue may hold events. While it answers `true`, it is called again as soon as due
+    /// with the number of the turn of the event loop, or 0, when the queue may hold events. While it answers `true`, it is called again as soon as due
     /// ticks and promise jobs have run.
     #[napi(constructor, catch_unwind)]
-    pub fn new(env: Env, on_events: Function<(), bool>) -> Result<Self> {
+    pub fn new(env: Env, on_events: Function<u32, bool>) -> Result<Self> {
         // Now, and not when it is needed: this calls listeners of `async_hooks`, which may send requests.
         let held = Rc::new(Cell::new(false));
         let resource = async_context::resource(&env, held.clone())?;

@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::OnceLock;
@@ -81,6 +82,53 @@ unsafe fn symbol<F: Copy>(name: &CStr) -> Option<F> {
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     // SAFETY: as the caller promises; `F` is as large as a pointer.
     (!address.is_null()).then(|| unsafe { std::mem::transmute_copy(&address) })
+}
+
+/// The metrics of an event loop, as libuv writes them (`uv_metrics_t`).
+#[repr(C)]
+struct Metrics {
+    loop_count: u64,
+    events: u64,
+    events_waiting: u64,
+    reserved: [*mut u64; 13],
+}
+
+/// The turns of the event loop of a JavaScript thread.
+pub struct Turns {
+    uv_loop: *mut sys::uv_loop_s,
+    metrics: Option<unsafe extern "C" fn(*mut sys::uv_loop_s, *mut Metrics) -> c_int>,
+}
+
+impl Turns {
+    /// Finds the event loop. libuv counts its turns since 1.45, which Node has since 20.3.
+    pub fn of(env: &Env) -> Self {
+        let mut uv_loop = ptr::null_mut();
+        // SAFETY: `env` is the environment of the running call; the function has the signature of the field.
+        let metrics = unsafe {
+            (sys::napi_get_uv_event_loop(env.raw(), &mut uv_loop) == sys::Status::napi_ok)
+                .then(|| symbol(c"uv_metrics_info"))
+                .flatten()
+        };
+        Self { uv_loop, metrics }
+    }
+
+    /// Gives the number of the running turn, or 0 if it is unknown. It begins anew after a billion turns.
+    ///
+    /// # Safety
+    /// The JavaScript thread calls, while its event loop exists.
+    pub unsafe fn current(&self) -> u32 {
+        let Some(metrics) = self.metrics else {
+            return 0;
+        };
+        let mut found = MaybeUninit::<Metrics>::zeroed();
+        // SAFETY: the loop exists, as the caller promises; zeroed metrics are valid.
+        let count = unsafe {
+            metrics(self.uv_loop, found.as_mut_ptr());
+            found.assume_init().loop_count
+        };
+        // JavaScript keeps so many bits in a value without an allocation.
+        (count & 0x3fff_ffff) as u32
+    }
 }
 
 /// The owner of the handles, as the event loop calls it.

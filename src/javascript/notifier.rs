@@ -17,9 +17,10 @@ use napi::bindgen_prelude::*;
 use napi::{JsValue, check_status, sys};
 
 use super::async_context::{AsyncContext, NAME};
+use super::event_loop::Turns;
 use super::guard::guarded;
 
-/// A weak threadsafe function without arguments.
+/// A weak threadsafe function. Its callback is told the number of the turn of the event loop.
 ///
 /// Any thread may call `wake` at any time. All other methods belong to the JavaScript thread of the environment
 /// that made the function.
@@ -30,6 +31,8 @@ pub struct Notifier {
     /// The callback. The reference is weak unless `keep` says otherwise: a strong one would keep a whole copy of
     /// the module until the environment ends.
     callback: sys::napi_ref,
+    /// The turns of the event loop, of which the callback is told the number.
+    turns: Turns,
     /// The function is not given back yet. The lock is held during every use, so that no call can race `close`:
     /// another copy of the module may keep the I/O thread running after that.
     open: Mutex<bool>,
@@ -42,7 +45,7 @@ unsafe impl Send for Notifier {}
 unsafe impl Sync for Notifier {}
 
 impl Notifier {
-    /// Makes a threadsafe function that calls `callback()` and does not hold the event loop. While the callback
+    /// Makes a threadsafe function that calls `callback(turn)` and does not hold the event loop. While the callback
     /// answers `true`, it is called again when due ticks and promise jobs have run. Async hooks are told of
     /// `resource`.
     ///
@@ -50,7 +53,7 @@ impl Notifier {
     /// The error of Node-API when the environment is already ending.
     pub fn new(
         env: &Env,
-        callback: &Function<(), bool>,
+        callback: &Function<u32, bool>,
         resource: &Object<'_>,
     ) -> Result<Arc<Self>> {
         let name = env.create_string(NAME)?;
@@ -63,6 +66,7 @@ impl Notifier {
             env: env.raw(),
             function: OnceLock::new(),
             callback: reference,
+            turns: Turns::of(env),
             open: Mutex::new(true),
         });
         let mut function = ptr::null_mut();
@@ -166,12 +170,14 @@ impl Notifier {
             return false;
         }
         let mut receiver = ptr::null_mut();
+        let mut turn = ptr::null_mut();
         let mut answer = ptr::null_mut();
         let mut again = false;
         // SAFETY: as above. `answer` is a value of the open handle scope if the status is `napi_ok`.
         unsafe {
             sys::napi_get_undefined(env, &mut receiver);
-            match sys::napi_call_function(env, receiver, callback, 0, ptr::null(), &mut answer) {
+            sys::napi_create_uint32(env, self.turns.current(), &mut turn);
+            match sys::napi_call_function(env, receiver, callback, 1, &turn, &mut answer) {
                 sys::Status::napi_ok => {
                     sys::napi_get_value_bool(env, answer, &mut again);
                 }
