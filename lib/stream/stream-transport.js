@@ -98,7 +98,7 @@ class StreamTransport {
   finish() {
     if (this.stage === CLOSED) return;
     // Behind the response, and for no request.
-    if (this.early !== null || this.socket.readableLength > 0) retire(this.socket);
+    if (this.socket.readableLength > 0) retire(this.socket);
     this.close();
     this.socket.removeListener('data', onSocketData);
   }
