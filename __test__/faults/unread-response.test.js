@@ -171,8 +171,8 @@ describeTransports('a storm of loops that break off', (transport) => {
       else res.end('last');
     });
     const agent = await transport.agentTo(peer, { maxSockets: 8 });
-    // Elsewhere each loop costs a connection.
-    let left = hasFault ? 2500 : 300;
+    // Elsewhere each loop costs a connection, and over TLS a handshake where the body was not whole.
+    let left = hasFault && !transport.isTls ? 2500 : 300;
     const worker = async () => {
       while (left-- > 0) {
         const req = http.get({ ...peer.address, agent, path: left % 2 ? '/later' : '/' });
