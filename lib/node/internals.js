@@ -21,8 +21,10 @@ function symbolOf(owner, description) {
 }
 
 /** Channels whose subscribers want to hear of the program's requests, and not of those made to learn from. */
-const channels = ['http.client.request.created', 'http.client.request.start', 'http.server.response.created']
-  .map((name) => diagnostics.channel(name));
+const channels = [
+  'http.client.request.created', 'http.client.request.start', 'http.client.response.finish',
+  'http.server.response.created',
+].map((name) => diagnostics.channel(name));
 
 /**
  * Hides requests that are made to learn from.

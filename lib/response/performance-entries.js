@@ -1,13 +1,18 @@
 'use strict';
 
 /**
- * Makes `HttpClient` entries of perf_hooks (https://nodejs.org/api/perf_hooks.html#performanceentrydetail).
+ * Makes `HttpClient` entries of perf_hooks (https://nodejs.org/api/perf_hooks.html#performanceentrydetail), and
+ * `http.client.request` trace events (https://nodejs.org/api/tracing.html).
  *
  * Node gives no way to make an entry of type `http`. `_finish` of Node's request starts an entry, in a property of the
  * request. `_finish` of a server's response ends the entry in a property of that response. Both properties are found by
  * letting Node make them once, with an observer that is gone again at once.
+ *
+ * Nor does Node give a way to end a trace event. The function that its client gives its parser ends one, among much
+ * else.
  */
 
+const { Duplex } = require('node:stream');
 const { PerformanceObserver } = require('node:perf_hooks');
 
 const { symbolOf, unseen } = require('../node/internals');
@@ -18,6 +23,9 @@ const { isMadeByNode, kAuthority, kProxyRewrittenToAbsolute } = require('../node
 const { finishRequest, kRequestEntry, kResponseEntry, kSocket } = unseen(learn);
 const finishResponse = http.ServerResponse.prototype._finish;
 
+/** The function that Node's client gives its parser; null until a trace event has begun. */
+let onIncoming = null;
+
 /** Lets Node make both entries. */
 function learn() {
   const finish = http.ClientRequest.prototype._finish;
@@ -26,18 +34,51 @@ function learn() {
   try {
     const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
     const req = new http.ClientRequest({ agent, setHost: false });
-    const res = new http.ServerResponse({ method: 'GET' });
+    const res = Object.create(http.ServerResponse.prototype);
     req.socket = {};
-    finish.call(req);
     return {
       finishRequest: finish,
-      kRequestEntry: symbolOf(req, 'ClientRequestStatistics'),
-      kResponseEntry: symbolOf(res, 'ServerResponseStatistics'),
+      kRequestEntry: symbolSet(req, 'ClientRequestStatistics', (watched) => finish.call(watched)),
+      kResponseEntry: symbolSet(res, 'ServerResponseStatistics', (watched) => {
+        http.ServerResponse.call(watched, { method: 'GET' });
+      }),
       kSocket: symbolOf(req, 'kSocket'),
     };
   } finally {
     observer.disconnect();
   }
+}
+
+/**
+ * Finds the symbol of a property that Node sets. Node gets no further: behind the entry, it begins a trace event.
+ * @param {object} target
+ * @param {string} description
+ * @param {(watched: object) => void} set Makes Node set the property of an object that stands for the target.
+ * @returns {symbol|undefined}
+ */
+function symbolSet(target, description, set) {
+  let found;
+  const watched = new Proxy(target, {
+    set(object, key, value) {
+      if (typeof key === 'symbol' && key.description === description) found = key;
+      // Node's code is strict: a property that is refused throws.
+      return found === undefined && Reflect.set(object, key, value);
+    },
+  });
+  try {
+    set(watched);
+  } catch (error) {
+    if (found === undefined) throw error;
+  }
+  return found;
+}
+
+/** Learns, from a request that goes nowhere, what Node's client gives its parser in the next tick. */
+function learnToEndTraces() {
+  onIncoming = () => {};
+  const stream = new Duplex({ read() {} });
+  const req = unseen(() => new http.ClientRequest({ createConnection: () => stream }));
+  req.once('socket', () => { onIncoming = req.parser.onIncoming; });
 }
 
 /**
@@ -47,6 +88,7 @@ function learn() {
 function start(req) {
   finishRequest.call(req);
   if (!isMadeByNode && req[kRequestEntry] !== undefined) correctUrl(req);
+  if (onIncoming === null && req._traceEventId !== undefined) learnToEndTraces();
 }
 
 /** Gives the entry a URL with the port, and only one for a proxy: Node's has neither before Node 24.20. */
@@ -56,11 +98,12 @@ function correctUrl(req) {
 }
 
 /**
- * Ends the entry of a request whose response has come.
+ * Ends the entry and the trace event of a request whose response has come.
  * @param {import('../request/client-request').ClientRequest} req
  * @param {import('./client-response').ClientResponse} res
  */
 function stop(req, res) {
+  if (req._traceEventId !== undefined) endTrace(req, res);
   const entry = req[kRequestEntry];
   if (entry === undefined) return;
   const socket = {};
@@ -74,6 +117,12 @@ function stop(req, res) {
     getHeaders: () => res.headers,
     emit() {},
   });
+}
+
+/** Ends a trace event, by as much of a request and a response as Node's client looks at. */
+function endTrace({ path, _traceEventId }, { statusCode }) {
+  const request = { _traceEventId, path, emit: () => true, on() {} };
+  unseen(() => onIncoming.call({ socket: { _httpMessage: request, on() {} } }, { statusCode, on() {} }, true));
 }
 
 module.exports = { start, stop };
