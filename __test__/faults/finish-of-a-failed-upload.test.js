@@ -41,7 +41,8 @@ describeTransports('an upload that the peer resets', (transport) => {
     // Once more, when all is over.
     await expect(new Promise((resolve) => { req.end(resolve); })).resolves.toBe(errors[0]);
   }, 20_000);
-});
+  // A TLSSocket cannot be reset.
+}, ({ isTls }) => !isTls);
 
 describe('a write that fails', () => {
   class Failing extends Duplex {

@@ -267,7 +267,8 @@ describeTransports('the error of a response that is cut', (transport) => {
     ['the signal', (req, res, controller) => controller.abort(why)],
     ['socket.destroy(error)', (req) => req.socket.destroy(why)],
     ['a timeout', (req) => req.setTimeout(1, () => req.destroy(why))],
-    ['a reset', (req, res, controller, peer) => peer.accepted.at(-1).resetAndDestroy()],
+    // A TLSSocket cannot be reset.
+    ...transport.isTls ? [] : [['a reset', (req, res, controller, peer) => peer.accepted.at(-1).resetAndDestroy()]],
     ['req.destroy()', (req) => req.destroy()],
     ['the end of the peer', (req, res, controller, peer) => peer.accepted.at(-1).end()],
   ])('by %s has the cause that Node gives', async (_, cut) => {

@@ -109,8 +109,9 @@ function dropUnfit(idle, isFifo) {
 /** Tells whether an idle socket must not serve another request. */
 function isUnfit(socket) {
   return socket.destroyed || socket.writable === false || socket.readableEnded === true ||
-    // Null if it has been sent to another process.
-    socket._handle === null || socket._handle?.exchange === exchange.RETIRED || hasPendingRead(socket);
+    // One of ours has no handle any more when it has been sent to another process.
+    (socket._handle === null && socket.isNative === false) || socket._handle?.exchange === exchange.RETIRED ||
+    hasPendingRead(socket);
 }
 
 /**
