@@ -324,17 +324,24 @@ ClientRequest.prototype.uncork = function uncork() {
   else if (this[kCorks]) this[kCorks]--;
   if (this.finished) this[kCorks] = 0;
   OutgoingMessage.prototype.uncork.call(this);
-  if (this[kNeedDrain]) askForDrain(this.socket);
+  if (this[kNeedDrain] && this.socket && !this.writableCorked) payDrain(this);
 };
 
 /**
- * Makes a socket emit the 'drain' that the request owes. After a cork the socket itself may owe none, if what waits for
- * the kernel is less than its high-water mark. (A cork of OutgoingMessage holds all chunks of a tick, and write()
- * answers `false` by what the cork holds.)
- * @param {import('node:net').Socket|null} socket
+ * Emits the 'drain' that a request owes for what a cork has held, or makes its socket do so. The socket itself may owe
+ * none: it may have taken all at once, or have less to write than its own high-water mark. (A cork of OutgoingMessage
+ * holds all chunks of a tick, and write() answers `false` by what the cork holds.)
+ * @param {ClientRequest} req
  */
-function askForDrain(socket) {
-  if (socket?.isNative && socket.writableLength > 0) socket._writableState.needDrain = true;
+function payDrain(req) {
+  const { socket } = req;
+  if (req.writableLength === 0) {
+    if (req.finished || socket.destroyed) return;
+    req[kNeedDrain] = false;
+    req.emit('drain');
+  } else if (socket.writableLength > 0 && socket._writableState) {
+    socket._writableState.needDrain = true;
+  }
 }
 
 /** True while a cork of the user holds the body back. */
