@@ -10,6 +10,9 @@ const OPTIONS = {
   SO_KEEPALIVE: '1:9',
   TCP_NODELAY: '6:1',
   TCP_KEEPIDLE: '6:4',
+  TCP_KEEPINTVL: '6:5',
+  TCP_KEEPCNT: '6:6',
+  IP_TOS: '0:1',
 };
 
 /**
