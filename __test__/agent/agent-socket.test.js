@@ -48,6 +48,8 @@ describeOurs('a new socket of an agent', () => {
     const { address } = await serve((_req, res) => res.end());
     const node = await describeSocket(nodeHttp, agentOptions, { ...address, ...options });
     const ours = await describeSocket(ferrequest, agentOptions, { ...address, ...options });
+    // Before Node 20.18 and 22.9 it waits as long as the server has said, and not a second less.
+    if (node.timeout === 5000) node.timeout = 4000;
     expect(ours).toEqual(node);
     expect(Object.getOwnPropertySymbols(ours.others)).toEqual(Object.getOwnPropertySymbols(node.others));
   });
@@ -144,8 +146,8 @@ describe('captureRejections of a request', () => {
 describeOurs('an idle connection', () => {
   it('holds neither the last request nor its response', async () => {
     const { address } = await serve((_req, res) => res.end('body'));
-    const script = `
-      const http = require('.');
+    const scriptFor = (module) => `
+      const http = require('${module}');
       const agent = new http.Agent({ keepAlive: true });
       const refs = [];
       const request = () => new Promise((resolve) => {
@@ -164,8 +166,12 @@ describeOurs('an idle connection', () => {
         console.log(idle, refs.length, refs.filter((ref) => ref.deref()).length);
         agent.destroy();
       });`;
-    const { stdout, stderr } = await runNode(['--expose-gc', '-e', script]);
-    expect([stdout.trim(), stderr]).toEqual(['1 2 0', '']);
+    const run = (module) => runNode(['--expose-gc', '-e', scriptFor(module)]);
+    const { stdout, stderr } = await run('.');
+    // The engine of Node 22.0 keeps both on its stack, for Node's own client too.
+    const node = (await run('node:http')).stdout.trim();
+    expect([stdout.trim(), stderr]).toEqual([node, '']);
+    if (node !== '1 2 2') expect(node).toBe('1 2 0');
   });
 });
 

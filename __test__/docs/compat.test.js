@@ -14,7 +14,7 @@ const tls = require('node:tls');
 
 const ferrequest = require('../..');
 const ferrequestHttps = require('../../https');
-const { cleanUp, describeOurs, nodeMajor } = require('../support');
+const { cleanUp, describeOurs, itOfLastReleases, nodeMajor } = require('../support');
 const { run } = require('../support/compat/scenarios');
 const { namesOfChapter, readTables } = require('../support/compat/tables');
 
@@ -89,7 +89,7 @@ describeOurs('docs/compat.md', () => {
       expect(missing).toEqual([]);
     });
 
-    it('lists no member that the running Node should have and has not', () => {
+    itOfLastReleases('lists no member that the running Node should have and has not', () => {
       const wrong = [...listed()].filter(([name, { since }]) => !name.startsWith('those of') && since <= nodeMajor &&
         !(name in node[kind]));
       expect(wrong.map(([name]) => name)).toEqual([]);
@@ -101,13 +101,13 @@ describeOurs('docs/compat.md', () => {
     });
 
     it('says yes to what ours has too, and of the same kind', () => {
-      const isYes = ([name, { since, here }]) => !name.startsWith('those of') && here.startsWith('yes') &&
-        (since <= nodeMajor || here.includes('on every Node'));
+      const isYes = ([name, { here }]) => !name.startsWith('those of') && here.startsWith('yes') &&
+        (name in node[kind] || here.includes('on every Node'));
       const yes = [...listed()].filter(isYes);
       expect(yes.length).toBeGreaterThan(5);
       const kinds = (object) => Object.fromEntries(yes.map(([name]) => [name, kindOf(object, name)]));
-      const expected = Object.fromEntries(yes.map(([name, { since }]) => {
-        return [name, since <= nodeMajor ? kindOf(node[kind], name) : expect.not.stringMatching('missing')];
+      const expected = Object.fromEntries(yes.map(([name]) => {
+        return [name, name in node[kind] ? kindOf(node[kind], name) : expect.not.stringMatching('missing')];
       }));
       expect(kinds(ours[kind])).toEqual(expected);
     });
@@ -185,7 +185,7 @@ describeOurs('the options in docs/compat.md', () => {
     expect([...read].filter((name) => !listed.has(name))).toEqual([]);
   });
 
-  it.each([
+  itOfLastReleases.each([
     ['a request', request, [nodeHttp.ClientRequest]],
     ['an agent', agent, [Agent, Agent.prototype.createSocket, Agent.prototype.keepSocketAlive]],
   ])('are read by %s since when they say', (_what, listed, functions) => {

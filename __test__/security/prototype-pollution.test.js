@@ -14,6 +14,10 @@ const NOT_OF_REQUESTS = ['family', 'host', 'localAddress', 'lookup', 'onread', '
 
 const NAMES = ['__proto__', 'constructor', 'prototype', 'hasOwnProperty', 'toString', '__defineGetter__'];
 
+/** Whether Node's own getter is right, which ours inherits: before Node 20.20.2, 22.22.2 and 24.14.1 it throws. */
+const headersDistinctInheritNothing =
+  Object.getPrototypeOf(new nodeHttp.IncomingMessage().headersDistinct) === null;
+
 describe('a response header', () => {
   it.each(NAMES)('named %s is data and changes no prototype', async (name) => {
     const peer = await serveAnswer(
@@ -27,7 +31,7 @@ describe('a response header', () => {
       expect(res.headers[key]).toBe('polluted');
       expect(res.trailers[key]).toBe('trailed');
     }
-    expect(res.headersDistinct[key]).toEqual(['polluted']);
+    if (headersDistinctInheritNothing) expect(res.headersDistinct[key]).toEqual(['polluted']);
     expect(res.rawHeaders.slice(0, 2)).toEqual([name, 'polluted']);
     expect({}.polluted).toBeUndefined();
     expect(Object.prototype.toString.call({})).toBe('[object Object]');

@@ -42,7 +42,9 @@ function describeError(error) {
   if (typeof error !== 'object') return error;
   const own = Object.fromEntries(Object.getOwnPropertyNames(error)
     .filter((name) => name !== 'stack')
-    .map((name) => [name, Object.getOwnPropertyDescriptor(error, name)]));
+    .map((name) => [name, Object.getOwnPropertyDescriptor(error, name)])
+    // Errors of early releases have a toString() each.
+    .filter(([, { value }]) => typeof value !== 'function'));
   if (error.errors) own.errors.value = error.errors.map(describeError);
   const [head] = error.stack.split('\n', 1);
   // Jest renders the stacks of Node's own errors without their codes.

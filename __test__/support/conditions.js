@@ -14,7 +14,12 @@ function nodeIsAtLeast(wantedMajor, wantedMinor = 0) {
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
+/** Minor releases by major from which a Node has what docs/compat.md says of its major. */
+const DOCUMENTED = { 20: 20, 22: 23, 24: 22, 26: 12 };
+
 module.exports = {
+  /** A test of what the documentation says of the last releases of a major. */
+  itOfLastReleases: minor >= (DOCUMENTED[major] ?? 0) ? it : it.skip,
   isOracle,
   nodeIsAtLeast,
   nodeMajor: major,
