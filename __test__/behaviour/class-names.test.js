@@ -1,6 +1,6 @@
 'use strict';
 
-/** What users, logs and stacks see of the classes is what they see with node:http. */
+/** Users, logs and stacks see the classes that they see with node:http. */
 
 const nodeHttp = require('node:http');
 const net = require('node:net');

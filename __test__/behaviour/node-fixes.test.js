@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * What Node's releases since 20.0 have mended in its client, asked of ours on every Node; docs/node-changes.md lists
- * it all. The numbers are those of Node's pull requests.
+ * Faults that Node's releases since 20.0 have mended in its client are not in ours, on any Node; docs/node-changes.md
+ * lists it all. The numbers are those of Node's pull requests.
  */
 
 const { once } = require('node:events');

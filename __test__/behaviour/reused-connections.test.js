@@ -1,6 +1,6 @@
 'use strict';
 
-/** What one request leaves on its connection for the next: nothing. Releases of Node and of undici had each fault. */
+/** A request leaves nothing on its connection for the next. Releases of Node and of undici had each fault. */
 
 const { Duplex } = require('node:stream');
 const {
@@ -50,7 +50,7 @@ describeTransports('a connection', (transport) => {
       await turnOfEventLoop();
       await turnOfEventLoop();
     }
-    // As the running Node, an agent may close a connection whose request is called off.
+    // An agent may close, like that of the running Node, a connection whose request is called off.
     if (idle()) expect(count(idle())).toBeLessThanOrEqual(before);
   });
 

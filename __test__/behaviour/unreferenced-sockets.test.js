@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * What holds the process with a socket that is unreferenced: a connect, a write that the kernel has not taken, and a
- * shutdown, as in libuv; not the response, and not an idle connection. Telemetry and update checks are sent so.
+ * Three things hold the process with a socket that is unreferenced, as in libuv: a connect, a write that the kernel has
+ * not taken, and a shutdown. The response and an idle connection do not. Telemetry and update checks are sent so.
  */
 
 const { Worker } = require('node:worker_threads');

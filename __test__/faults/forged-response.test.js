@@ -34,7 +34,7 @@ describeTransports('an answer that nobody asked for', (transport) => {
     const peer = await transport.serveRaw((socket) => {
       socket.on('end', () => socket.end());
       socket.on('error', () => {});
-      // What is written goes to the kernel at once, and from there to the other end.
+      // The kernel takes the written bytes at once, and gives them to the other end.
       socket.setNoDelay(true);
       onRequestHead(socket, () => socket.write(answer('real')));
     });
@@ -65,7 +65,7 @@ describeTransports('an answer that nobody asked for', (transport) => {
     const peer = await transport.serveRaw((socket) => {
       socket.on('end', () => socket.end());
       socket.on('error', () => {});
-      // What is written goes to the kernel at once, and from there to the other end.
+      // The kernel takes the written bytes at once, and gives them to the other end.
       socket.setNoDelay(true);
       onRequestHead(socket, (head) => {
         if (String(head).includes('/held')) held.push(socket);
@@ -89,7 +89,7 @@ describeTransports('an answer that nobody asked for', (transport) => {
     const peer = await transport.serveRaw((socket) => {
       socket.on('end', () => socket.end());
       socket.on('error', () => {});
-      // What is written goes to the kernel at once, and from there to the other end.
+      // The kernel takes the written bytes at once, and gives them to the other end.
       socket.setNoDelay(true);
       onRequestHead(socket, () => socket.write(answer('real')));
     });

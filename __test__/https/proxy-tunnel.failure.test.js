@@ -1,6 +1,6 @@
 'use strict';
 
-/** What ends a tunnel is told once: 60699, 64545 and 66096 of Node, and 5441 of undici. */
+/** The request hears once of the end of a tunnel: 60699, 64545 and 66096 of Node, and 5441 of undici. */
 
 const { describeOurs } = require('../support');
 const { ESTABLISHED, failureOf, https, httpsAgentFor, serveTunnels, untilNothingIsLeft } = require('../support/proxy');

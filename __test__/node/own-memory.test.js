@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a user gets has memory that is nobody else's, however many responses come after. */
+/** Bytes that a user gets have memory of their own, however many responses come after. */
 
 const { createHash } = require('node:crypto');
 const { once } = require('node:events');

@@ -269,7 +269,7 @@ describeProxies('connections to a proxy', () => {
   });
 });
 
-/** Whether the running Node's entries have the port and the URL of the origin, as since Node 24.20. */
+/** True if entries of the running Node have the port and the URL of the origin, as since Node 24.20. */
 const nodeTellsPorts = kAuthority !== undefined;
 
 describeProxies('the perf_hooks entry of a request through a proxy', () => {

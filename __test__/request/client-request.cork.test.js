@@ -1,6 +1,6 @@
 'use strict';
 
-/** What write(), cork(), uncork() and end() put on the wire is, byte for byte, what those of Node do. */
+/** write(), cork(), uncork() and end() put on the wire, byte for byte, what those of Node do. */
 
 const { once } = require('node:events');
 const nodeHttp = require('node:http');

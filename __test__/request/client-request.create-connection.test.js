@@ -1,6 +1,6 @@
 'use strict';
 
-/** What createConnection gives in place of a stream is an exception that names the mistake, as with node:http. */
+/** A createConnection that gives no stream makes an exception that names the mistake, as with node:http. */
 
 const { itMends, nodeIsAtLeast, runScript } = require('../support');
 

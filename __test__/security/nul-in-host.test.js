@@ -7,7 +7,7 @@ const { http, itMends, itOurs, newAgent, serve } = require('../support');
 const { https } = require('../support/tls');
 const { serveHttpProxy, serveTunnels } = require('../support/proxy');
 
-/** Whether the running Node's net takes such a host: the connection fails, or is made, later. */
+/** True if net of the running Node takes such a host: the connection fails, or is made, later. */
 const nodeTakesNul = (() => {
   try {
     net.connect({ host: 'a\0b', port: 1, lookup() {} }).destroy();

@@ -14,7 +14,7 @@ const NOT_OF_REQUESTS = ['family', 'host', 'localAddress', 'lookup', 'onread', '
 
 const NAMES = ['__proto__', 'constructor', 'prototype', 'hasOwnProperty', 'toString', '__defineGetter__'];
 
-/** Whether Node's own getter is right, which ours inherits: before Node 20.20.2, 22.22.2 and 24.14.1 it throws. */
+/** True if Node's own getter is right, which ours inherits: before Node 20.20.2, 22.22.2 and 24.14.1 it throws. */
 const headersDistinctInheritNothing =
   Object.getPrototypeOf(new nodeHttp.IncomingMessage().headersDistinct) === null;
 

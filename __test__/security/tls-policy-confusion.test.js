@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * What one request has shown, or has been shown, in TLS is not another's: a client's certificate, an opened key, a
+ * No request gets what another one has shown, or has been shown, in TLS: a client's certificate, an opened key, a
  * server whose identity has been checked (CVE-2026-123877, CVE-2026-56850, CVE-2026-58040, CVE-2026-48934; CWE-295).
  */
 

@@ -171,7 +171,7 @@ async function tryWays(args) {
   return JSON.parse(stdout);
 }
 
-/** What JSON makes of the results. */
+/** Results as JSON gives them. */
 const expected = (results) => JSON.parse(JSON.stringify(results));
 
 describeOurs.each(['idle', 'lent'])('the socket of a connection that is %s', (state) => {

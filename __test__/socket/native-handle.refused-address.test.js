@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * What the kernel refuses before it sends anything is told in the turn in which it was asked for, as by node:http: an
+ * A user hears of a refusal before anything is sent in the turn of the request, as from node:http: an
  * error that a test emits in the next turn comes behind it.
  */
 

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a socket says of its peer is what the kernel says, and not what was asked for. */
+/** A socket says of its peer what the kernel says, and not what was asked for. */
 
 const os = require('node:os');
 const { http, responseTo, until } = require('../support');

@@ -1,13 +1,13 @@
 'use strict';
 
-/** What comes on a stream while something that came before it waits. */
+/** A stream brings bytes and events while something that came before them waits. */
 
 const { Duplex } = require('node:stream');
 const { http, itOurs, newAgent, poolOf, until } = require('../support');
 
 /** The client's end of a connection in memory: a test says what its peer sends. */
 class Connection extends Duplex {
-  // What a pool asks of a socket.
+  // A pool asks these of a socket.
   setKeepAlive() {}
 
   setTimeout() {}

@@ -31,7 +31,7 @@ class HastyConnection extends Duplex {
     this.answer = answer;
   }
 
-  // What a pool asks of a socket.
+  // A pool asks these of a socket.
   setKeepAlive() {}
 
   setTimeout() {}

@@ -108,7 +108,7 @@ class Draining {
       this.isUnderWay = true;
       staging.beginDrain();
     } else if (this.groups >= GROUPS_A_TURN) {
-      // What the ticks have staged is on its way while the others are dispatched.
+      // The commands that the ticks have staged are on their way while the others are dispatched.
       staging.ringDoorbell();
     }
     this.groups = 0;

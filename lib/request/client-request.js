@@ -171,7 +171,7 @@ function setHostField(req, authority) {
     validAuthority = authority;
     return;
   }
-  // What setHeader does after its checks.
+  // setHeader does this after its checks.
   const fields = req[kOutHeaders] ??= { __proto__: null };
   fields.host = ['Host', authority];
 }

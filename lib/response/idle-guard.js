@@ -28,7 +28,7 @@ const destroying = {
   },
 };
 
-/** What a stream had before it was watched. */
+/** State of a stream before it was watched, to be put back. */
 class Guard {
   /**
    * @param {import('node:stream').Duplex} socket

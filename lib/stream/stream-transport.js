@@ -52,7 +52,7 @@ class StreamTransport {
     this.mayHoldBack = false;
     /** True if write-batch.js has sent the request. */
     this.isBatched = false;
-    /** What waits for a later turn, or null. @type {StreamBacklog|null} */
+    /** Bytes and events that wait for a later turn, or null. @type {StreamBacklog|null} */
     this.backlog = null;
     /** True while the records of a chunk are being dispatched. */
     this.isDispatching = false;

@@ -132,7 +132,7 @@ impl Notifier {
     /// callback has to be called again.
     ///
     /// # Safety
-    /// As for `call`.
+    /// The caller promises the same as for `call`.
     unsafe fn call_in_scope(&self, context: &AsyncContext) -> bool {
         let env = self.env;
         let mut handles = ptr::null_mut();

@@ -73,7 +73,7 @@ pub fn start_connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
 /// `None` for any other address: the I/O thread connects to it, because a peer on this machine would be woken here.
 ///
 /// # Errors
-/// As of [`start_connect`], or of making the socket.
+/// The error of [`start_connect`], or of making the socket.
 pub fn connect_if_doubtful(host: &str, port: u16) -> io::Result<Option<RawFd>> {
     let address = parse_address(host, port)
         .map(with_zone)
