@@ -267,7 +267,9 @@ describeOurs('a connection of our agent', () => {
     const set = (socket) => socket.setNoDelay(true).setKeepAlive(true, 77000);
     const agent = agentGiving(moment, set, { keepAliveMsecs: 77000 });
     const optionsOf = ({ req: { socket } }) => socketOptions(socket.localPort, socket.remotePort);
-    const expected = { SO_KEEPALIVE: 1, TCP_NODELAY: 1, TCP_KEEPIDLE: 77 };
+    const expected = {
+      SO_KEEPALIVE: 1, TCP_NODELAY: 1, TCP_KEEPIDLE: 77, TCP_KEEPINTVL: 1, TCP_KEEPCNT: 10, IP_TOS: 0,
+    };
     const req = http.request({ ...peer.address, agent });
     req.end();
     const res = await responseTo(req);
