@@ -96,6 +96,15 @@ class Bridge {
   }
 
   /**
+   * Gives a connection TLS, before it connects.
+   * @param {number} id
+   * @param {InstanceType<addon.TlsConnection>} tls
+   */
+  secure(id, tls) {
+    this.native.secure(id, tls);
+  }
+
+  /**
    * Takes the descriptor of a connection that the I/O thread has released.
    * @param {number} id
    * @returns {number}
@@ -145,6 +154,7 @@ module.exports = {
   GROUPS_A_TURN,
   STAGED_WRITE_LIMIT,
   StreamDecoder: addon.StreamDecoder,
+  TlsConnection: addon.TlsConnection,
   bindSocket: addon.bindSocket,
   bridge,
   closeDescriptor: addon.closeDescriptor,
@@ -154,4 +164,5 @@ module.exports = {
   peerAddress: addon.peerAddress,
   recordLayout: addon.recordLayout,
   staging: bridge.staging,
+  watchTls: addon.watchTls,
 };

@@ -24,6 +24,8 @@ const command = Object.freeze({
   TYPE_OF_SERVICE: 12,
   PIN: 13,
   ADOPT: 14,
+  VERIFIED: 15,
+  SHAKE_HANDS: 16,
   METHOD_HEAD: 1,
   METHOD_CONNECT: 2,
   LENIENT_SHIFT: 2,
@@ -54,6 +56,10 @@ const event = Object.freeze({
   CLOSED: 15,
   FAILED: 16,
   BODY: 17,
+  SECURED: 18,
+  SESSION: 19,
+  SECRET: 20,
+  TLS_ERROR: 21,
   KEEP_ALIVE: 1,
   UPGRADE: 2,
   KEEP_ALIVE_FIELD: 4,
@@ -75,7 +81,7 @@ const event = Object.freeze({
  */
 function isRead(opcode, flags) {
   // Unsolicited bytes belong to the read that brought them.
-  return opcode === event.READ || opcode === event.READ_ERROR ||
+  return opcode === event.READ || opcode === event.READ_ERROR || opcode === event.SECURED ||
     (opcode === event.EOF && (flags & event.UNSOLICITED) === 0);
 }
 

@@ -19,6 +19,8 @@ function stats() {
     bytesOut: ioThread?.bytesOut ?? 0,
     doorbells: ioThread?.doorbells ?? 0,
     direct: ioThread?.direct ?? 0,
+    tlsNative: counters.tlsNative,
+    tlsOfNode: counters.tlsOfNode,
     drains: counters.drains,
     recordsPerDrain: counters.drains === 0 ? 0 : counters.records / counters.drains,
   };

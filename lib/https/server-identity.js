@@ -11,6 +11,7 @@ const tls = require('node:tls');
 
 const { unseen } = require('../node/internals');
 const { https } = require('../node/modules');
+const nativeTls = require('./native-tls');
 
 /** Node's own property of the options of such a request. Only a request to an agent that shows them reveals it. */
 const kOfNode = unseen(findIdentitySymbol);
@@ -109,9 +110,9 @@ function nameOf(options) {
 function connect(agent, connectTls, arguments_) {
   const index = arguments_.findIndex((argument) => typeof argument === 'object' && argument !== null);
   const given = arguments_[index];
-  if (given === undefined) return connectTls.apply(agent, arguments_);
+  if (given === undefined) return nativeTls.connect(agent, connectTls, arguments_);
   const options = withoutForeignSession(given);
-  const socket = connectTls.apply(agent, options === given ? arguments_ : arguments_.with(index, options));
+  const socket = nativeTls.connect(agent, connectTls, options === given ? arguments_ : arguments_.with(index, options));
   if (given[kOwnIdentityCheck]) socket[kOwnIdentityCheck] = true;
   return socket;
 }

@@ -202,6 +202,25 @@ function parseError(slab, words, start, end, packet) {
 }
 
 /**
+ * Makes the error of a `TLS_ERROR` record, with the properties that Node's own has.
+ * @param {Buffer} slab
+ * @param {Int32Array} words The same memory.
+ * @param {number} start
+ * @param {number} end
+ * @returns {Error & { code: string, library: string, reason: string }}
+ */
+function tlsError(slab, words, start, end) {
+  const library = start + 8;
+  const reason = library + words[start >> 2];
+  const message = reason + words[(start >> 2) + 1];
+  const error = new Error(slab.latin1Slice(message, end));
+  if (reason > library) error.library = slab.latin1Slice(library, reason);
+  error.reason = slab.latin1Slice(reason, message);
+  error.code = `ERR_SSL_${error.reason.replaceAll(' ', '_').toUpperCase()}`;
+  return error;
+}
+
+/**
  * Makes the error of a socket whose connection the I/O thread cannot give away.
  * @param {string} taker Such as `to a TLSSocket`.
  * @returns {Error & { code: string }}
@@ -228,4 +247,5 @@ module.exports = {
   parseError,
   socketInUse,
   systemError,
+  tlsError,
 };

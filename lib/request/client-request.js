@@ -18,6 +18,7 @@ const { debug } = require('../node/debug');
 const { connectionReset, createError } = require('../node/errors');
 const { kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
 const { kAuthority } = require('../node/request-url');
+const { NativeHandle } = require('../socket/native-handle');
 const { NativeSocket } = require('../socket/native-socket');
 const { http } = require('../node/modules');
 const { nextTick } = require('../node/timing');
@@ -478,10 +479,10 @@ function isUnwritten(socket) {
 function assignSocket(req, socket) {
   req.socket = socket;
   if (debug) debug.onSocket(req, socket);
-  if (!(socket instanceof NativeSocket)) {
-    startStream(req, socket);
-  } else if (socket.isNative) {
+  if (socket?._handle instanceof NativeHandle) {
     startNatively(req, socket);
+  } else if (!(socket instanceof NativeSocket)) {
+    startStream(req, socket);
   } else if (socket.connecting && socket.canBecomeNative() && isUnwritten(socket)) {
     socket.parser = null;
     // In front of all that hear of the connection, and write on it then.

@@ -9,15 +9,13 @@
  * and everything else can use.
  */
 
-const { OutgoingMessage } = require('node:http');
 const net = require('node:net');
 
 const { isCalledBy } = require('../node/callers');
 const { socketInUse } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
-const { nextTick } = require('../node/timing');
 const { NativeHandle } = require('./native-handle');
-const { isReading, onLateTimeout } = require('../response/socket-events');
+const { nativeClassOf, replaceHandle } = require('./native-class');
 
 const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 
@@ -63,7 +61,7 @@ const kServer = Symbol('server');
 /** Module of Node that takes the handle of a socket which is sent to a child process, or to a parent. */
 const CHILD_PROCESS = ['node:internal/child_process'];
 
-class NativeSocket extends net.Socket {
+class NativeSocket extends nativeClassOf(net.Socket) {
   /**
    * @param {import('node:net').NetConnectOpts} options
    * @param {boolean} [isPlain] Has libuv make the connection, so that the socket is one like any other until
@@ -96,11 +94,6 @@ class NativeSocket extends net.Socket {
 
   set server(server) {
     this[kServer] = server;
-  }
-
-  /** True while the I/O thread has the connection. */
-  get isNative() {
-    return this._handle instanceof NativeHandle;
   }
 
   /**
@@ -145,18 +138,6 @@ class NativeSocket extends net.Socket {
     return this;
   }
 
-  /** Replaces the handle, as net does between two attempts of Happy Eyeballs: ours gets one of its own kind. */
-  [kReinitializeHandle](handle) {
-    if (this.isNative && this.connecting) {
-      handle.close();
-      const replacement = new NativeHandle();
-      replacement.socket = this;
-      this._handle.handOver(replacement);
-      return reinitializeHandle.call(this, replacement);
-    }
-    return reinitializeHandle.call(this, handle);
-  }
-
   /**
    * Goes on as a socket of libuv, which reads on like any other: the end of the peer is noticed without a reader, and
    * the process stays alive for it.
@@ -180,59 +161,6 @@ class NativeSocket extends net.Socket {
     this.read(0);
   }
 
-  /**
-   * Goes on after `becomeLibuv` for a user who wants the bytes themselves.
-   * @param {Buffer} head Bytes that have been read and not decoded.
-   */
-  goOn(head) {
-    const req = this._httpMessage;
-    if (req instanceof OutgoingMessage && req.adoptStream) req.adoptStream(this);
-    if (head.length > 0) this.push(head);
-  }
-
-  /**
-   * Adds a listener. For one that wants bytes, which the I/O thread does not give, libuv has to read. Once the response
-   * has begun it is too late for that, and the listener gets what follows the response.
-   */
-  on(name, listener) {
-    if ((name === 'data' || name === 'readable') && this.isNative) this._handle.release();
-    return super.on(name, listener);
-  }
-
-  /**
-   * Counts listeners, and the reader of a response, which with libuv would be one: node-fetch and others tell a body
-   * that was cut from a whole one by it.
-   */
-  listenerCount(name, listener) {
-    const count = super.listenerCount(name, listener);
-    return name === 'data' && isReading(this) ? count + 1 : count;
-  }
-
-  /** Adds a listener; see `on`. */
-  addListener(name, listener) {
-    return this.on(name, listener);
-  }
-
-  /** Adds a listener before the others; see `on`. As with net's, one of 'readable' changes nothing else. */
-  prependListener(name, listener) {
-    if (name === 'data' && this.isNative) this._handle.release();
-    return super.prependListener(name, listener);
-  }
-
-  /** Pauses the reader: the I/O thread stops reading. */
-  pause() {
-    if (!this.isNative) return super.pause();
-    this._handle.pauseReading();
-    return this._handle.releasing ? super.pause() : this;
-  }
-
-  /** Lets the reader go on, and the I/O thread with it. */
-  resume() {
-    if (!this.isNative) return super.resume();
-    this._handle.resumeReading();
-    return this._handle.releasing ? super.resume() : this;
-  }
-
   /** Closes the connection by a TCP reset, as net's, which knows only handles of libuv. */
   resetAndDestroy() {
     if (!this.isNative) return super.resetAndDestroy();
@@ -241,88 +169,10 @@ class NativeSocket extends net.Socket {
     return this;
   }
 
-  /**
-   * Writes a chunk. Where nothing waits before it, it goes to the staging buffer at once: the buffer does what a cork
-   * is for, and the caller may change or transfer its bytes when this returns.
-   */
-  write(chunk, encoding, callback) {
-    if (!canWriteDirectly(this, chunk)) return super.write(chunk, encoding, callback);
-    if (this._handle.writes.isBehind(chunk.length)) {
-      // The Writable waits for the kernel, but need not wait for the end of the tick to hand the bytes over.
-      const corks = this.writableCorked;
-      for (let i = 0; i < corks; i++) this.uncork();
-      const below = super.write(chunk, encoding, callback);
-      for (let i = 0; i < corks; i++) this.cork();
-      return below;
-    }
-    if (typeof encoding === 'function') {
-      callback = encoding;
-      encoding = undefined;
-    }
-    this._unrefTimer();
-    this._handle.write(chunk, encoding || 'utf8', noop);
-    if (typeof callback === 'function') nextTick(callback, null);
-    return true;
-  }
-
-  /**
-   * Writes what a request has kept back until it had a socket, as one call of `write` for each would.
-   * @param {import('./write-window').Write[]} writes
-   * @returns {boolean} False where `write` has to be called: nothing has been done then.
-   */
-  writeKept(writes) {
-    // A user who has put something into the place of `write` wants to see each.
-    if (this.write !== NativeSocket.prototype.write || !canWriteDirectly(this, '')) return false;
-    if (!this._handle.writeKept(writes)) return false;
-    this._unrefTimer();
-    for (const { callback } of writes) {
-      if (typeof callback === 'function') nextTick(callback, null);
-    }
-    return true;
-  }
-
-  /** Writes what net's Writable gives: the bytes go to the staging buffer instead of a libuv request. */
-  _writeGeneric(writev, data, encoding, callback) {
-    // While it connects, net's own waits for that and comes back.
-    if (this.connecting || !this.isNative) return super._writeGeneric(writev, data, encoding, callback);
-    this._pendingData = null;
-    this._pendingEncoding = '';
-    this._unrefTimer();
-    const handle = this._handle;
-    if (!writev) return handle.write(data, encoding, callback);
-    const last = data.length - 1;
-    for (let i = 0; i <= last; i++) {
-      const { chunk, encoding: chunkEncoding } = data[i];
-      handle.write(chunk, chunkEncoding, i === last ? callback : undefined);
-    }
-    return undefined;
-  }
-
-  /** Tells of a timeout. As with net's, a write that makes progress is activity. */
-  _onTimeout() {
-    if (this.isNative && this._handle.writes.hasProgressed()) {
-      this._unrefTimer();
-      return;
-    }
-    super._onTimeout();
-    if (this.isNative) onLateTimeout(this);
-  }
 }
 
 /** Users, util.inspect() and stacks see the class of Node. */
 Object.defineProperty(NativeSocket.prototype, 'constructor', { value: net.Socket });
-
-/**
- * Goes on with another handle on the same connection.
- * @param {NativeSocket} socket
- * @param {object} handle
- */
-function replaceHandle(socket, handle) {
-  const { ending, ended, finalCalled, prefinished, finished } = socket._writableState;
-  reinitializeHandle.call(socket, handle);
-  // Which makes the socket as new. What it has ended, or is about to, stays so.
-  Object.assign(socket._writableState, { ending, ended, finalCalled, prefinished, finished });
-}
 
 /**
  * Gives an idle connection to libuv at once.
@@ -332,22 +182,6 @@ function giveToLibuv(socket) {
   const descriptor = socket._handle.releaseNow();
   if (descriptor < 0) throw socketInUse('to another process');
   socket.becomeLibuv(descriptor);
-}
-
-/** Does nothing. */
-function noop() {}
-
-/**
- * Tells whether a chunk may pass the Writable by.
- * @param {NativeSocket} socket
- * @param {unknown} chunk
- * @returns {boolean}
- */
-function canWriteDirectly(socket, chunk) {
-  const { _httpMessage: req, _writableState: state } = socket;
-  return socket.isNative && !socket.connecting && socket.writable && state.length === 0 && !state.errored &&
-    (typeof chunk === 'string' || chunk instanceof Uint8Array) &&
-    !req?.isCorkedByUser;
 }
 
 /**

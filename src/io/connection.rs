@@ -168,7 +168,7 @@ impl Connection {
     /// Sends what is queued, as far as the kernel takes it, and closes at once.
     pub fn close(&self, reset: bool) {
         let mut state = self.state.borrow_mut();
-        if !reset && !state.has_unread() {
+        if !reset && !state.has_unread() && state.tls.is_none() {
             // To the peer, the close does the same as a half-close that is still due. JavaScript does not
             // ask any more whether that is done.
             state.take_shutdown();
@@ -231,6 +231,9 @@ impl Connection {
         if self.poll_connect(&mut state, context).is_pending() {
             return Poll::Pending;
         }
+        if state.tls.is_some() && self.poll_handshake(&mut state, context).is_pending() {
+            return Poll::Pending;
+        }
         self.poll_writes(&mut state, context);
         if self.poll_reads(&mut state, context) == Reads::Done
             && let Some(errno) = state.take_write_error()
@@ -254,7 +257,7 @@ impl Connection {
         Poll::Ready(())
     }
 
-    fn poll_writes(&self, state: &mut State, context: &mut Context<'_>) {
+    pub(super) fn poll_writes(&self, state: &mut State, context: &mut Context<'_>) {
         while self.flush_state(state) == Flushed::Blocked {
             if state.poll_write_ready(context).is_pending() {
                 return;
@@ -272,6 +275,12 @@ impl Connection {
             }
             if state.is_replaceable() {
                 self.watch(state, context);
+                return Reads::Done;
+            }
+            if state.tls.is_some() {
+                if self.poll_read_tls(state, context) {
+                    continue;
+                }
                 return Reads::Done;
             }
             let mut armed = state.is_armed();
@@ -359,7 +368,7 @@ impl Connection {
         }
         match outcome {
             Ok(Flushed::All) => self.after_writes(state),
-            Ok(Flushed::Blocked) => return Flushed::Blocked,
+            Ok(other) => return other,
             Err(error) => self.write_failed(state, &error),
         }
         Flushed::All
@@ -445,7 +454,7 @@ impl Connection {
         self.emit(event::CONNECT_FAILED, flags, &[&error.errno.to_le_bytes()]);
     }
 
-    fn emit(&self, opcode: u32, flags: u32, payload: &[&[u8]]) {
+    pub(super) fn emit(&self, opcode: u32, flags: u32, payload: &[&[u8]]) {
         self.outlet
             .append(|page| records::push(page, opcode, flags, self.id, payload));
     }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Only the I/O thread runs this code, in one tokio runtime, so connections share state by `Rc`. The room
-//! may import `codec`, `records` and `shared`.
+//! may import `codec`, `records`, `tls` and `shared`.
 
 mod connect;
 mod connection;
@@ -21,6 +21,7 @@ mod socket_options;
 mod state;
 mod stream;
 mod thread;
+mod tls;
 mod watch;
 mod write_queue;
 

@@ -64,6 +64,11 @@ impl Registry {
                 bytes,
                 acknowledge,
             } => self.write(&completions, connection, bytes, acknowledge),
+            Message::Secure(completions, id, tls) => {
+                if let Some(connection) = self.channel(&completions).connection(id) {
+                    guarded(connection, |connection| connection.secure(tls));
+                }
+            }
             Message::Return(completions, lent) => {
                 if let Some(connection) = self.channel(&completions).connection(lent.id()) {
                     guarded(connection, |connection| connection.take_back(*lent));
@@ -173,7 +178,10 @@ impl Channel {
             guarded(connection, |connection| {
                 run_command(connection, record, sent)
             });
-            if matches!(record.opcode, command::WRITE | command::SHUTDOWN) {
+            if matches!(
+                record.opcode,
+                command::WRITE | command::SHUTDOWN | command::VERIFIED
+            ) {
                 note_unsent(connection, unsent);
             }
         }
@@ -246,6 +254,8 @@ fn run_command(connection: &Connection, record: &Record<'_>, sent: usize) {
             connection.write(record.payload, sent, acknowledge);
         }
         command::SHUTDOWN => connection.shutdown(record.flags & command::ACKNOWLEDGE != 0),
+        command::SHAKE_HANDS => connection.shake_hands(),
+        command::VERIFIED => connection.verified(),
         command::PAUSE => connection.pause(true),
         command::RESUME => connection.pause(false),
         command::NO_DELAY => connection.set_options(|options| options.no_delay = Some(enable)),

@@ -44,6 +44,7 @@ use super::connect::{ConnectError, Connecting, Prepared, Target};
 use super::outlet::time_since_poll;
 use super::socket_options::SocketOptions;
 use super::stream::Stream;
+use super::tls::Tls;
 use super::write_queue::{Flushed, WriteQueue};
 use crate::codec::{DecoderOptions, RequestMethod};
 use crate::shared::response_decoder::ResponseDecoder;
@@ -136,6 +137,8 @@ pub struct State {
     pub options: SocketOptions,
     pub decoder: ResponseDecoder,
     pub writes: WriteQueue,
+    /// TLS between decoder and kernel, if the connection has it. Such a connection is neither replaced nor lent.
+    pub tls: Option<Box<Tls>>,
     /// Round of the outlet in which the connection last waited for JavaScript.
     pub round: u64,
     pub waker: Option<Waker>,
@@ -156,6 +159,7 @@ impl State {
             options: SocketOptions::default(),
             decoder: ResponseDecoder::default(),
             writes: WriteQueue::default(),
+            tls: None,
             round: 0,
             waker: None,
         }
@@ -207,6 +211,16 @@ impl State {
     pub fn reader(&mut self) -> Option<(&mut Stream, &mut ResponseDecoder, u64)> {
         match &mut self.phase {
             Phase::Open(stream) => Some((stream, &mut self.decoder, self.writes.written())),
+            _ => None,
+        }
+    }
+
+    /// Gives what a read of an open connection with TLS takes: also its TLS.
+    pub fn tls_reader(&mut self) -> Option<(&mut Stream, &mut Tls, &mut ResponseDecoder, u64)> {
+        match (&mut self.phase, &mut self.tls) {
+            (Phase::Open(stream), Some(tls)) => {
+                Some((stream, tls, &mut self.decoder, self.writes.written()))
+            }
             _ => None,
         }
     }
@@ -315,7 +329,7 @@ impl State {
     pub fn begin_exchange(&mut self, options: DecoderOptions, method: RequestMethod) {
         self.decoder.arm(options, method);
         self.exchange = ExchangeStage::Armed(match self.phase {
-            Phase::Open(_) => Carrier::Reused,
+            Phase::Open(_) if self.tls.is_none() => Carrier::Reused,
             _ => Carrier::Fresh,
         });
         self.writes.begin_request();
@@ -354,6 +368,7 @@ impl State {
             && self.writing == Writing::Open
             && self.decoder.peer_keeps_connection
             && matches!(self.phase, Phase::Open(_))
+            && self.tls.is_none()
             && !self.paused
             && self.release.is_none()
             && self.writes.is_empty()
@@ -413,7 +428,13 @@ impl State {
     pub fn flush(&mut self) -> Option<io::Result<Flushed>> {
         match (&mut self.phase, self.writing) {
             (Phase::Open(stream), Writing::Open | Writing::ShutdownDue { .. }) => {
-                Some(self.writes.flush(stream))
+                Some(match &mut self.tls {
+                    None => self.writes.flush(stream),
+                    Some(tls) => {
+                        let closes = self.writing != Writing::Open;
+                        tls.flush(stream, &mut self.writes, closes)
+                    }
+                })
             }
             _ => None,
         }

@@ -30,6 +30,8 @@ pub enum Flushed {
     All,
     /// The kernel's buffer is full.
     Blocked,
+    /// The kernel has all ciphertext, and the rest waits until the peer of TLS is verified.
+    Held,
 }
 
 /// Queue of the unsent bytes of one connection.
@@ -40,6 +42,8 @@ pub struct WriteQueue {
     queued: u64,
     /// Total of the bytes taken by the kernel.
     written: u64,
+    /// Bytes that are ciphertext, of which the kernel has not taken all.
+    encrypted: u64,
     /// Total of the bytes queued when the last request began.
     request_start: u64,
     /// Totals at which JavaScript wants to hear of the bytes written.
@@ -68,7 +72,23 @@ impl WriteQueue {
 
     /// Returns true while the kernel has everything.
     pub fn is_empty(&self) -> bool {
-        !self.unsent.has_remaining()
+        !self.unsent.has_remaining() && self.encrypted == 0
+    }
+
+    /// Gives the next bytes to encrypt; none when all are ciphertext.
+    pub fn plaintext(&self) -> &[u8] {
+        self.unsent.chunk()
+    }
+
+    /// Notes that the next `n` bytes are ciphertext.
+    pub fn note_encrypted(&mut self, n: usize) {
+        self.unsent.advance(n);
+        self.encrypted += n as u64;
+    }
+
+    /// Notes that the kernel has all ciphertext.
+    pub fn note_ciphertext_sent(&mut self) {
+        self.written += std::mem::take(&mut self.encrypted);
     }
 
     /// Begins a request, to which belongs what is appended from now on.
@@ -100,6 +120,7 @@ impl WriteQueue {
     /// Forgets everything, for a connection that is lost.
     pub fn clear(&mut self) {
         self.unsent = Unsent::default();
+        self.encrypted = 0;
         self.acknowledge.clear();
     }
 

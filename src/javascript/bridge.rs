@@ -22,6 +22,7 @@ use super::lending::borrower::Borrower;
 use super::lending::load::Load;
 use super::link::Link;
 use super::notifier::Notifier;
+use super::tls::JsTlsConnection;
 use crate::io::IoThread;
 use crate::shared::completions::{Completions, Drained};
 use crate::shared::mailbox::{Mailbox, Message};
@@ -144,6 +145,13 @@ impl Bridge {
                 self.link.with_mailbox(|mailbox| mailbox.leave([write]));
             }
         }
+    }
+
+    /// Gives a connection TLS, before it connects.
+    #[napi(catch_unwind)]
+    pub fn secure(&self, connection: u32, tls: &JsTlsConnection) {
+        let message = Message::Secure(self.completions.clone(), connection, tls.shared());
+        self.link.with_mailbox(|mailbox| mailbox.leave([message]));
     }
 
     /// Wakes the I/O thread for the writes that were left with it.

@@ -7,7 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`stream_decoder`], [`record_layout`] | exports on every platform: the decoder for streams, the layout |
-//! | [`bridge`], [`sockets`] | exports on Unix: the end of the queues, bound sockets |
+//! | [`bridge`], [`sockets`], [`tls`] | exports on Unix: the end of the queues, bound sockets, TLS |
 //! | [`link`] | the hold of a bridge on its I/O thread, until its environment ends |
 //! | [`notifier`] | the threadsafe function that wakes JavaScript |
 //! | [`async_context`] | the async context of calls from the event loop |
@@ -38,3 +38,5 @@ pub mod record_layout;
 #[cfg(unix)]
 pub mod sockets;
 pub mod stream_decoder;
+#[cfg(unix)]
+pub mod tls;

@@ -73,6 +73,10 @@ pub mod command {
             /// Take over a connection that stands. Payload: descriptor `i32`, port `u32`, address of the peer as
             /// text; with port 0, the path of its Unix domain socket.
             ADOPT = 14,
+            /// The peer of a connection with TLS is verified: send what was written, and read.
+            VERIFIED = 15,
+            /// Begin the handshake of TLS as soon as the connection stands.
+            SHAKE_HANDS = 16,
             /// The request is a HEAD request: its response has no body.
             METHOD_HEAD = 1,
             /// The request is a CONNECT request: its response ends HTTP on this connection.
@@ -144,6 +148,16 @@ pub mod event {
             /// A piece of the body, in a buffer that JavaScript has laid out. Payload: the place of that buffer
             /// and the number of bytes, both `u32`.
             BODY = 17,
+            /// A handshake of TLS is complete. Nothing is sent or read before `VERIFIED`.
+            SECURED = 18,
+            /// A session of TLS for later connections. Payload: length of its identifier `u32`, the identifier, the
+            /// session in DER.
+            SESSION = 19,
+            /// A line for a key log. Payload: the line, without a line feed.
+            SECRET = 20,
+            /// The peer has broken the protocol of TLS, or said that this side has. Payload: length of the name of the
+            /// library `u32`, of the reason `u32`, the name, the reason, the message.
+            TLS_ERROR = 21,
             /// On `INFORMATION` and `HEAD`: the connection may serve another request.
             KEEP_ALIVE = 1,
             /// On `HEAD`: the bytes that follow are another protocol.

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::completions::Completions;
 use super::lent_connection::LentConnection;
+use crate::tls::TlsConnection;
 
 /// A message to the I/O thread. Each names the queue of the bridge that it comes from.
 pub enum Message {
@@ -29,6 +30,8 @@ pub enum Message {
         /// The connection answers with `WRITTEN` when the kernel has the bytes.
         acknowledge: bool,
     },
+    /// TLS for a connection that does not connect yet.
+    Secure(Arc<Completions>, u32, Arc<TlsConnection>),
     /// A lent connection that is returned.
     Return(Arc<Completions>, Box<LentConnection>),
     /// A question: does the kernel have every byte of the queue's connections, now that all earlier messages

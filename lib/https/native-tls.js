@@ -1,0 +1,112 @@
+'use strict';
+
+/**
+ * Decides which connections of https the I/O thread gets. Node's own createConnection makes each socket; the I/O thread
+ * gets it where all that has to do with TLS is Node's own and known to be the same there. docs/https.md lists the rest.
+ */
+
+const tls = require('node:tls');
+
+const { canBeNative } = require('../agent/agent-socket');
+const { TlsConnection, watchTls } = require('../bridge/bridge');
+const counters = require('../bridge/counters');
+const { https } = require('../node/modules');
+const { canTakeOver, takeOver } = require('../socket/native-tls-socket');
+const { contextFor } = require('./secure-contexts');
+
+const { createConnection: createConnectionOfNode } = https.Agent.prototype;
+
+/** Options with which a connection is Node's, because JavaScript has a part in the handshake or in what is read. */
+const NODES_OPTIONS = [
+  'ALPNCallback', 'SNICallback', 'clientCertEngine', 'enableTrace', 'isServer', 'onread', 'path', 'pauseOnConnect', 'pipe',
+  'privateKeyEngine', 'privateKeyIdentifier', 'pskCallback', 'requestOCSP', 'secureContext', 'socket', 'socketPath',
+];
+
+/** Functions of Node that make a connection with TLS, and a text that is in the source of each. */
+const FUNCTIONS = [
+  [https.Agent.prototype, 'createConnection', 'this._cacheSession(options._agentKey'],
+  [tls, 'connect', 'tlssock._start'],
+  [tls, 'createSecureContext', 'SecureContext('],
+  [tls, 'checkServerIdentity', 'subject'],
+  [tls, 'TLSSocket', 'this._wrapHandle('],
+];
+
+/** Members of Node's TLSSocket, when this file was loaded. */
+const membersOfSocket = Object.entries(Object.getOwnPropertyDescriptors(tls.TLSSocket.prototype))
+  .filter(([, { value }]) => typeof value === 'function');
+
+/** The functions of Node as they were when this file was loaded; null where a library had replaced one by then. */
+const functionsOfNode = findFunctions();
+
+/** @returns {Array<[object, string, Function]>|null} */
+function findFunctions() {
+  const found = FUNCTIONS.map(([owner, name]) => [owner, name, owner[name]]);
+  const isOfNode = ([owner, name, text]) => isSourceOf(owner[name], text);
+  const { _start, _wrapHandle, _init } = tls.TLSSocket.prototype;
+  const areMembersOfNode = isSourceOf(_start, '_handle.start()') && isSourceOf(_wrapHandle, 'tls_wrap.wrap(') &&
+    isSourceOf(_init, 'onhandshakedone');
+  return FUNCTIONS.every(isOfNode) && areMembersOfNode ? found : null;
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} text
+ * @returns {boolean} True for a function whose source has the text.
+ */
+function isSourceOf(value, text) {
+  return typeof value === 'function' && Function.prototype.toString.call(value).includes(text);
+}
+
+/** Tells whether everything that makes a connection with TLS is still Node's own. Libraries replace it to intercept. */
+function isAllOfNode() {
+  return functionsOfNode !== null && functionsOfNode.every(([owner, name, value]) => owner[name] === value) &&
+    membersOfSocket.every(([name, { value }]) => tls.TLSSocket.prototype[name] === value);
+}
+
+/** True where Node was told to write what TLS says, or its secrets, of every connection. */
+const tellsAll = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)]
+  .some((argument) => /^--(trace-tls|tls-keylog)/.test(argument));
+
+/**
+ * Tells whether the I/O thread may have a connection.
+ * @param {Function} connectTls The createConnection that makes it.
+ * @param {object} options
+ * @returns {boolean}
+ */
+function isEligible(connectTls, options) {
+  return watchTls !== undefined && connectTls === createConnectionOfNode && !tellsAll &&
+    NODES_OPTIONS.every((name) => !options[name]) && canBeNative(options) && isAllOfNode();
+}
+
+/**
+ * Connects by Node's own createConnection, and gives the connection to the I/O thread if that may have it.
+ * @param {import('node:https').Agent} agent
+ * @param {Function} connectTls Node's own, or what a library has put in its place.
+ * @param {unknown[]} arguments_ Options are the first of them, unless the connection has to be Node's.
+ * @returns {tls.TLSSocket}
+ */
+function connect(agent, connectTls, arguments_) {
+  const [options] = arguments_;
+  if (typeof options !== 'object' || options === null || !isEligible(connectTls, options)) {
+    return connectOfNode(agent, connectTls, arguments_);
+  }
+  const secureContext = contextFor(agent, options);
+  if (!watchTls()) return connectOfNode(agent, connectTls, arguments_);
+  const socket = connectTls.apply(agent, [{ ...options, secureContext }, ...arguments_.slice(1)]);
+  const connection = canTakeOver(socket) ? TlsConnection.capture() : null;
+  if (connection === null) {
+    counters.tlsOfNode++;
+  } else {
+    takeOver(socket, connection);
+    counters.tlsNative++;
+  }
+  return socket;
+}
+
+/** Has Node make a connection that stays its own. */
+function connectOfNode(agent, connectTls, arguments_) {
+  counters.tlsOfNode++;
+  return connectTls.apply(agent, arguments_);
+}
+
+module.exports = { connect };

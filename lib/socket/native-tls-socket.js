@@ -1,0 +1,92 @@
+'use strict';
+
+/**
+ * NativeTlsSocket: the tls.TLSSocket of one Rust connection.
+ *
+ * Node makes each as a TLSSocket that is about to connect, and it becomes a NativeTlsSocket then. After an upgrade or a
+ * CONNECT it has Node's own handle again, on the same connection in the same TLS.
+ */
+
+const net = require('node:net');
+const tls = require('node:tls');
+
+const { kReinitializeHandle } = require('../node/internals');
+const { nativeClassOf, replaceHandle } = require('./native-class');
+const { TlsHandle } = require('./tls-handle');
+
+const { [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
+
+class NativeTlsSocket extends nativeClassOf(tls.TLSSocket) {
+  /** @returns {boolean} False: only before it connects can the I/O thread have it. */
+  canBecomeNative() {
+    return false;
+  }
+
+  /** Goes on with the next address. */
+  [kReinitializeHandle](handle) {
+    super[kReinitializeHandle](handle);
+    this.ssl = this._handle;
+  }
+
+  /**
+   * Goes on as Node's own, which reads on like any other.
+   * @param {number} descriptor
+   */
+  becomeLibuv(descriptor) {
+    const { _handle: native } = this;
+    const { held, shutdownRequest } = native;
+    native.held = native.shutdownRequest = null;
+    const unreferenced = !native.hasRef();
+    const { handle, rest } = native.giveBack(descriptor);
+    replaceHandle(this, handle);
+    this.ssl = handle;
+    handle.reading = false;
+    if (unreferenced) handle.unref();
+    if (rest.length > 0) this.push(rest);
+    handle.start();
+    if (held !== null) this._writeGeneric(held.isVector, held.data, held.encoding, held.callback);
+    if (shutdownRequest && !this.destroyed) {
+      shutdownRequest.handle = handle;
+      const error = handle.shutdown(shutdownRequest);
+      if (error !== 0) shutdownRequest.oncomplete(error);
+    }
+    this.read(0);
+  }
+}
+
+/** Users, util.inspect() and stacks see the class of Node. */
+Object.defineProperty(NativeTlsSocket.prototype, 'constructor', { value: tls.TLSSocket });
+
+/**
+ * Tells whether the I/O thread may have the connection of a socket that Node has just made: it does not connect yet, and
+ * nobody has read or written on it.
+ * @param {tls.TLSSocket} socket
+ * @returns {boolean}
+ */
+function canTakeOver(socket) {
+  if (!(socket instanceof tls.TLSSocket) || Object.getPrototypeOf(socket) !== tls.TLSSocket.prototype) return false;
+  const { _handle: handle, _readableState: { flowing, length } } = socket;
+  return !socket.destroyed && socket.connecting && Boolean(handle?._parent) && !handle._parentWrap &&
+    handle._parent.fd < 0 && typeof handle._parent.open === 'function' && flowing === null && length === 0 &&
+    socket.writableLength === 0 && socket.writable &&
+    ['data', 'readable', 'keylog'].every((name) => socket.listenerCount(name) === 0);
+}
+
+/**
+ * Gives the connection of a socket, for which `canTakeOver` holds, to the I/O thread.
+ * @param {tls.TLSSocket} socket
+ * @param {InstanceType<import('../../binding').TlsConnection>} connection Its TLS.
+ */
+function takeOver(socket, connection) {
+  const { _handle: ofNode } = socket;
+  const handle = new TlsHandle(connection, ofNode);
+  handle.socket = socket;
+  if (socket.listenerCount('session') > 0) connection.tellSessions();
+  Object.setPrototypeOf(socket, NativeTlsSocket.prototype);
+  // Else net would close it.
+  socket._handle = null;
+  reinitializeHandle.call(socket, handle);
+  socket.ssl = handle;
+}
+
+module.exports = { canTakeOver, takeOver };

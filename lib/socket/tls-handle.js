@@ -1,0 +1,272 @@
+'use strict';
+
+/**
+ * TlsHandle: one Rust connection with TLS, in the shape that tls.TLSSocket expects of its `_handle`.
+ *
+ * Node makes the TLSSocket and the handle for it, as always: with the user's options, on Node's own OpenSSL. The I/O
+ * thread shakes hands, encrypts and decrypts on the `SSL` of that handle. Node's handle answers every question (about
+ * certificates, the cipher, the session), and its listeners hear what happens, so that Node verifies the peer.
+ */
+
+const { constants: { errno: { ECANCELED, EPROTO } } } = require('node:os');
+
+const { bridge, staging } = require('../bridge/bridge');
+const { command, event } = require('../bridge/records');
+const { systemError, tlsError } = require('../node/errors');
+const { copyToOwnMemory } = require('../node/own-memory');
+const { setImmediate } = require('../node/timing');
+const { NativeHandle } = require('./native-handle');
+
+/** Members of Node's handle that say which object it wraps, and by which context. */
+const REFERENCES = ['_parent', '_parentWrap', '_secureContext'];
+
+/** Name that net.Socket gives to the callback of a connect which tries one of several addresses. */
+const ONE_OF_SEVERAL = 'afterConnectMultiple';
+
+class TlsHandle extends NativeHandle {
+  /**
+   * @param {InstanceType<import('../../binding').TlsConnection>} tls The `SSL`, which the I/O thread uses.
+   * @param {object} ofNode Node's handle of it.
+   */
+  constructor(tls, ofNode) {
+    super();
+    /** Null when Node has its `SSL` back, or another handle has it. */
+    this.tls = tls;
+    this.ofNode = ofNode;
+    /** The I/O thread may begin the handshake as soon as the connection stands. */
+    this.shakesHands = false;
+    /** Node asks a question. */
+    this.isAsking = false;
+    /**
+     * A write of net.Socket that waits until the peer is verified.
+     * @type {{ isVector: boolean, data: unknown, encoding: string, callback: Function }|null}
+     */
+    this.held = null;
+    for (const name of REFERENCES) this[name] = ofNode[name];
+    delegate(ofNode);
+  }
+
+  /** @override */
+  get connection() {
+    if (this.id === -1) {
+      this.id = bridge.attach(this);
+      bridge.secure(this.id, this.tls);
+    }
+    return this.id;
+  }
+
+  /** @override The peer of a connection with TLS has been verified, and no other takes its place. */
+  get isReplaceable() {
+    return false;
+  }
+
+  /**
+   * Calls a method of Node's handle while the I/O thread does not use the `SSL`.
+   * @param {string} name
+   * @param {unknown[]} arguments_
+   * @returns {unknown}
+   */
+  ask(name, arguments_) {
+    const { ofNode, tls } = this;
+    if (tls === null || this.isAsking) return ofNode[name](...arguments_);
+    this.isAsking = true;
+    try {
+      return tls.ask(() => ofNode[name](...arguments_));
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  // --- What net.Socket and TLSSocket call ---
+
+  /** @override */
+  connect(request, address, port) {
+    const error = super.connect(request, address, port);
+    // One of several attempts may be given up while the I/O thread makes it: then the handshake waits for `start`.
+    if (error === 0 && request.oncomplete.name !== ONE_OF_SEVERAL) this.start();
+    return error;
+  }
+
+  /** Begins the handshake; TLSSocket calls this when it is connected. */
+  start() {
+    if (this.shakesHands) return;
+    this.shakesHands = true;
+    staging.send(command.SHAKE_HANDS, this.connection);
+  }
+
+  /** Has the I/O thread tell of new sessions. */
+  enableSessionCallbacks() {
+    this.tls?.tellSessions();
+  }
+
+  /** Has the I/O thread tell of secrets. */
+  enableKeylogCallback() {
+    this.tls?.tellSecrets();
+  }
+
+  /** Ends the `SSL`; the connection is closed. */
+  destroySSL() {
+    const { ofNode, tls } = this;
+    if (tls === null) return;
+    this.tls = null;
+    tls.giveBack(false);
+    ofNode.destroySSL();
+    // Its handle of TCP has never had a connection.
+    ofNode._parent.close();
+  }
+
+  /** @override */
+  end(flags, callback) {
+    if (this.isClosed()) return;
+    if (this.tls !== null) this.socket.ssl = null;
+    super.end(flags, callback);
+    // Of a connection that the I/O thread has, it says when it is done with it.
+    if (this.id === -1) setImmediate(destroySsl, this);
+  }
+
+  // --- What NativeTlsSocket calls ---
+
+  /** @override */
+  successor() {
+    const next = new TlsHandle(this.tls, this.ofNode);
+    next.socket = this.socket;
+    this.tls = null;
+    return next;
+  }
+
+  /** @override A write waits until the peer is verified. */
+  holdsBack(isVector, data, encoding, callback) {
+    if (!this.socket.secureConnecting) return false;
+    this.held = { isVector, data, encoding, callback };
+    return true;
+  }
+
+  /**
+   * Gives Node its `SSL` back, with the connection.
+   * @param {number} descriptor
+   * @returns {{ handle: object, rest: Buffer }} Node's handle, and bytes that have been decrypted and not been read.
+   */
+  giveBack(descriptor) {
+    const { ofNode, socket, tls } = this;
+    this.tls = null;
+    ofNode._parent.open(descriptor);
+    const { onhandshakedone } = ofNode;
+    ofNode.onhandshakedone = noop;
+    const rest = tls.giveBack(socket._secureEstablished);
+    ofNode.onhandshakedone = onhandshakedone;
+    if (socket.listenerCount('session') > 0) ofNode.enableSessionCallbacks();
+    return { handle: ofNode, rest };
+  }
+
+  // --- What the bridge calls ---
+
+  /** @override */
+  onRecord(opcode, flags, slab, words, start, end) {
+    if (opcode === event.CLOSED) this.destroySSL();
+    return super.onRecord(opcode, flags, slab, words, start, end);
+  }
+
+  /** @override */
+  onTlsRecord(opcode, slab, words, start, end) {
+    switch (opcode) {
+      case event.SECURED:
+        return this.onSecured();
+      case event.SESSION: {
+        const idEnd = start + 4 + words[start >> 2];
+        return this.ofNode.onnewsession(copyToOwnMemory(slab, start + 4, idEnd), copyToOwnMemory(slab, idEnd, end));
+      }
+      case event.SECRET:
+        return this.ofNode.onkeylog(Buffer.from(`${slab.latin1Slice(start, end)}\n`, 'latin1'));
+      case event.TLS_ERROR:
+        return this.onTlsError(tlsError(slab, words, start, end));
+      default:
+        return super.onTlsRecord(opcode, slab, words, start, end);
+    }
+  }
+
+  /** A handshake is complete: Node verifies the peer. */
+  onSecured() {
+    const { socket } = this;
+    try {
+      this.ofNode.onhandshakedone();
+    } finally {
+      if (!this.isClosed()) {
+        // The check of the user's has thrown.
+        if (socket.secureConnecting) socket.destroy();
+        else this.goOn();
+      }
+    }
+  }
+
+  /** Goes on with a peer that is verified. */
+  goOn() {
+    staging.send(command.VERIFIED, this.id);
+    const { held } = this;
+    this.held = null;
+    if (held !== null) this.socket._writeGeneric(held.isVector, held.data, held.encoding, held.callback);
+  }
+
+  /**
+   * TLS has failed. As Node's handle, a write that waits for the handshake is told of it, and nobody else.
+   * @param {Error} error
+   */
+  onTlsError(error) {
+    const { held } = this;
+    if (held !== null) {
+      this.held = null;
+      held.callback(systemError(EPROTO, 'write', ` ${error.message}`));
+    } else {
+      this.ofNode.onerror(error);
+    }
+  }
+
+  /** @override */
+  callOff(callback) {
+    const { held } = this;
+    this.held = null;
+    if (held === null) {
+      super.callOff(callback);
+      return;
+    }
+    try {
+      held.callback(systemError(ECANCELED, 'write'));
+    } finally {
+      super.callOff(callback);
+    }
+  }
+}
+
+/** True when TlsHandle has the methods of Node's handle. */
+let isDelegating = false;
+
+/**
+ * Gives TlsHandle the methods of Node's handle that it lacks, which differ by version.
+ * @param {object} ofNode
+ */
+function delegate(ofNode) {
+  if (isDelegating) return;
+  isDelegating = true;
+  const { prototype } = TlsHandle;
+  for (let object = Object.getPrototypeOf(ofNode); object !== null; object = Object.getPrototypeOf(object)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(object))) {
+      if (typeof value !== 'function' || name in prototype) continue;
+      Object.defineProperty(prototype, name, {
+        configurable: true,
+        writable: true,
+        value(...arguments_) {
+          return this.ask(name, arguments_);
+        },
+      });
+    }
+  }
+}
+
+/** @param {TlsHandle} handle */
+function destroySsl(handle) {
+  handle.destroySSL();
+}
+
+/** Does nothing. */
+function noop() {}
+
+module.exports = { TlsHandle };

@@ -1,0 +1,409 @@
+//! TLS of one connection: between its decoder and its socket.
+//!
+//! ```text
+//! Waiting ──SHAKE_HANDS──> Handshaking ──complete──> Verifying ──VERIFIED──> Open ──another handshake──> Verifying
+//!                               │                                             │
+//!                               └──────────────────protocol error─────────────┴──> Failed
+//! ```
+//!
+//! Nothing of a request is encrypted, and nothing of a response is read, unless JavaScript has verified the peer.
+
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BufMut;
+use tokio::io::ReadBuf;
+
+use super::connection::Connection;
+use super::outlet::Outlet;
+use super::reader::{self, with_ciphertext};
+use super::state::State;
+use super::stream::Stream;
+use super::write_queue::{Flushed, WriteQueue};
+use crate::records::{self, event};
+use crate::shared::completions::Counters;
+use crate::shared::exchange::{Exchange, Progress, decode_packet, push_read, with_scratch};
+use crate::tls::{Engine, Stop, TlsConnection, TlsError, Written};
+
+/// Bytes of ciphertext from which no more is made before the kernel has taken some.
+const CIPHERTEXT: usize = 64 * 1024;
+/// Bytes that are encrypted at once: those of four records.
+const PIECE: usize = 64 * 1024;
+
+/// Stage of TLS.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// JavaScript has not asked for a handshake.
+    Waiting,
+    /// The first handshake has not begun, or is under way.
+    Handshaking { begun: bool },
+    /// JavaScript has to verify the peer.
+    Verifying,
+    /// Bytes are encrypted and decrypted.
+    Open,
+    /// Nothing more can be said.
+    Failed,
+}
+
+/// TLS of one connection.
+pub struct Tls {
+    connection: Arc<TlsConnection>,
+    stage: Stage,
+    /// Ciphertext on its way to the kernel, and the number of its bytes that the kernel has.
+    out: Vec<u8>,
+    sent: usize,
+    /// This side is closed.
+    closed: bool,
+}
+
+impl Tls {
+    /// Makes it ready for a handshake.
+    pub fn new(connection: Arc<TlsConnection>) -> Box<Self> {
+        Box::new(Self {
+            connection,
+            stage: Stage::Waiting,
+            out: Vec::new(),
+            sent: 0,
+            closed: false,
+        })
+    }
+
+    /// Lets the handshake begin.
+    pub fn shakes_hands(&mut self) {
+        if self.stage == Stage::Waiting {
+            self.stage = Stage::Handshaking { begun: false };
+        }
+    }
+
+    /// Notes that JavaScript has verified the peer.
+    pub fn verified(&mut self) {
+        if self.stage == Stage::Verifying {
+            self.stage = Stage::Open;
+        }
+    }
+
+    /// Encrypts what is queued and sends it. `closes` says that this side ends behind it.
+    pub fn flush(
+        &mut self,
+        stream: &mut Stream,
+        writes: &mut WriteQueue,
+        closes: bool,
+    ) -> io::Result<Flushed> {
+        loop {
+            if self.send(stream)? == Flushed::Blocked {
+                return Ok(Flushed::Blocked);
+            }
+            writes.note_ciphertext_sent();
+            // Node has its `SSL` back: the connection is about to close.
+            let Some(mut engine) = self.connection.lock() else {
+                return Ok(Flushed::Held);
+            };
+            let mut is_held = false;
+            if self.stage == Stage::Open {
+                is_held = encrypt(&mut engine, writes)?;
+            } else {
+                is_held |= !writes.is_empty();
+            }
+            let all_is_out = !is_held && writes.plaintext().is_empty();
+            if closes && all_is_out && !self.closed {
+                self.closed = true;
+                engine.close();
+            }
+            if engine.out().is_empty() {
+                return Ok(if is_held { Flushed::Held } else { Flushed::All });
+            }
+            self.out.clear();
+            self.sent = 0;
+            std::mem::swap(&mut self.out, engine.out());
+        }
+    }
+
+    /// Sends the ciphertext that is there.
+    fn send(&mut self, stream: &mut Stream) -> io::Result<Flushed> {
+        while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match stream.write_vectored(&[IoSlice::new(rest)]) {
+                Ok(n) => self.sent += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Flushed::Blocked);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // An idle connection holds no buffer.
+        self.out = Vec::new();
+        self.sent = 0;
+        Ok(Flushed::All)
+    }
+
+    /// Takes the next step of the first handshake, once the peer has said something. Gives whether it is complete.
+    fn shake_hands(
+        &mut self,
+        stream: &mut Stream,
+        context: &mut Context<'_>,
+        outlet: &Rc<Outlet>,
+    ) -> Poll<io::Result<Step>> {
+        let first = !std::mem::replace(&mut self.stage, Stage::Handshaking { begun: true }).begun();
+        with_ciphertext(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            if !first {
+                std::task::ready!(stream.poll_read(context, &mut buffer))?;
+                if buffer.filled().is_empty() {
+                    return Poll::Ready(Ok(Step::Ended));
+                }
+                let n = buffer.filled().len() as u64;
+                Counters::add(&outlet.completions().counters.bytes_in, n);
+            }
+            let Some(mut engine) = self.connection.lock() else {
+                return Poll::Pending;
+            };
+            Poll::Ready(Ok(match engine.handshake(buffer.filled()) {
+                Ok(false) => Step::Going,
+                Ok(true) => {
+                    self.stage = Stage::Verifying;
+                    Step::Complete
+                }
+                Err(error) => {
+                    self.stage = Stage::Failed;
+                    Step::Failed(error)
+                }
+            }))
+        })
+    }
+
+    /// Reads once and passes on what was read.
+    fn poll_read(
+        &mut self,
+        stream: &mut Stream,
+        context: &mut Context<'_>,
+        id: u32,
+        outlet: &Rc<Outlet>,
+        state: Exchange<'_>,
+    ) -> Poll<io::Result<(Progress, Stop)>> {
+        with_ciphertext(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            let has_more = self.connection.lock().is_some_and(|engine| engine.has_more());
+            if !has_more {
+                std::task::ready!(stream.poll_read(context, &mut buffer))?;
+                if buffer.filled().is_empty() {
+                    return Poll::Ready(Ok((Progress::Ended, Stop::Dry)));
+                }
+                let n = buffer.filled().len() as u64;
+                Counters::add(&outlet.completions().counters.bytes_in, n);
+            }
+            let Some(mut engine) = self.connection.lock() else {
+                return Poll::Pending;
+            };
+            with_scratch(|scratch| {
+                let (n, stop) = engine.read(buffer.filled(), scratch);
+                pass_notes(&mut engine, id, outlet);
+                drop(engine);
+                let packet = scratch.get(..n).unwrap_or_default();
+                let progress = if packet.is_empty() {
+                    Progress::Read
+                } else if *state.armed {
+                    outlet.append(|page| decode_packet(page, packet, id, state))
+                } else {
+                    outlet.append(|page| push_read(page, id, packet.len(), state.written));
+                    Progress::Unsolicited
+                };
+                Poll::Ready(Ok((progress, stop)))
+            })
+        })
+    }
+}
+
+impl Stage {
+    fn begun(self) -> bool {
+        self != Self::Handshaking { begun: false }
+    }
+}
+
+/// Step of a handshake.
+enum Step {
+    /// The peer has to say more.
+    Going,
+    /// The handshake is complete.
+    Complete,
+    /// The peer has ended its stream.
+    Ended,
+    /// The peer has broken the protocol, or said that this side has.
+    Failed(TlsError),
+}
+
+/// Encrypts what is queued, as far as there is room for ciphertext. Tells whether a handshake holds it back.
+fn encrypt(engine: &mut Engine, writes: &mut WriteQueue) -> io::Result<bool> {
+    while engine.out().len() < CIPHERTEXT {
+        let plaintext = writes.plaintext();
+        let piece = plaintext.get(..PIECE).unwrap_or(plaintext);
+        if piece.is_empty() {
+            break;
+        }
+        match engine.write(piece) {
+            Written::All => {
+                let n = piece.len();
+                writes.note_encrypted(n);
+            }
+            Written::Held => return Ok(true),
+            Written::Failed(_) => return Err(io::Error::from_raw_os_error(libc::EPROTO)),
+        }
+    }
+    Ok(false)
+}
+
+/// Passes on what OpenSSL's callbacks have noted.
+fn pass_notes(engine: &mut Engine, id: u32, outlet: &Rc<Outlet>) {
+    let notes = engine.notes();
+    if notes.secrets.is_empty() && notes.sessions.is_empty() {
+        return;
+    }
+    outlet.append(|page| {
+        for line in notes.secrets.drain(..) {
+            records::push(page, event::SECRET, 0, id, &[&line]);
+        }
+        for session in notes.sessions.drain(..) {
+            let length = (session.id.len() as u32).to_le_bytes();
+            let payload: &[&[u8]] = &[&length, &session.id, &session.der];
+            records::push(page, event::SESSION, 0, id, payload);
+        }
+    });
+}
+
+/// The part of the task that has to do with TLS.
+impl Connection {
+    /// Puts TLS between decoder and socket. The connection does not connect yet.
+    pub fn secure(&self, connection: Arc<TlsConnection>) {
+        let mut state = self.state.borrow_mut();
+        if state.is_waiting() {
+            state.tls = Some(Tls::new(connection));
+        }
+    }
+
+    /// Begins the handshake as soon as the connection stands.
+    pub fn shake_hands(&self) {
+        let mut state = self.state.borrow_mut();
+        if let Some(tls) = &mut state.tls {
+            tls.shakes_hands();
+        }
+        state.wake();
+    }
+
+    /// Sends and reads from now on: JavaScript has verified the peer.
+    pub fn verified(&self) {
+        let mut state = self.state.borrow_mut();
+        if let Some(tls) = &mut state.tls {
+            tls.verified();
+        }
+        state.wake();
+    }
+
+    /// Waits until the first handshake is over.
+    pub(super) fn poll_handshake(&self, state: &mut State, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some((stream, tls, ..)) = state.tls_reader() else {
+                return Poll::Ready(());
+            };
+            match tls.stage {
+                Stage::Waiting => return Poll::Pending,
+                Stage::Handshaking { .. } => {}
+                _ => return Poll::Ready(()),
+            }
+            let step = tls.shake_hands(stream, context, &self.outlet);
+            if step.is_ready() {
+                self.pass_tls_notes(state);
+                // Also an alert.
+                self.poll_writes(state, context);
+            }
+            match std::task::ready!(step) {
+                Ok(Step::Going) => {}
+                Ok(Step::Complete) => self.emit(event::SECURED, 0, &[]),
+                Ok(Step::Ended) => {
+                    state.end_reading();
+                    let was_armed = state.end_exchange();
+                    reader::end(self.id, &self.outlet, was_armed, &mut state.decoder);
+                    return Poll::Ready(());
+                }
+                Ok(Step::Failed(error)) => self.tls_failed(state, &error),
+                Err(error) => {
+                    let flags = super::connection::idle_flag(state);
+                    self.read_failed(state, &error, flags);
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    /// Reads once through TLS. Gives whether the task goes on at once.
+    pub(super) fn poll_read_tls(&self, state: &mut State, context: &mut Context<'_>) -> bool {
+        let mut armed = state.is_armed();
+        let Some((stream, tls, decoder, written)) = state.tls_reader() else {
+            return false;
+        };
+        if tls.stage != Stage::Open {
+            return false;
+        }
+        let exchange = Exchange {
+            armed: &mut armed,
+            decoder,
+            written,
+        };
+        let outcome = tls.poll_read(stream, context, self.id, &self.outlet, exchange);
+        if !armed {
+            state.end_exchange();
+        }
+        match outcome {
+            Poll::Pending => return false,
+            Poll::Ready(Err(error)) => {
+                let flags = super::connection::idle_flag(state);
+                self.read_failed(state, &error, flags);
+            }
+            Poll::Ready(Ok((progress, stop))) => {
+                self.progress(state, progress);
+                match stop {
+                    Stop::Full | Stop::Dry => {}
+                    Stop::Closed if state.has_ended() => {}
+                    Stop::Closed => self.progress(state, Progress::Ended),
+                    Stop::Secured => {
+                        if let Some(tls) = &mut state.tls {
+                            tls.stage = Stage::Verifying;
+                        }
+                        self.emit(event::SECURED, 0, &[]);
+                    }
+                    Stop::Failed(error) => {
+                        // The alert first.
+                        self.flush_state(state);
+                        self.tls_failed(state, &error);
+                    }
+                }
+                // An answer to a new key, or to another handshake.
+                self.poll_writes(state, context);
+            }
+        }
+        true
+    }
+
+    fn pass_tls_notes(&self, state: &mut State) {
+        if let Some(mut engine) = state.tls.as_ref().and_then(|tls| tls.connection.lock()) {
+            pass_notes(&mut engine, self.id, &self.outlet);
+        }
+    }
+
+    /// Ends reading after an error of the protocol.
+    fn tls_failed(&self, state: &mut State, error: &TlsError) {
+        if let Some(tls) = &mut state.tls {
+            tls.stage = Stage::Failed;
+        }
+        state.end_reading();
+        self.outlet.append(|page| {
+            records::push_with(page, event::TLS_ERROR, 0, self.id, |page| {
+                page.put_u32_le(error.library.len() as u32);
+                page.put_u32_le(error.reason.len() as u32);
+                page.put_slice(&error.library);
+                page.put_slice(&error.reason);
+                page.put_slice(&error.message);
+            });
+        });
+    }
+}

@@ -1,0 +1,73 @@
+//! The connection that the threads share: its engine, and the lock around it.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::capture;
+use super::engine::Engine;
+
+/// TLS of one connection. The I/O thread encrypts and decrypts; the JavaScript thread asks Node's questions about the
+/// `SSL`, and ends it. Each holds the lock meanwhile.
+pub struct TlsConnection {
+    /// Nothing, once Node has its `SSL` back.
+    engine: Mutex<Option<Engine>>,
+}
+
+/// The engine of a connection, locked.
+pub struct Locked<'a>(MutexGuard<'a, Option<Engine>>);
+
+impl TlsConnection {
+    /// Takes over the `SSL` that Node has made since [`capture::watch`]. Gives nothing if that is not just one. The
+    /// JavaScript thread calls this, before Node does anything with the `SSL`.
+    pub fn capture() -> Option<Self> {
+        let ssl = capture::take()?;
+        // SAFETY: Node has just made the `SSL` on this thread, so it is alive and no other thread knows it. JavaScript keeps
+        // its owner from doing anything but asking; see lib/https/native-tls.js.
+        let engine = unsafe { Engine::take_over(ssl) }?;
+        Some(Self {
+            engine: Mutex::new(Some(engine)),
+        })
+    }
+
+    /// Locks the connection. Gives nothing, once Node has its `SSL` back. Both threads call this.
+    pub fn lock(&self) -> Option<Locked<'_>> {
+        let guard = self.guard();
+        guard.is_some().then(|| Locked(guard))
+    }
+
+    /// Calls `ask` while the I/O thread does not use the `SSL`. The JavaScript thread calls this.
+    pub fn while_locked<T>(&self, ask: impl FnOnce() -> T) -> T {
+        let _guard = self.guard();
+        ask()
+    }
+
+    /// Takes the engine away: the I/O thread finds none from now on. The JavaScript thread calls this, and ends the engine.
+    pub fn take(&self) -> Option<Engine> {
+        self.guard().take()
+    }
+
+    fn guard(&self) -> MutexGuard<'_, Option<Engine>> {
+        // After a panic the connection fails, and only the way back to Node is left.
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        match &*self.0 {
+            Some(engine) => engine,
+            None => unreachable!("`lock` has looked, and the lock was held since"),
+        }
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Engine {
+        match &mut *self.0 {
+            Some(engine) => engine,
+            None => unreachable!("`lock` has looked, and the lock was held since"),
+        }
+    }
+}
