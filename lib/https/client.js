@@ -11,6 +11,7 @@ const { OriginNames } = require('../agent/origin-names');
 const pool = require('../agent/pool');
 const { assign, bareObject } = require('../node/bare-options');
 const { https } = require('../node/modules');
+const nativeTls = require('./native-tls');
 const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/config');
 const identity = require('./server-identity');
 const tunnels = require('./proxy-tunnel');
@@ -146,11 +147,11 @@ function connectionArguments(arguments_) {
 inherit('createSocket', function createSocket(req, options, callback) {
   const createNodeSocket = NodeAgent.prototype.createSocket;
   if (!this[kProxy]) {
-    createNodeSocket.call(this, req, options, callback);
+    nativeTls.forRequest(() => createNodeSocket.call(this, req, options, callback));
     return;
   }
   const tells = isKnownToNode || req instanceof ClientRequest;
-  tunnels.createSocket(this, createNodeSocket, req, options, callback, tells);
+  nativeTls.forRequest(() => tunnels.createSocket(this, createNodeSocket, req, options, callback, tells));
 });
 
 const { createSocket: plainCreateSocket, removeSocket: plainRemoveSocket } = Agent.prototype;

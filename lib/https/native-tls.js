@@ -18,8 +18,9 @@ const { createConnection: createConnectionOfNode } = https.Agent.prototype;
 
 /** Options with which a connection is Node's, because JavaScript has a part in the handshake or in what is read. */
 const NODES_OPTIONS = [
-  'ALPNCallback', 'SNICallback', 'clientCertEngine', 'enableTrace', 'isServer', 'onread', 'path', 'pauseOnConnect', 'pipe',
-  'privateKeyEngine', 'privateKeyIdentifier', 'pskCallback', 'requestOCSP', 'secureContext', 'socket', 'socketPath',
+  'ALPNCallback', 'SNICallback', 'clientCertEngine', 'enableTrace', 'isServer', 'onread', 'path', 'pauseOnConnect',
+  'pipe', 'privateKeyEngine', 'privateKeyIdentifier', 'pskCallback', 'requestOCSP', 'secureContext', 'socket',
+  'socketPath',
 ];
 
 /** Functions of Node that make a connection with TLS, and a text that is in the source of each. */
@@ -67,6 +68,23 @@ function isAllOfNode() {
 const tellsAll = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)]
   .some((argument) => /^--(trace-tls|tls-keylog)/.test(argument));
 
+/** True while an agent makes a connection for a request: a user who asks for one may do anything with it. */
+let isForRequest = false;
+
+/**
+ * Calls a function by which an agent makes a connection for a request.
+ * @param {() => void} create
+ */
+function forRequest(create) {
+  const outer = isForRequest;
+  isForRequest = true;
+  try {
+    create();
+  } finally {
+    isForRequest = outer;
+  }
+}
+
 /**
  * Tells whether the I/O thread may have a connection.
  * @param {Function} connectTls The createConnection that makes it.
@@ -74,7 +92,7 @@ const tellsAll = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split
  * @returns {boolean}
  */
 function isEligible(connectTls, options) {
-  return watchTls !== undefined && connectTls === createConnectionOfNode && !tellsAll &&
+  return isForRequest && watchTls !== undefined && connectTls === createConnectionOfNode && !tellsAll &&
     NODES_OPTIONS.every((name) => !options[name]) && canBeNative(options) && isAllOfNode();
 }
 
@@ -109,4 +127,4 @@ function connectOfNode(agent, connectTls, arguments_) {
   return connectTls.apply(agent, arguments_);
 }
 
-module.exports = { connect };
+module.exports = { connect, forRequest };

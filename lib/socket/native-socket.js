@@ -15,7 +15,7 @@ const { isCalledBy } = require('../node/callers');
 const { socketInUse } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
 const { NativeHandle } = require('./native-handle');
-const { nativeClassOf, replaceHandle } = require('./native-class');
+const { NativeDuplex, replaceHandle } = require('./native-duplex');
 
 const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 
@@ -61,7 +61,7 @@ const kServer = Symbol('server');
 /** Module of Node that takes the handle of a socket which is sent to a child process, or to a parent. */
 const CHILD_PROCESS = ['node:internal/child_process'];
 
-class NativeSocket extends nativeClassOf(net.Socket) {
+class NativeSocket extends NativeDuplex {
   /**
    * @param {import('node:net').NetConnectOpts} options
    * @param {boolean} [isPlain] Has libuv make the connection, so that the socket is one like any other until

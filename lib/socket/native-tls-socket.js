@@ -11,12 +11,13 @@ const net = require('node:net');
 const tls = require('node:tls');
 
 const { kReinitializeHandle } = require('../node/internals');
-const { nativeClassOf, replaceHandle } = require('./native-class');
+const { NativeDuplex, replaceHandle } = require('./native-duplex');
 const { TlsHandle } = require('./tls-handle');
 
 const { [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
+const { [kReinitializeHandle]: continueNatively } = NativeDuplex.prototype;
 
-class NativeTlsSocket extends nativeClassOf(tls.TLSSocket) {
+class NativeTlsSocket extends tls.TLSSocket {
   /** @returns {boolean} False: only before it connects can the I/O thread have it. */
   canBecomeNative() {
     return false;
@@ -24,7 +25,11 @@ class NativeTlsSocket extends nativeClassOf(tls.TLSSocket) {
 
   /** Goes on with the next address. */
   [kReinitializeHandle](handle) {
-    super[kReinitializeHandle](handle);
+    if (!this.isNative) {
+      super[kReinitializeHandle](handle);
+      return;
+    }
+    continueNatively.call(this, handle);
     this.ssl = this._handle;
   }
 
@@ -54,17 +59,23 @@ class NativeTlsSocket extends nativeClassOf(tls.TLSSocket) {
   }
 }
 
+for (const name of Reflect.ownKeys(NativeDuplex.prototype)) {
+  // A TLSSocket inherits from net.Socket what these call there.
+  if (Object.hasOwn(NativeTlsSocket.prototype, name)) continue;
+  Object.defineProperty(NativeTlsSocket.prototype, name, Object.getOwnPropertyDescriptor(NativeDuplex.prototype, name));
+}
+
 /** Users, util.inspect() and stacks see the class of Node. */
 Object.defineProperty(NativeTlsSocket.prototype, 'constructor', { value: tls.TLSSocket });
 
 /**
- * Tells whether the I/O thread may have the connection of a socket that Node has just made: it does not connect yet, and
- * nobody has read or written on it.
+ * Tells whether the I/O thread may have the connection of a socket that Node has just made: it does not connect yet,
+ * and nobody has read or written on it.
  * @param {tls.TLSSocket} socket
  * @returns {boolean}
  */
 function canTakeOver(socket) {
-  if (!(socket instanceof tls.TLSSocket) || Object.getPrototypeOf(socket) !== tls.TLSSocket.prototype) return false;
+  if (Object.getPrototypeOf(socket) !== tls.TLSSocket.prototype) return false;
   const { _handle: handle, _readableState: { flowing, length } } = socket;
   return !socket.destroyed && socket.connecting && Boolean(handle?._parent) && !handle._parentWrap &&
     handle._parent.fd < 0 && typeof handle._parent.open === 'function' && flowing === null && length === 0 &&

@@ -94,6 +94,12 @@ class TlsHandle extends NativeHandle {
     staging.send(command.SHAKE_HANDS, this.connection);
   }
 
+  /** Begins another handshake, which TLS before 1.3 has. */
+  renegotiate() {
+    this.ask('renegotiate', []);
+    if (this.tls !== null) staging.send(command.SHAKE_HANDS, this.connection);
+  }
+
   /** Has the I/O thread tell of new sessions. */
   enableSessionCallbacks() {
     this.tls?.tellSessions();

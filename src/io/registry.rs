@@ -180,7 +180,7 @@ impl Channel {
             });
             if matches!(
                 record.opcode,
-                command::WRITE | command::SHUTDOWN | command::VERIFIED
+                command::WRITE | command::SHUTDOWN | command::SHAKE_HANDS | command::VERIFIED
             ) {
                 note_unsent(connection, unsent);
             }

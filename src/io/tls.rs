@@ -70,11 +70,14 @@ impl Tls {
         })
     }
 
-    /// Lets the handshake begin.
-    pub fn shakes_hands(&mut self) {
-        if self.stage == Stage::Waiting {
-            self.stage = Stage::Handshaking { begun: false };
+    /// Lets the first handshake begin, or begins another one that JavaScript has asked for. Gives the error of that.
+    fn shake_hands_when_due(&mut self) -> Option<TlsError> {
+        match self.stage {
+            Stage::Waiting => self.stage = Stage::Handshaking { begun: false },
+            Stage::Open => return self.connection.lock()?.handshake(&[]).err(),
+            _ => {}
         }
+        None
     }
 
     /// Notes that JavaScript has verified the peer.
@@ -184,7 +187,10 @@ impl Tls {
     ) -> Poll<io::Result<(Progress, Stop)>> {
         with_ciphertext(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
-            let has_more = self.connection.lock().is_some_and(|engine| engine.has_more());
+            let has_more = self
+                .connection
+                .lock()
+                .is_some_and(|engine| engine.has_more());
             if !has_more {
                 std::task::ready!(stream.poll_read(context, &mut buffer))?;
                 if buffer.filled().is_empty() {
@@ -281,11 +287,15 @@ impl Connection {
         }
     }
 
-    /// Begins the handshake as soon as the connection stands.
+    /// Begins the handshake as soon as the connection stands, or another one.
     pub fn shake_hands(&self) {
         let mut state = self.state.borrow_mut();
-        if let Some(tls) = &mut state.tls {
-            tls.shakes_hands();
+        let failed = state
+            .tls
+            .as_mut()
+            .and_then(|tls| tls.shake_hands_when_due());
+        if let Some(error) = failed {
+            self.tls_failed(&mut state, &error);
         }
         state.wake();
     }

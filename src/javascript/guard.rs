@@ -42,9 +42,10 @@ mod tests {
 
     #[test]
     fn each_callback_of_c_catches_panics() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/javascript");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut found = 0;
-        for entry in fs::read_dir(folder).unwrap() {
+        let rooms = ["javascript", "tls"].map(|room| fs::read_dir(source.join(room)).unwrap());
+        for entry in rooms.into_iter().flatten() {
             let path = entry.unwrap().path();
             let Ok(source) = fs::read_to_string(&path) else {
                 continue;
@@ -61,6 +62,6 @@ mod tests {
                 found += 1;
             }
         }
-        assert!(found >= 6, "{found}");
+        assert!(found >= 14, "{found}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
+use super::guard::guarded;
 use crate::tls;
 
 /// Begins to watch for an `SSL` that Node makes on this thread. Gives `false` where that is no use.
@@ -68,6 +69,6 @@ impl JsTlsConnection {
 impl Drop for JsTlsConnection {
     /// Ends the engine on this thread, whatever the I/O thread still has.
     fn drop(&mut self) {
-        drop(self.shared.take());
+        guarded(|| drop(self.shared.take()));
     }
 }

@@ -75,7 +75,7 @@ pub mod command {
             ADOPT = 14,
             /// The peer of a connection with TLS is verified: send what was written, and read.
             VERIFIED = 15,
-            /// Begin the handshake of TLS as soon as the connection stands.
+            /// Begin the handshake of TLS as soon as the connection stands, or another one.
             SHAKE_HANDS = 16,
             /// The request is a HEAD request: its response has no body.
             METHOD_HEAD = 1,

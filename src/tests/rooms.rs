@@ -12,7 +12,10 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("io", &["codec", "records", "tls", "shared"]),
     ("javascript", &["codec", "records", "tls", "shared", "io"]),
     // Helpers that tests of several rooms share.
-    (TESTS, &["codec", "records", "tls", "shared", "io", "javascript"]),
+    (
+        TESTS,
+        &["codec", "records", "tls", "shared", "io", "javascript"],
+    ),
 ];
 
 /// The room of shared helpers. It is compiled for tests only, so the tests of every room may import it.

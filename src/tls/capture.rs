@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
 use std::sync::OnceLock;
 
-use super::openssl::{NewCallback, OpenSsl, Ssl, get};
+use super::openssl::{NewCallback, OpenSsl, Ssl, get, guarded};
 
 /// `CRYPTO_EX_INDEX_SSL`.
 const CLASS: c_int = 0;
@@ -69,12 +69,14 @@ unsafe extern "C" fn on_new(
     _: c_long,
     _: *mut c_void,
 ) {
-    // A thread that ends has no watch any more.
-    let _ = WATCH.try_with(|watch| {
-        watch.set(match watch.get() {
-            Watch::Off => Watch::Off,
-            Watch::Nothing => Watch::One(ssl.cast()),
-            Watch::One(_) | Watch::Several => Watch::Several,
+    guarded(|| {
+        // A thread that ends has no watch any more.
+        let _ = WATCH.try_with(|watch| {
+            watch.set(match watch.get() {
+                Watch::Off => Watch::Off,
+                Watch::Nothing => Watch::One(ssl.cast()),
+                Watch::One(_) | Watch::Several => Watch::Several,
+            });
         });
     });
 }

@@ -5,7 +5,7 @@ use std::ptr;
 
 use super::capture;
 use super::error::TlsError;
-use super::openssl::{Bio, InfoCallback, OpenSsl, Ssl, get};
+use super::openssl::{Bio, InfoCallback, OpenSsl, Ssl, get, guarded};
 use super::pipe::Pipe;
 
 /// Bytes of the largest session that Node passes on (`SecureContext::kMaxSessionSize`).
@@ -156,7 +156,7 @@ impl Engine {
         self.pipe.keep_rest();
         self.note_ticket();
         // What came behind the handshake, as tickets do, is read when the peer is verified.
-        self.more = outcome == 1;
+        self.more |= outcome == 1;
         match error {
             _ if outcome == 1 => Ok(true),
             SSL_ERROR_WANT_READ | SSL_ERROR_WANT_WRITE => Ok(false),
@@ -182,8 +182,7 @@ impl Engine {
             let (outcome, error) = unsafe {
                 (self.openssl.err_clear_error)();
                 let place = room.as_mut_ptr().cast();
-                let outcome =
-                    (self.openssl.ssl_read_ex)(self.ssl, place, room.len(), &raw mut got);
+                let outcome = (self.openssl.ssl_read_ex)(self.ssl, place, room.len(), &raw mut got);
                 (outcome, (self.openssl.ssl_get_error)(self.ssl, outcome))
             };
             self.note_ticket();
@@ -287,6 +286,7 @@ impl Engine {
 impl Drop for Engine {
     /// Puts everything of Node's back into its place.
     fn drop(&mut self) {
+        // No panic: nothing but calls of C.
         let (openssl, ssl, (rbio, wbio, info)) = (self.openssl, self.ssl, self.node);
         // SAFETY: the engine has a reference of the `SSL` and of each BIO. The `SSL` takes those of the BIOs, and frees the
         // BIO of the pipe, before pipe and notes are freed.
@@ -342,23 +342,25 @@ fn note_session(openssl: &OpenSsl, ssl: *mut Ssl, notes: &mut Notes) {
 }
 
 unsafe extern "C" fn on_info(ssl: *const Ssl, at: c_int, _: c_int) {
-    let Some(openssl) = get() else { return };
-    // SAFETY: OpenSSL calls this with an `SSL` that is taken over, in a call of its engine. As Node does, it ignores the
-    // request for a handshake that has not begun.
-    unsafe {
-        if at & SSL_CB_HANDSHAKE_DONE == 0 || (openssl.ssl_renegotiate_pending)(ssl) != 0 {
-            return;
+    guarded(|| {
+        let Some(openssl) = get() else { return };
+        // SAFETY: OpenSSL calls this with an `SSL` that is taken over, in a call of its engine. As Node does, it ignores the
+        // request for a handshake that has not begun.
+        unsafe {
+            if at & SSL_CB_HANDSHAKE_DONE == 0 || (openssl.ssl_renegotiate_pending)(ssl) != 0 {
+                return;
+            }
+            let Some(notes) = notes_of(openssl, ssl) else {
+                return;
+            };
+            notes.handshakes += 1;
+            // Before TLS 1.3 the session is there with the handshake.
+            let is_old = (openssl.ssl_version)(ssl) < TLS1_3_VERSION;
+            if is_old && (openssl.ssl_session_reused)(ssl) == 0 {
+                note_session(openssl, ssl.cast_mut(), notes);
+            }
         }
-        let Some(notes) = notes_of(openssl, ssl) else {
-            return;
-        };
-        notes.handshakes += 1;
-        // Before TLS 1.3 the session is there with the handshake.
-        let is_old = (openssl.ssl_version)(ssl) < TLS1_3_VERSION;
-        if is_old && (openssl.ssl_session_reused)(ssl) == 0 {
-            note_session(openssl, ssl.cast_mut(), notes);
-        }
-    }
+    })
 }
 
 unsafe extern "C" fn on_message(
@@ -370,33 +372,37 @@ unsafe extern "C" fn on_message(
     ssl: *mut Ssl,
     _: *mut c_void,
 ) {
-    let Some(openssl) = get() else { return };
-    // SAFETY: OpenSSL calls this with an `SSL` that is taken over, in a call of its engine, and gives `length` bytes.
-    unsafe {
-        let Some(notes) = notes_of(openssl, ssl) else {
-            return;
-        };
-        // Any other message comes when the ticket has been processed.
-        if std::mem::take(&mut notes.ticket_due) {
-            note_session(openssl, ssl, notes);
+    guarded(|| {
+        let Some(openssl) = get() else { return };
+        // SAFETY: OpenSSL calls this with an `SSL` that is taken over, in a call of its engine, and gives `length` bytes.
+        unsafe {
+            let Some(notes) = notes_of(openssl, ssl) else {
+                return;
+            };
+            // Any other message comes when the ticket has been processed.
+            if std::mem::take(&mut notes.ticket_due) {
+                note_session(openssl, ssl, notes);
+            }
+            if is_written == 0 && content_type == HANDSHAKE && length > 0 {
+                let is_ticket = *bytes.cast::<u8>() == NEW_SESSION_TICKET;
+                notes.ticket_due = is_ticket && (openssl.ssl_version)(ssl) == TLS1_3_VERSION;
+            }
         }
-        if is_written == 0 && content_type == HANDSHAKE && length > 0 {
-            let is_ticket = *bytes.cast::<u8>() == NEW_SESSION_TICKET;
-            notes.ticket_due = is_ticket && (openssl.ssl_version)(ssl) == TLS1_3_VERSION;
-        }
-    }
+    })
 }
 
 unsafe extern "C" fn on_secret(ssl: *const Ssl, line: *const c_char) {
-    let Some(openssl) = get() else { return };
-    // SAFETY: OpenSSL calls this with an `SSL` that it works on; one that is not taken over has no notes. The line ends
-    // with a NUL.
-    unsafe {
-        if let Some(notes) = notes_of(openssl, ssl)
-            && notes.wants_secrets
-        {
-            let line = std::ffi::CStr::from_ptr(line);
-            notes.secrets.push(line.to_bytes().to_vec());
+    guarded(|| {
+        let Some(openssl) = get() else { return };
+        // SAFETY: OpenSSL calls this with an `SSL` that it works on; one that is not taken over has no notes. The line ends
+        // with a NUL.
+        unsafe {
+            if let Some(notes) = notes_of(openssl, ssl)
+                && notes.wants_secrets
+            {
+                let line = std::ffi::CStr::from_ptr(line);
+                notes.secrets.push(line.to_bytes().to_vec());
+            }
         }
-    }
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-use super::openssl::OpenSsl;
+use super::openssl::{OpenSsl, guarded};
 
 /// An error of the TLS protocol.
 #[derive(Debug, Default)]
@@ -35,13 +35,15 @@ impl TlsError {
 
 /// Replaces the text in a `Vec` by that of the next error. Node keeps the last one too.
 unsafe extern "C" fn keep_last(line: *const c_char, length: usize, message: *mut c_void) -> c_int {
-    // SAFETY: `message` is the `Vec` that `take` has given, and OpenSSL gives a line of `length` bytes.
-    unsafe {
-        let message = &mut *message.cast::<Vec<u8>>();
-        message.clear();
-        message.extend_from_slice(std::slice::from_raw_parts(line.cast(), length));
-    }
-    0
+    guarded(|| {
+        // SAFETY: `message` is the `Vec` that `take` has given, and OpenSSL gives a line of `length` bytes.
+        unsafe {
+            let message = &mut *message.cast::<Vec<u8>>();
+            message.clear();
+            message.extend_from_slice(std::slice::from_raw_parts(line.cast(), length));
+        }
+        0
+    })
 }
 
 /// Copies a string that may be missing.

@@ -2,6 +2,7 @@
 //! another one (BoringSSL in Electron), there are none.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 /// `SSL` of OpenSSL.
@@ -23,15 +24,8 @@ pub struct BioMethod([u8; 0]);
 /// Callback of `SSL_set_info_callback`.
 pub type InfoCallback = unsafe extern "C" fn(*const Ssl, c_int, c_int);
 /// Callback of `SSL_set_msg_callback`.
-pub type MessageCallback = unsafe extern "C" fn(
-    c_int,
-    c_int,
-    c_int,
-    *const c_void,
-    usize,
-    *mut Ssl,
-    *mut c_void,
-);
+pub type MessageCallback =
+    unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, usize, *mut Ssl, *mut c_void);
 /// Callback of `SSL_CTX_set_keylog_callback`.
 pub type KeylogCallback = unsafe extern "C" fn(*const Ssl, *const c_char);
 /// Callback of `SSL_set_cert_cb`.
@@ -125,6 +119,11 @@ functions! {
     err_print_errors_cb = c"ERR_print_errors_cb": fn(PrintCallback, *mut c_void);
     err_lib_error_string = c"ERR_lib_error_string": fn(c_ulong) -> *const c_char;
     err_reason_error_string = c"ERR_reason_error_string": fn(c_ulong) -> *const c_char;
+}
+
+/// Does the work of a callback of OpenSSL. A panic ends here, with the default answer: it must not unwind into C.
+pub(super) fn guarded<T: Default>(work: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_default()
 }
 
 /// Gives the functions, or nothing where the process has no OpenSSL 3.

@@ -4,7 +4,7 @@
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::sync::OnceLock;
 
-use super::openssl::{Bio, BioMethod, OpenSsl, get};
+use super::openssl::{Bio, BioMethod, OpenSsl, get, guarded};
 
 /// `BIO_TYPE_SOURCE_SINK`, with a number that OpenSSL leaves to others.
 const TYPE: c_int = 0x0400 | 127;
@@ -137,19 +137,26 @@ fn method(openssl: &OpenSsl) -> Option<*const BioMethod> {
     made.as_ref().map(|method| method.0)
 }
 
-unsafe extern "C" fn on_read(bio: *mut Bio, into: *mut c_char, room: usize, n: *mut usize) -> c_int {
-    let Some(openssl) = get() else { return 0 };
-    // SAFETY: OpenSSL calls this with a BIO of `Pipe::bio`, whose pipe lives, within a call of the engine that has it.
-    unsafe {
-        (openssl.bio_clear_flags)(bio, RETRY_FLAGS);
-        let pipe = &mut *(openssl.bio_get_data)(bio).cast::<Pipe>();
-        *n = pipe.read(into.cast(), room);
-        if *n > 0 {
-            return 1;
+unsafe extern "C" fn on_read(
+    bio: *mut Bio,
+    into: *mut c_char,
+    room: usize,
+    n: *mut usize,
+) -> c_int {
+    guarded(|| {
+        let Some(openssl) = get() else { return 0 };
+        // SAFETY: OpenSSL calls this with a BIO of `Pipe::bio`, whose pipe lives, within a call of the engine that has it.
+        unsafe {
+            (openssl.bio_clear_flags)(bio, RETRY_FLAGS);
+            let pipe = &mut *(openssl.bio_get_data)(bio).cast::<Pipe>();
+            *n = pipe.read(into.cast(), room);
+            if *n > 0 {
+                return 1;
+            }
+            (openssl.bio_set_flags)(bio, RETRY_READ);
         }
-        (openssl.bio_set_flags)(bio, RETRY_READ);
-    }
-    0
+        0
+    })
 }
 
 unsafe extern "C" fn on_write(
@@ -158,18 +165,23 @@ unsafe extern "C" fn on_write(
     length: usize,
     n: *mut usize,
 ) -> c_int {
-    let Some(openssl) = get() else { return 0 };
-    // SAFETY: as for `on_read`; OpenSSL gives `length` bytes.
-    unsafe {
-        (openssl.bio_clear_flags)(bio, RETRY_FLAGS);
-        let pipe = &mut *(openssl.bio_get_data)(bio).cast::<Pipe>();
-        pipe.out.extend_from_slice(std::slice::from_raw_parts(bytes.cast(), length));
-        *n = length;
-    }
-    1
+    guarded(|| {
+        let Some(openssl) = get() else { return 0 };
+        // SAFETY: as for `on_read`; OpenSSL gives `length` bytes.
+        unsafe {
+            (openssl.bio_clear_flags)(bio, RETRY_FLAGS);
+            let pipe = &mut *(openssl.bio_get_data)(bio).cast::<Pipe>();
+            pipe.out
+                .extend_from_slice(std::slice::from_raw_parts(bytes.cast(), length));
+            *n = length;
+        }
+        1
+    })
 }
 
 unsafe extern "C" fn on_control(_: *mut Bio, command: c_int, _: c_long, _: *mut c_void) -> c_long {
-    // All is written at once, so there is nothing to flush. Every other command is an optional one.
-    c_long::from(command == CONTROL_FLUSH)
+    guarded(|| {
+        // All is written at once, so there is nothing to flush. Every other command is an optional one.
+        c_long::from(command == CONTROL_FLUSH)
+    })
 }
