@@ -9,6 +9,7 @@ const path = require('node:path');
 
 const { clients: allClients } = require('./clients');
 const { measureInProcess } = require('./lib/client-process');
+const { countHandshakes, judgeHandshakes } = require('./lib/handshakes');
 const { describeMachine } = require('./lib/machine');
 const { parseOptions, USAGE } = require('./lib/options');
 const { toChart } = require('./lib/report/chart');
@@ -125,9 +126,7 @@ async function measureWorkload(workload, clients, options, server) {
     const order = round % 2 === 0 ? measured : [...measured].reverse();
     for (const { client, samples, errors } of order) {
       const settings = { client, workload: workload.id, server, timing: options.timing };
-      const { sample, error } = client.file
-        ? await measureInProcess(settings, options.node)
-        : await measureWrk(workload, settings);
+      const { sample, error } = await measureOnce(workload, settings, options.node);
       samples.push(sample ?? null);
       if (error) {
         errors.push(`round ${round + 1}: ${error}`);
@@ -135,6 +134,30 @@ async function measureWorkload(workload, clients, options, server) {
     }
   }
   return summarise(workload, measured);
+}
+
+/**
+ * Measures one client once, with a look at the TLS handshakes where the workload is about them.
+ *
+ * @param {import('./workloads').Workload} workload
+ * @param {import('./lib/worker').Settings} settings
+ * @param {string} nodeBinary
+ * @returns {Promise<{ sample?: import('./lib/steady-run').Sample, error?: string }>}
+ */
+async function measureOnce(workload, settings, nodeBinary) {
+  if (!settings.client.file) {
+    return measureWrk(workload, settings);
+  }
+  if (!workload.sessions) {
+    return measureInProcess(settings, nodeBinary);
+  }
+  const before = await countHandshakes(settings.server);
+  const { sample, error } = await measureInProcess(settings, nodeBinary);
+  const { resumed, error: wrongKind } = judgeHandshakes(workload, before, await countHandshakes(settings.server));
+  if (error || wrongKind) {
+    return { error: error ?? wrongKind };
+  }
+  return { sample: { ...sample, resumed } };
 }
 
 /**

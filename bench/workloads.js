@@ -21,6 +21,7 @@
  * @property {string} metric a key of the summary's ratios
  * @property {number} [atLeast]
  * @property {number} [atMost]
+ * @property {number} [below]
  * @property {string} [of] the client that is to reach it, if that is not ferrequest itself
  * @property {string} [over] the client that the ratio is to, if that is not the row's baseline
  *
@@ -33,6 +34,9 @@
  * @property {string[]} clients ids from `clients/index.js`, the baseline first
  * @property {Goal[]} goals
  * @property {boolean} [tls]
+ * @property {boolean} [ca] the clients are given the server's certificate as `ca`, beside NODE_EXTRA_CA_CERTS
+ * @property {'none' | 'cached'} [sessions] TLS sessions that the client keeps for its next connections
+ * @property {boolean} [loopDelay] the event-loop delay is measured too
  * @property {boolean} [newConnections] each request on a connection of its own
  * @property {number} [busyShare] share of the time that other work holds the JavaScript thread
  * @property {number} [transferBytes] counted in MiB moved instead of requests
@@ -47,6 +51,8 @@ const SMALL_BODY = 15;
 const IDLE_CONNECTIONS = 4000;
 
 const CORE = ['node', 'fetch', 'undici-request', 'undici-dispatch', 'ferrequest'];
+/** Those that can be told to open a connection for each request, and whether to resume TLS sessions. */
+const NEW_TLS_CONNECTIONS = ['node', 'undici-request', 'undici-dispatch', 'ferrequest'];
 const CORE_AND_WRK = [...CORE, 'wrk'];
 
 /** @type {RequestSpec} */
@@ -244,9 +250,14 @@ const workloads = [
     connections: 50,
     request: GET_SMALL,
     clients: CORE_AND_WRK,
-    goals: [{ metric: 'rate', atLeast: 1.5 }],
+    goals: [
+      ...rateAndCpu(4.5, 0.3),
+      { metric: 'js', atMost: 0.2 },
+      { metric: 'rate', atLeast: 1.3, over: 'undici-dispatch' },
+    ],
     tls: true,
-    chart: 'https GET 15 B',
+    quick: true,
+    chart: 'https GET 15 B, 50 connections',
   },
   {
     id: 'https-options',
@@ -256,6 +267,95 @@ const workloads = [
     request: { ...GET_SMALL, agentOptions: { rejectUnauthorized: true } },
     clients: ['node', 'ferrequest'],
     goals: [],
+    tls: true,
+  },
+  {
+    id: 'https-1',
+    title: 'https GET 15 B, 1 connection',
+    run: 'steady',
+    connections: 1,
+    request: GET_SMALL,
+    clients: CORE_AND_WRK,
+    goals: [{ metric: 'rate', atLeast: 1.5 }],
+    tls: true,
+    chart: 'https GET 15 B, 1 connection',
+  },
+  {
+    id: 'https-new',
+    title: 'https GET 15 B, a new connection with a full handshake for each request, 10 at a time',
+    run: 'steady',
+    connections: 10,
+    request: GET_SMALL,
+    clients: NEW_TLS_CONNECTIONS,
+    goals: [
+      { metric: 'rate', atLeast: 2 },
+      { metric: 'js', atMost: 0.35 },
+      { metric: 'loopDelay', below: 1 },
+    ],
+    tls: true,
+    ca: true,
+    newConnections: true,
+    sessions: 'none',
+    loopDelay: true,
+    chart: 'https GET, full handshakes',
+  },
+  {
+    id: 'https-resumed',
+    title: 'https GET 15 B, a new connection with a resumed session for each request, 10 at a time',
+    run: 'steady',
+    connections: 10,
+    request: GET_SMALL,
+    clients: NEW_TLS_CONNECTIONS,
+    goals: [{ metric: 'rate', atLeast: 2 }],
+    tls: true,
+    ca: true,
+    newConnections: true,
+    sessions: 'cached',
+    loopDelay: true,
+    chart: 'https GET, resumed sessions',
+  },
+  {
+    id: 'https-64k',
+    title: 'https GET 64 KiB, 20 connections',
+    run: 'steady',
+    connections: 20,
+    request: { method: 'GET', path: `/bytes/${64 * KIB}`, expect: { length: 64 * KIB } },
+    clients: CORE_AND_WRK,
+    goals: [{ metric: 'rate', atLeast: 2 }, { metric: 'js', atMost: 0.35 }],
+    tls: true,
+    chart: 'https GET 64 KiB',
+  },
+  {
+    id: 'https-download',
+    title: 'https download 256 MiB, 1 connection',
+    run: 'steady',
+    connections: 1,
+    request: { method: 'GET', path: `/bytes/${LARGE}`, expect: { length: LARGE } },
+    clients: CORE_AND_WRK,
+    goals: [{ metric: 'rate', atLeast: 1.3 }, { metric: 'js', atMost: 0.35 }],
+    tls: true,
+    transferBytes: LARGE,
+    chart: 'https download 256 MiB',
+  },
+  {
+    id: 'https-busy',
+    title: 'https GET 15 B, 50 connections, the JavaScript thread held half of the time by other work',
+    run: 'steady',
+    connections: 50,
+    request: GET_SMALL,
+    clients: CORE,
+    goals: [{ metric: 'rate', atLeast: 1 }, { metric: 'p99', atMost: 1 }],
+    tls: true,
+    busyShare: 0.5,
+  },
+  {
+    id: 'https-axios',
+    title: 'axios, https GET 15 B, 50 connections, on node:https and with ferrequest registered',
+    run: 'steady',
+    connections: 50,
+    request: GET_SMALL,
+    clients: ['axios', 'axios-ferrequest'],
+    goals: [{ metric: 'rate', atLeast: 1.6, of: 'axios-ferrequest' }],
     tls: true,
   },
   {

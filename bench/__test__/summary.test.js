@@ -54,4 +54,14 @@ describe('summarise', () => {
       [null, null],
     ]);
   });
+
+  it('does not take a ratio at the bound for one below it', () => {
+    const delays = (...values) => values.map((loopDelay) => ({ rate: 1, js: 1, loopDelay }));
+    const judged = (ours) => summarise(workloadById('https-new'), [
+      { client: clientById('node'), samples: delays(8), errors: [] },
+      { client: clientById('ferrequest'), samples: delays(ours), errors: [] },
+    ]).goals.find(({ text }) => text.includes('below'));
+    expect(judged(8)).toMatchObject({ value: 1, met: false });
+    expect(judged(7.9)).toMatchObject({ met: true });
+  });
 });

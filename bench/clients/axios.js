@@ -1,6 +1,7 @@
 'use strict';
 
 const http = require('node:http');
+const https = require('node:https');
 const axios = require('axios');
 
 const { checkAnswer } = require('./check-answer');
@@ -9,16 +10,18 @@ const { checkAnswer } = require('./check-answer');
  * @param {import('.').Target} target
  * @returns {import('.').Session}
  */
-function open({ origin, request, connections }) {
-  const httpAgent = new http.Agent({ keepAlive: true, maxSockets: connections, maxFreeSockets: connections });
+function open({ protocol, origin, request, connections, ca }) {
+  const limits = { keepAlive: true, maxSockets: connections, maxFreeSockets: connections };
+  const isTls = protocol === 'https:';
+  const agent = isTls ? new https.Agent({ ...limits, ca }) : new http.Agent(limits);
   const url = `${origin}${request.path}`;
-  const config = { httpAgent };
+  const config = isTls ? { httpsAgent: agent } : { httpAgent: agent };
 
   function send(done) {
     axios.get(url, config).then(({ status, data }) => done(checkAnswer(request, status, data.length)), done);
   }
 
-  return { send, close: () => httpAgent.destroy() };
+  return { send, close: () => agent.destroy() };
 }
 
 module.exports = { open };

@@ -3,7 +3,7 @@
 const { checkAnswer, checkHeader } = require('./check-answer');
 
 /**
- * The driver for everything that has the API of node:http: one code for Node's client and for ferrequest.
+ * Drives everything that has the API of node:http: one code for Node's client and for ferrequest.
  *
  * @param {import('.').Target} target
  * @param {string} moduleName `node:http`, or where ferrequest is
@@ -12,7 +12,7 @@ const { checkAnswer, checkHeader } = require('./check-answer');
 function open(target, moduleName) {
   const api = require(target.protocol === 'https:' ? httpsOf(moduleName) : moduleName);
   const { request } = target;
-  const agent = target.newConnections ? false : keepAliveAgent(api, target.connections, request.agentOptions);
+  const agent = agentFor(api, target);
   const options = {
     [request.hostOption ?? 'host']: target.host,
     port: target.port,
@@ -48,12 +48,23 @@ function httpsOf(moduleName) {
 
 /**
  * @param {typeof import('node:http')} api
- * @param {number} connections
- * @param {object} [options]
- * @returns {import('node:http').Agent}
+ * @param {import('.').Target} target
+ * @returns {import('node:http').Agent | false}
  */
-function keepAliveAgent(api, connections, options) {
-  return new api.Agent({ keepAlive: true, maxSockets: connections, maxFreeSockets: connections, ...options });
+function agentFor(api, { connections, newConnections, request, ca, sessions }) {
+  const trust = ca === undefined ? {} : { ca };
+  if (!newConnections) {
+    const limits = { maxSockets: connections, maxFreeSockets: connections };
+    return new api.Agent({ keepAlive: true, ...limits, ...trust, ...request.agentOptions });
+  }
+  switch (sessions) {
+    case 'none':
+      return new api.Agent({ keepAlive: false, maxCachedSessions: 0, ...trust });
+    case 'cached':
+      return new api.Agent({ keepAlive: false, ...trust });
+    default:
+      return false;
+  }
 }
 
 /**

@@ -2,6 +2,8 @@
 
 const path = require('node:path');
 
+const { undiciPackage } = require('./undici-package');
+
 const ROOT = path.join(__dirname, '..', '..');
 
 /**
@@ -18,6 +20,8 @@ const ROOT = path.join(__dirname, '..', '..');
  * @property {import('../workloads').RequestSpec} request
  * @property {number} connections
  * @property {boolean} newConnections
+ * @property {string} [ca] the server's certificate in PEM, where the client is to be told which to trust
+ * @property {import('../workloads').Workload['sessions']} sessions
  *
  * @typedef {object} Session
  * @property {(done: (error?: Error | null) => void) => void} send
@@ -78,6 +82,17 @@ function clientById(id) {
 }
 
 /**
+ * Finds the package that a client is loaded from, which for undici depends on the Node.
+ *
+ * @param {Client} client
+ * @param {string} nodeVersion such as `24.1.0`
+ * @returns {string | undefined} Undefined for a client that no package has.
+ */
+function packageOf(client, nodeVersion) {
+  return client.package === 'undici' ? undiciPackage(nodeVersion) : client.package;
+}
+
+/**
  * Another checkout of ferrequest, to be measured beside this one.
  *
  * @param {string} directory
@@ -94,4 +109,4 @@ function otherCheckout(directory) {
   };
 }
 
-module.exports = { clients, clientById, otherCheckout, ROOT };
+module.exports = { clients, clientById, packageOf, otherCheckout, ROOT };

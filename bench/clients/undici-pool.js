@@ -1,13 +1,14 @@
 'use strict';
 
 const { Readable } = require('node:stream');
-const { Pool } = require('undici');
+
+const { Pool } = require('./undici');
 
 // Undici closes connections after four idle seconds unless told otherwise; Node's agent keeps them.
 const KEEP_ALIVE_MS = 60_000;
 
 /**
- * undici's own pool, with the number of connections and one request at a time on each, as Node's agent has it.
+ * Opens undici's own pool, with the number of connections and one request at a time on each, as Node's agent has it.
  *
  * @param {import('.').Target} target
  * @returns {import('undici').Pool}
@@ -18,11 +19,24 @@ function openPool(target) {
     // Zero is undici's way to say that each request gets a connection of its own.
     pipelining: target.newConnections ? 0 : 1,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    // Otherwise undici 8 offers HTTP/2, and treats a new connection as one that many requests may share.
+    allowH2: false,
+    connect: connectOptions(target),
   });
 }
 
 /**
- * The options of one request. They are made for each when the body can be read only once.
+ * Makes the options that undici gives to `tls.connect()`.
+ *
+ * @param {import('.').Target} target
+ * @returns {import('undici').buildConnector.BuildOptions}
+ */
+function connectOptions({ ca, sessions }) {
+  return { ...ca && { ca }, ...sessions === 'none' && { maxCachedSessions: 0 } };
+}
+
+/**
+ * Makes the options of one request. They are made for each when the body can be read only once.
  *
  * @param {import('.').Target} target
  * @returns {() => import('undici').Dispatcher.RequestOptions}

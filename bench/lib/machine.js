@@ -5,6 +5,8 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
+const { packageOf } = require('../clients');
+
 /**
  * What the figures depend on, for the reader to judge them by.
  *
@@ -40,9 +42,11 @@ function describeMachine(nodeBinary, clients) {
 function versionsOf(clients, nodeBinary) {
   /** @type {Record<string, string>} */
   const versions = {};
+  const nodeVersion = firstLine(nodeBinary, '--version').replace('v', '');
   for (const client of clients) {
-    if (client.package) {
-      versions[client.package] = packageVersion(client.package);
+    const packageName = packageOf(client, nodeVersion);
+    if (client.package && packageName) {
+      versions[client.package] = packageVersion(packageName);
     }
     if (client.id === 'fetch') {
       versions['fetch (undici in Node)'] = firstLine(nodeBinary, '-p', 'process.versions.undici');

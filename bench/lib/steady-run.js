@@ -1,9 +1,14 @@
 'use strict';
 
+const { monitorEventLoopDelay } = require('node:perf_hooks');
+
 const { MIB } = require('../workloads');
 const { BusyWork } = require('./busy-work');
 const { ClosedLoop } = require('./closed-loop');
 const { MeasurementWindow } = require('./measurement-window');
+
+// Milliseconds between two samples of the event-loop delay, the shortest that the timers of the loop have.
+const DELAY_RESOLUTION_MS = 1;
 
 /**
  * One measurement of one client: what it did in the window, per request, or per MiB where bodies are what counts.
@@ -16,6 +21,8 @@ const { MeasurementWindow } = require('./measurement-window');
  * @property {number} [switches] context switches a unit
  * @property {number} [p50] milliseconds
  * @property {number} [p99] milliseconds
+ * @property {number} [loopDelay] milliseconds, the 99th percentile of the event-loop delay
+ * @property {number} [resumed] share of the TLS handshakes that resumed a session
  * @property {number} [rss] MiB at the end
  * @property {number} [rssGrowth] KiB a connection
  * @property {number} [restedGrowth] the same after a rest
@@ -45,9 +52,11 @@ async function steadyRun(session, workload, settings, observer = {}) {
   loop.latencies.reset();
   const before = loop.completed;
   const heldBefore = heldSoFar(busy);
+  const delay = workload.loopDelay ? startDelayMonitor() : null;
   const window = new MeasurementWindow(settings.server.pid);
   await (byCount ? loop.afterAnswers(settings.timing.transfers) : loop.afterTime(settings.timing.measureMs));
   const usage = window.close();
+  const ofLoop = delay ? { loopDelay: delayPercentile(delay) } : {};
   const answers = loop.completed - before;
   const ended = observer.onEnd?.(answers);
   const rss = process.memoryUsage.rss() / MIB;
@@ -59,7 +68,26 @@ async function steadyRun(session, workload, settings, observer = {}) {
   await ended;
   busy?.stop();
   await loop.drain();
-  return { ...sample, ...latencies, rss };
+  return { ...sample, ...latencies, ...ofLoop, rss };
+}
+
+/** @returns {import('node:perf_hooks').IntervalHistogram} */
+function startDelayMonitor() {
+  const monitor = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  monitor.enable();
+  return monitor;
+}
+
+/**
+ * Stops the monitor, and computes by how much its timer was late.
+ *
+ * @param {import('node:perf_hooks').IntervalHistogram} monitor
+ * @returns {number} Milliseconds, the 99th percentile.
+ */
+function delayPercentile(monitor) {
+  monitor.disable();
+  // What the histogram has is the nanoseconds between two calls of the timer.
+  return Math.max(0, monitor.percentile(99) / 1e6 - DELAY_RESOLUTION_MS);
 }
 
 /**

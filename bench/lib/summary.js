@@ -4,8 +4,8 @@ const { clientById } = require('../clients');
 const { median, spread } = require('./statistics');
 
 /** The metrics that are compared with the baseline. */
-const COMPARED = ['rate', 'cpu', 'js', 'p50', 'p99', 'rss', 'rssGrowth', 'restedGrowth'];
-const SHOWN = [...COMPARED, 'jsCpu', 'switches', 'idleCpu', 'server', 'others'];
+const COMPARED = ['rate', 'cpu', 'js', 'p50', 'p99', 'loopDelay', 'rss', 'rssGrowth', 'restedGrowth'];
+const SHOWN = [...COMPARED, 'jsCpu', 'switches', 'resumed', 'idleCpu', 'server', 'others'];
 
 /**
  * What a goal calls them.
@@ -17,6 +17,7 @@ const METRIC_NAMES = {
   cpu: 'CPU',
   js: 'time on the JavaScript thread',
   p99: 'p99',
+  loopDelay: 'p99 of the event-loop delay',
   rssGrowth: 'RSS growth',
 };
 
@@ -98,12 +99,31 @@ function judge(goal, row, samplesOf) {
   const over = goal.over ?? row.baseline;
   const measured = ratio(row.samples, samplesOf.get(over), goal.metric);
   const value = measured?.median ?? null;
-  const bound = goal.atLeast === undefined ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`;
   return {
-    text: `${row.client.label}: ${METRIC_NAMES[goal.metric]} ${bound} × ${clientById(over).label}`,
+    text: `${row.client.label}: ${METRIC_NAMES[goal.metric]} ${boundOf(goal)} × ${clientById(over).label}`,
     value,
-    met: value === null ? null : value >= (goal.atLeast ?? 0) && value <= (goal.atMost ?? Infinity),
+    met: value === null ? null : isWithin(goal, value),
   };
+}
+
+/**
+ * @param {import('../workloads').Goal} goal
+ * @returns {string}
+ */
+function boundOf({ atLeast, atMost, below }) {
+  if (below !== undefined) {
+    return `below ${below}`;
+  }
+  return atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`;
+}
+
+/**
+ * @param {import('../workloads').Goal} goal
+ * @param {number} value
+ * @returns {boolean}
+ */
+function isWithin({ atLeast = 0, atMost = Infinity, below = Infinity }, value) {
+  return value >= atLeast && value <= atMost && value < below;
 }
 
 module.exports = { summarise };

@@ -12,6 +12,7 @@
  * @property {'threads' | 'functions'} [profile] what to look at beside the sample
  */
 
+const fs = require('node:fs');
 const path = require('node:path');
 
 const { workloadById } = require('../workloads');
@@ -54,6 +55,8 @@ function targetOf(workload, server) {
     request: workload.request,
     connections: workload.connections,
     newConnections: workload.newConnections ?? false,
+    ca: workload.ca ? fs.readFileSync(server.certificateFile, 'utf8') : undefined,
+    sessions: workload.sessions,
   };
 }
 

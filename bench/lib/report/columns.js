@@ -40,6 +40,10 @@ function columnsFor(workload) {
     { title: 'p50 ms', cell: median('p50', 3) },
     { title: 'p99 ms', cell: median('p99', 3) },
     { title: '×', cell: ratio('p99') },
+    ...workload.loopDelay
+      ? [{ title: 'loop delay p99 ms', cell: median('loopDelay', 3) }, { title: '×', cell: ratio('loopDelay') }]
+      : [],
+    ...workload.sessions ? [{ title: 'resumed', cell: percent('resumed') }] : [],
     { title: 'RSS MiB', cell: median('rss', 0) },
     { title: 'server', cell: percent('server') },
     { title: 'others', cell: percent('others') },

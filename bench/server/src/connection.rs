@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use mio::net::TcpStream;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::body::Body;
 use crate::request::{self, Request, Route};
@@ -60,6 +60,8 @@ pub struct Connection {
     /// Bytes of a large body still to send after `output`.
     body_left: u64,
     close_after_output: bool,
+    /// True from the TLS handshake on until the first request has put it among the counts.
+    uncounted: bool,
 }
 
 impl Connection {
@@ -78,6 +80,7 @@ impl Connection {
 
     fn new(transport: Transport) -> Self {
         Self {
+            uncounted: matches!(transport, Transport::Tls(_)),
             transport,
             reading: Reading::Head,
             input: Vec::new(),
@@ -200,6 +203,10 @@ impl Connection {
     /// Starts the answer to a request, or the reading of its body; gives the count to wait for if it is to be held.
     fn on_request(&mut self, responses: &Responses, request: &Request) -> Option<usize> {
         let (route, close) = (request.route, request.close);
+        if self.uncounted {
+            self.uncounted = false;
+            responses.handshakes.count(self.transport.handshake_kind());
+        }
         if let Some(body) = request.body {
             self.reading = Reading::Body {
                 body,
@@ -226,6 +233,10 @@ impl Connection {
             Route::Sink(expected) if expected == received => responses.small(close),
             Route::Sink(_) => responses.wrong_length(close),
             Route::Unknown | Route::Gather(_) => responses.not_found(close),
+            Route::Handshakes => {
+                self.output = responses.handshakes(close);
+                return;
+            }
             Route::Bytes(length) => {
                 self.output = response::bytes_head(length, close);
                 self.body_left = length;
@@ -253,6 +264,9 @@ impl Connection {
         }
         self.output.clear();
         self.sent = 0;
+        if self.close_after_output {
+            self.transport.send_close_notify();
+        }
         match self.transport.flush() {
             Ok(()) if self.close_after_output => Outcome::Close,
             Ok(()) => Outcome::Wait,
@@ -297,6 +311,20 @@ impl Transport {
         match self {
             Self::Plain(_) => false,
             Self::Tls(stream) => stream.conn.wants_write(),
+        }
+    }
+
+    fn handshake_kind(&self) -> Option<HandshakeKind> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => stream.conn.handshake_kind(),
+        }
+    }
+
+    /// Queues the alert that a TLS peer needs to tell an end from a cut (RFC 8446 section 6.1).
+    fn send_close_notify(&mut self) {
+        if let Self::Tls(stream) = self {
+            stream.conn.send_close_notify();
         }
     }
 }

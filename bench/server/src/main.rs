@@ -10,6 +10,7 @@
 //! | `GET /headers` | 18 header fields and 15 bytes |
 //! | `GET /bytes/N` | N bytes, with a `Content-Length` |
 //! | `GET /gather/N` | 15 bytes, held back until N such requests wait |
+//! | `GET /handshakes` | the counts of full and resumed TLS handshakes, as JSON |
 //! | `POST /sink/N` | 15 bytes if the body had N bytes, else 400 |
 //!
 //! `Connection: close` in a request closes the connection after the answer.

@@ -16,6 +16,8 @@ pub enum Route {
     Bytes(u64),
     /// 15 bytes once this many such requests wait.
     Gather(usize),
+    /// The counts of TLS handshakes.
+    Handshakes,
     /// 15 bytes if the request's own body had this many, else an error.
     Sink(u64),
     /// 404.
@@ -79,6 +81,8 @@ fn route_of(path: &str) -> Route {
         Route::Small
     } else if path == "/headers" {
         Route::Headers
+    } else if path == "/handshakes" {
+        Route::Handshakes
     } else if let Some(count) = path.strip_prefix("/bytes/") {
         count.parse().map_or(Route::Unknown, Route::Bytes)
     } else if let Some(count) = path.strip_prefix("/sink/") {
@@ -128,9 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn counts_in_paths_are_parsed() {
+    fn paths_and_the_counts_in_them_are_parsed() {
         assert_eq!(route_of("/bytes/65536"), Route::Bytes(65_536));
         assert_eq!(route_of("/gather/4000"), Route::Gather(4_000));
+        assert_eq!(route_of("/handshakes"), Route::Handshakes);
         assert_eq!(route_of("/bytes/"), Route::Unknown);
         assert_eq!(route_of("/"), Route::Unknown);
     }

@@ -1,4 +1,6 @@
-//! The answers, built once.
+//! The answers: built once, except those whose head or body changes.
+
+use crate::tls::Handshakes;
 
 /// The body of the small answers.
 const SMALL_BODY: &str = "Hello, client!\n";
@@ -24,8 +26,10 @@ const MANY_FIELDS: &str = "Date: Mon, 06 Oct 2025 08:00:00 GMT\r\n\
     X-Cache: HIT\r\n\
     Set-Cookie: session=7d1f6b8e0c35; Path=/; HttpOnly; Secure\r\n";
 
-/// The answers that do not depend on the request, each with and without `Connection: close`.
+/// The answers that do not depend on the request, each with and without `Connection: close`; and the handshake counts.
 pub struct Responses {
+    /// The TLS handshakes so far.
+    pub handshakes: Handshakes,
     small: [Vec<u8>; 2],
     headers: [Vec<u8>; 2],
     not_found: [Vec<u8>; 2],
@@ -45,6 +49,7 @@ impl Responses {
             }
         };
         Self {
+            handshakes: Handshakes::default(),
             small: both(&small("")),
             headers: both(&small(MANY_FIELDS)),
             not_found: both(&|close| head("404 Not Found", "", 0, close)),
@@ -61,6 +66,14 @@ impl Responses {
     /// `GET /headers`.
     pub fn headers(&self, close: bool) -> &[u8] {
         &self.headers[usize::from(close)]
+    }
+
+    /// `GET /handshakes`.
+    pub fn handshakes(&self, close: bool) -> Vec<u8> {
+        let body = self.handshakes.to_json();
+        let mut answer = head("200 OK", "", body.len() as u64, close);
+        answer.extend_from_slice(body.as_bytes());
+        answer
     }
 
     /// Any other path.
