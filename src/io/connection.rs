@@ -278,10 +278,11 @@ impl Connection {
                 return Reads::Done;
             }
             if state.tls.is_some() {
-                if self.poll_read_tls(state, context) {
-                    continue;
+                match self.poll_read_tls(state, context) {
+                    Poll::Pending => return Reads::Done,
+                    Poll::Ready(false) => continue,
+                    Poll::Ready(true) => break,
                 }
-                return Reads::Done;
             }
             let mut armed = state.is_armed();
             let Some((stream, decoder, written)) = state.reader() else {

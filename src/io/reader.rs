@@ -20,7 +20,7 @@ use crate::shared::exchange::{
 use crate::shared::response_decoder::ResponseDecoder;
 
 /// Pieces of [`READ_SIZE`] that one call of the kernel reads where nothing but body is ahead.
-const BODY_PIECES: usize = 4;
+pub const BODY_PIECES: usize = 4;
 /// Bytes before each piece of body in the page: a whole `READ` record and the header of `DATA`.
 const HEADERS: usize = 2 * records::HEADER_SIZE + READ_PAYLOAD;
 /// Bytes of a `READ` record's payload.
@@ -41,11 +41,14 @@ thread_local! {
     static CIPHERTEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls `read` with this thread's buffer for ciphertext, of [`READ_SIZE`] bytes.
+/// Bytes of that buffer: as many as one read of a large body brings.
+const CIPHERTEXT_SIZE: usize = BODY_PIECES * READ_SIZE;
+
+/// Calls `read` with this thread's buffer for ciphertext.
 pub fn with_ciphertext<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
     CIPHERTEXT.with_borrow_mut(|buffer| {
         // Only a thread with TLS needs one.
-        buffer.resize(READ_SIZE, 0);
+        buffer.resize(CIPHERTEXT_SIZE, 0);
         read(buffer)
     })
 }
@@ -164,6 +167,22 @@ fn poll_read_into(
         Poll::Ready(Ok(n)) if n > 0 => n,
         other => return other.map_ok(|_| Progress::Ended),
     };
+    pass_pieces(claims, n, id, outlet, state);
+    Poll::Ready(Ok(if n == room {
+        Progress::ReadBody
+    } else {
+        Progress::Read
+    }))
+}
+
+/// Passes on `n` bytes of plain body, which are in these buffers one after the other.
+pub fn pass_pieces(
+    claims: Vec<Claim<'_>>,
+    n: usize,
+    id: u32,
+    outlet: &Rc<Outlet>,
+    state: Exchange<'_>,
+) {
     outlet.append(|page| {
         let lengths = (0..n).step_by(READ_SIZE).map(|at| READ_SIZE.min(n - at));
         for (claim, length) in claims.iter().zip(lengths.clone()) {
@@ -183,11 +202,6 @@ fn poll_read_into(
     if outlet.completions().body_buffers.filled() >= PUBLISH_BODY_AT {
         outlet.publish();
     }
-    Poll::Ready(Ok(if n == room {
-        Progress::ReadBody
-    } else {
-        Progress::Read
-    }))
 }
 
 /// Accounts for bytes of body that the decoder has not seen, and appends the end that they may complete.

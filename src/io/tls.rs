@@ -9,6 +9,7 @@
 //! Nothing of a request is encrypted, and nothing of a response is read, unless JavaScript has verified the peer.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,13 +19,16 @@ use tokio::io::ReadBuf;
 
 use super::connection::Connection;
 use super::outlet::Outlet;
-use super::reader::{self, with_ciphertext};
+use super::reader::{self, BODY_PIECES, pass_pieces, with_ciphertext};
 use super::state::State;
 use super::stream::Stream;
 use super::write_queue::{Flushed, WriteQueue};
 use crate::records::{self, event};
+use crate::shared::body_buffers::Claim;
 use crate::shared::completions::Counters;
-use crate::shared::exchange::{Exchange, Progress, decode_packet, push_read, with_scratch};
+use crate::shared::exchange::{
+    Exchange, Progress, READ_SIZE, decode_packet, push_read, with_scratch,
+};
 use crate::tls::{Engine, Stop, TlsConnection, TlsError, Written};
 
 /// Bytes of ciphertext from which no more is made before the kernel has taken some.
@@ -199,11 +203,19 @@ impl Tls {
                 let n = buffer.filled().len() as u64;
                 Counters::add(&outlet.completions().counters.bytes_in, n);
             }
+            let ahead = usize::try_from(state.decoder.plain_body_ahead()).unwrap_or(usize::MAX);
+            if *state.armed && ahead >= READ_SIZE {
+                let most = BODY_PIECES.min(ahead / READ_SIZE);
+                let claims = outlet.completions().body_buffers.claim(most);
+                if !claims.is_empty() {
+                    return self.read_body(claims, buffer.filled(), id, outlet, state);
+                }
+            }
             let Some(mut engine) = self.connection.lock() else {
                 return Poll::Pending;
             };
             with_scratch(|scratch| {
-                let (n, stop) = engine.read(buffer.filled(), scratch);
+                let (n, stop) = engine.read(buffer.filled(), as_room(scratch));
                 pass_notes(&mut engine, id, outlet);
                 drop(engine);
                 let packet = scratch.get(..n).unwrap_or_default();
@@ -219,6 +231,49 @@ impl Tls {
             })
         })
     }
+}
+
+impl Tls {
+    /// Decrypts plain body into buffers that JavaScript has laid out.
+    fn read_body(
+        &mut self,
+        mut claims: Vec<Claim<'_>>,
+        packet: &[u8],
+        id: u32,
+        outlet: &Rc<Outlet>,
+        state: Exchange<'_>,
+    ) -> Poll<io::Result<(Progress, Stop)>> {
+        let Some(mut engine) = self.connection.lock() else {
+            return Poll::Pending;
+        };
+        let mut n = 0;
+        let mut stop = Stop::Full;
+        let mut packet = packet;
+        for claim in &mut claims {
+            let (got, why) = engine.read(std::mem::take(&mut packet), claim.bytes());
+            n += got;
+            stop = why;
+            if !matches!(stop, Stop::Full) {
+                break;
+            }
+        }
+        pass_notes(&mut engine, id, outlet);
+        drop(engine);
+        if n > 0 {
+            pass_pieces(claims, n, id, outlet, state);
+        }
+        let progress = match stop {
+            Stop::Full => Progress::ReadBody,
+            _ => Progress::Read,
+        };
+        Poll::Ready(Ok((progress, stop)))
+    }
+}
+
+/// Gives a buffer as room to be filled.
+fn as_room(buffer: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: the engine writes initialised bytes only, so the buffer stays initialised.
+    unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) }
 }
 
 impl Stage {
@@ -345,14 +400,14 @@ impl Connection {
         }
     }
 
-    /// Reads once through TLS. Gives whether the task goes on at once.
-    pub(super) fn poll_read_tls(&self, state: &mut State, context: &mut Context<'_>) -> bool {
+    /// Reads once through TLS. Gives whether that was as much as a whole turn.
+    pub(super) fn poll_read_tls(&self, state: &mut State, context: &mut Context<'_>) -> Poll<bool> {
         let mut armed = state.is_armed();
         let Some((stream, tls, decoder, written)) = state.tls_reader() else {
-            return false;
+            return Poll::Pending;
         };
         if tls.stage != Stage::Open {
-            return false;
+            return Poll::Pending;
         }
         let exchange = Exchange {
             armed: &mut armed,
@@ -363,13 +418,14 @@ impl Connection {
         if !armed {
             state.end_exchange();
         }
-        match outcome {
-            Poll::Pending => return false,
-            Poll::Ready(Err(error)) => {
+        let mut is_whole_turn = false;
+        match std::task::ready!(outcome) {
+            Err(error) => {
                 let flags = super::connection::idle_flag(state);
                 self.read_failed(state, &error, flags);
             }
-            Poll::Ready(Ok((progress, stop))) => {
+            Ok((progress, stop)) => {
+                is_whole_turn = matches!(progress, Progress::ReadBody);
                 self.progress(state, progress);
                 match stop {
                     Stop::Full | Stop::Dry => {}
@@ -391,7 +447,7 @@ impl Connection {
                 self.poll_writes(state, context);
             }
         }
-        true
+        Poll::Ready(is_whole_turn)
     }
 
     fn pass_tls_notes(&self, state: &mut State) {

@@ -1,6 +1,7 @@
 //! One `SSL` of Node's, with BIOs and callbacks of our own.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use super::capture;
@@ -165,11 +166,11 @@ impl Engine {
     }
 
     /// Decrypts a packet of the peer, and what is left of earlier ones, into a buffer. Gives the number of bytes there.
-    pub fn read(&mut self, packet: &[u8], into: &mut [u8]) -> (usize, Stop) {
+    pub fn read(&mut self, packet: &[u8], into: &mut [MaybeUninit<u8>]) -> (usize, Stop) {
         self.pipe.lend(packet);
         let mut n = self.held.len().min(into.len());
         for (place, byte) in into.iter_mut().zip(self.held.drain(..n)) {
-            *place = byte;
+            place.write(byte);
         }
         let stop = loop {
             let room = into.get_mut(n..).unwrap_or_default();
@@ -188,7 +189,9 @@ impl Engine {
             self.note_ticket();
             if self.notes.handshakes != handshakes {
                 // The peer has begun another handshake. What it said afterwards waits.
-                self.held = room.get(..got).unwrap_or_default().to_vec();
+                let behind = room.get(..got).unwrap_or_default();
+                // SAFETY: OpenSSL has filled `got` bytes.
+                self.held = unsafe { behind.assume_init_ref() }.to_vec();
                 break Stop::Secured;
             }
             match error {
