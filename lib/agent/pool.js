@@ -119,10 +119,9 @@ function isUnfit(socket) {
  * (CVE-2026-105481). The I/O thread looks at its own connections itself.
  */
 function hasPendingRead(socket) {
-  const { _handle: handle } = socket;
-  if (socket.isNative && handle.isReplaceable) return false;
-  if (socket.connecting) return false;
+  if (socket.isNative || socket.connecting) return false;
   if (socket.readableLength > 0) return true;
+  const { _handle: handle } = socket;
   if (!handle) return false;
   if (typeof handle.hasPendingRead === 'function') return handle.hasPendingRead() === true;
   return handle.fd >= 0 && descriptorHasPendingRead !== undefined && descriptorHasPendingRead(handle.fd);

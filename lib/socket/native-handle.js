@@ -548,11 +548,6 @@ class NativeHandle extends ShutdownRequest {
     return false;
   }
 
-  /** @returns {boolean} True if another connection may take the place of this one before a request is sent. */
-  get isReplaceable() {
-    return true;
-  }
-
   /**
    * Sends bytes; see `WriteWindow.write`.
    * @param {string|Uint8Array} data
@@ -859,14 +854,14 @@ class NativeHandle extends ShutdownRequest {
   onStreamEnd(opcode, flags, errno) {
     const isIdle = (flags & event.IDLE) !== 0;
     // With a request assigned in the meantime, the I/O thread replaces the connection underneath.
-    if (isIdle && this.exchange === exchange.AWAITED && this.isReplaceable) return undefined;
+    if (isIdle && this.exchange === exchange.AWAITED) return undefined;
     this.endExchange(flags);
     const { socket } = this;
     if (isIdle) {
       if (flags & event.UNSOLICITED) return responseEvents.onUnsolicited(socket);
       const { _httpMessage: next } = socket;
       // Out of the pool already, for a request that gets it when due ticks have run.
-      if (next?.socket === null && this.settings !== null && this.isReplaceable) return undefined;
+      if (next?.socket === null && this.settings !== null) return undefined;
       if (!next && this.settings !== null && watchesIdleSockets()) return socket.destroy();
     }
     if (opcode === event.READ_ERROR) return socket.destroy(systemError(errno, 'read'));

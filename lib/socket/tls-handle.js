@@ -8,9 +8,9 @@
  * certificates, the cipher, the session), and its listeners hear what happens, so that Node verifies the peer.
  */
 
-const { constants: { errno: { ECANCELED, EPROTO } } } = require('node:os');
+const { constants: { errno: { ECANCELED, ECONNRESET, EPROTO } } } = require('node:os');
 
-const { bridge, staging } = require('../bridge/bridge');
+const { TlsConnection, bridge, staging, watchTls } = require('../bridge/bridge');
 const { command, event } = require('../bridge/records');
 const { systemError, tlsError } = require('../node/errors');
 const { copyToOwnMemory } = require('../node/own-memory');
@@ -35,6 +35,8 @@ class TlsHandle extends NativeHandle {
     this.ofNode = ofNode;
     /** The I/O thread may begin the handshake as soon as the connection stands. */
     this.shakesHands = false;
+    /** The connection takes the place of one that had died. */
+    this.isAgain = false;
     /** Node asks a question. */
     this.isAsking = false;
     /**
@@ -53,11 +55,6 @@ class TlsHandle extends NativeHandle {
       bridge.secure(this.id, this.tls);
     }
     return this.id;
-  }
-
-  /** @override The peer of a connection with TLS has been verified, and no other takes its place. */
-  get isReplaceable() {
-    return false;
   }
 
   /**
@@ -183,6 +180,8 @@ class TlsHandle extends NativeHandle {
       }
       case event.SECRET:
         return this.ofNode.onkeylog(Buffer.from(`${slab.latin1Slice(start, end)}\n`, 'latin1'));
+      case event.STALE:
+        return this.onStale();
       case event.TLS_ERROR:
         return this.onTlsError(tlsError(slab, words, start, end));
       default:
@@ -193,8 +192,11 @@ class TlsHandle extends NativeHandle {
   /** A handshake is complete: Node verifies the peer. */
   onSecured() {
     const { socket } = this;
+    const { isAgain } = this;
+    this.isAgain = false;
     try {
-      this.ofNode.onhandshakedone();
+      if (isAgain) quietly(socket, () => this.ofNode.onhandshakedone());
+      else this.ofNode.onhandshakedone();
     } finally {
       if (!this.isClosed()) {
         // The check of the user's has thrown.
@@ -202,6 +204,28 @@ class TlsHandle extends NativeHandle {
         else this.goOn();
       }
     }
+  }
+
+  /**
+   * The connection has died while it was idle, and nothing of the next request is out: the I/O thread makes another one
+   * underneath, with TLS that Node makes anew.
+   */
+  onStale() {
+    const { socket } = this;
+    const session = this.ofNode.getSession();
+    this.destroySSL();
+    const renewed = renew(socket, session);
+    if (renewed === null) {
+      socket.destroy(systemError(ECONNRESET, 'read'));
+      return;
+    }
+    ({ ofNode: this.ofNode, tls: this.tls } = renewed);
+    for (const name of REFERENCES) this[name] = this.ofNode[name];
+    if (socket.listenerCount('session') > 0) this.tls.tellSessions();
+    this.isAgain = true;
+    bridge.secure(this.id, this.tls);
+    staging.send(command.SHAKE_HANDS, this.id);
+    staging.send(command.RECONNECT, this.id);
   }
 
   /** Goes on with a peer that is verified. */
@@ -239,6 +263,60 @@ class TlsHandle extends NativeHandle {
     } finally {
       super.callOff(callback);
     }
+  }
+}
+
+/**
+ * Makes TLS anew for a socket that has had it, with the same options.
+ * @param {import('node:tls').TLSSocket} socket
+ * @param {Buffer} [session] Its session, with which the handshake is short.
+ * @returns {{ ofNode: object, tls: InstanceType<import('../../binding').TlsConnection> }|null} Node's handle, and the
+ *   `SSL` for the I/O thread; null if that cannot be had.
+ */
+function renew(socket, session) {
+  const { _handle: current, servername } = socket;
+  if (!watchTls()) return null;
+  const ofNode = socket._wrapHandle(null, undefined, false);
+  const tls = TlsConnection.capture();
+  if (tls === null) return null;
+  // Node gives the new one its listeners as it does for another address.
+  socket._handle = ofNode;
+  try {
+    socket._init();
+  } finally {
+    socket._handle = current;
+    socket.connecting = false;
+  }
+  // As that of the handle before it.
+  ofNode[ownerSymbolOf(current)] = socket;
+  if (session) ofNode.setSession(session);
+  if (servername) ofNode.setServername(servername);
+  return { ofNode, tls };
+}
+
+/**
+ * Finds the property by which a handle of Node's knows its socket.
+ * @param {TlsHandle} handle
+ * @returns {symbol}
+ */
+function ownerSymbolOf(handle) {
+  return Object.getOwnPropertySymbols(handle).find((symbol) => symbol.description === 'owner_symbol');
+}
+
+/**
+ * Keeps a socket from telling that it is secure: a connection that takes the place of another one is no news.
+ * @param {import('node:tls').TLSSocket} socket
+ * @param {() => void} verify
+ */
+function quietly(socket, verify) {
+  const own = Object.getOwnPropertyDescriptor(socket, 'emit');
+  const { emit } = socket;
+  socket.emit = (name, ...arguments_) => name === 'secureConnect' || emit.call(socket, name, ...arguments_);
+  try {
+    verify();
+  } finally {
+    if (own) Object.defineProperty(socket, 'emit', own);
+    else delete socket.emit;
   }
 }
 

@@ -273,7 +273,7 @@ impl Connection {
             if self.outlet.throttle(context.waker(), &mut state.round) {
                 return Reads::Deferred;
             }
-            if state.is_replaceable() {
+            if state.is_replaceable() && state.tls.is_none() {
                 self.watch(state, context);
                 return Reads::Done;
             }
@@ -355,8 +355,13 @@ impl Connection {
 
     /// Sends what is queued, on another connection if this one has died before the armed request.
     pub(super) fn flush_state(&self, state: &mut State) -> Flushed {
-        if state.is_replaceable() && state.writes.has_request_bytes() && state.is_stale() {
-            self.replace(state);
+        if state.is_replaceable() && state.writes.has_request_bytes() {
+            if state.tls.is_some() && !state.has_ended() && state.has_unread_input() {
+                self.look_through_tls(state);
+            }
+            if state.is_replaceable() && state.is_stale() {
+                self.replace(state);
+            }
         }
         let before = state.writes.written();
         let Some(outcome) = state.flush() else {
@@ -423,10 +428,15 @@ impl Connection {
         }
         Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
         state.begin_replacement();
-        self.start_connect(state, Prepared::Nothing);
+        if state.tls.is_some() {
+            // Only JavaScript can make TLS anew.
+            self.emit(event::STALE, 0, &[]);
+        } else {
+            self.start_connect(state, Prepared::Nothing);
+        }
     }
 
-    fn start_connect(&self, state: &mut State, prepared: Prepared) {
+    pub(super) fn start_connect(&self, state: &mut State, prepared: Prepared) {
         if let Err(error) = state.begin_connect(prepared) {
             self.connect_failed(state, &error);
         }

@@ -256,6 +256,7 @@ fn run_command(connection: &Connection, record: &Record<'_>, sent: usize) {
         command::SHUTDOWN => connection.shutdown(record.flags & command::ACKNOWLEDGE != 0),
         command::SHAKE_HANDS => connection.shake_hands(),
         command::VERIFIED => connection.verified(),
+        command::RECONNECT => connection.reconnect(),
         command::PAUSE => connection.pause(true),
         command::RESUME => connection.pause(false),
         command::NO_DELAY => connection.set_options(|options| options.no_delay = Some(enable)),

@@ -137,7 +137,7 @@ pub struct State {
     pub options: SocketOptions,
     pub decoder: ResponseDecoder,
     pub writes: WriteQueue,
-    /// TLS between decoder and kernel, if the connection has it. Such a connection is neither replaced nor lent.
+    /// TLS between decoder and kernel, if the connection has it. Such a connection is not lent.
     pub tls: Option<Box<Tls>>,
     /// Round of the outlet in which the connection last waited for JavaScript.
     pub round: u64,
@@ -329,7 +329,7 @@ impl State {
     pub fn begin_exchange(&mut self, options: DecoderOptions, method: RequestMethod) {
         self.decoder.arm(options, method);
         self.exchange = ExchangeStage::Armed(match self.phase {
-            Phase::Open(_) if self.tls.is_none() => Carrier::Reused,
+            Phase::Open(_) => Carrier::Reused,
             _ => Carrier::Fresh,
         });
         self.writes.begin_request();
@@ -401,14 +401,13 @@ impl State {
         let Phase::Open(stream) = &self.phase else {
             return false;
         };
-        // The task may not have seen yet what the runtime has noticed. Only when the runtime's look
-        // is old has the kernel to be asked in any case.
-        self.reading != Reading::Open
-            || if stream.is_unseen() || time_since_poll() > FRESH {
-                stream.has_unread_input()
-            } else {
-                stream.has_noticed_input()
-            }
+        // With TLS, what has come may be harmless, and was read for that.
+        self.reading != Reading::Open || (self.tls.is_none() && is_input_there(stream))
+    }
+
+    /// Tells whether the kernel has something on an open connection that the task has not read.
+    pub fn has_unread_input(&self) -> bool {
+        matches!(&self.phase, Phase::Open(stream) if is_input_there(stream))
     }
 
     /// Tells whether bytes of the peer may wait unread; asks the kernel only if the runtime has noticed
@@ -418,6 +417,16 @@ impl State {
             return false;
         };
         self.reading != Reading::Ended && (stream.is_unseen() || stream.has_noticed_bytes())
+    }
+}
+
+/// Tells whether the kernel has something for a stream. The task may not have seen yet what the runtime has noticed. Only
+/// when the runtime's look is old has the kernel to be asked in any case.
+fn is_input_there(stream: &Stream) -> bool {
+    if stream.is_unseen() || time_since_poll() > FRESH {
+        stream.has_unread_input()
+    } else {
+        stream.has_noticed_input()
     }
 }
 

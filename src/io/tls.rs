@@ -12,11 +12,12 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::BufMut;
 use tokio::io::ReadBuf;
 
+use super::connect::Prepared;
 use super::connection::Connection;
 use super::outlet::Outlet;
 use super::reader::{self, BODY_PIECES, pass_pieces, with_ciphertext};
@@ -203,8 +204,12 @@ impl Tls {
                 let n = buffer.filled().len() as u64;
                 Counters::add(&outlet.completions().counters.bytes_in, n);
             }
-            let ahead = usize::try_from(state.decoder.plain_body_ahead()).unwrap_or(usize::MAX);
-            if *state.armed && ahead >= READ_SIZE {
+            // What is nothing but body may come in larger pieces than records are.
+            let ahead = match *state.armed {
+                true => usize::try_from(state.decoder.plain_body_ahead()).unwrap_or(usize::MAX),
+                false => 0,
+            };
+            if ahead >= READ_SIZE {
                 let most = BODY_PIECES.min(ahead / READ_SIZE);
                 let claims = outlet.completions().body_buffers.claim(most);
                 if !claims.is_empty() {
@@ -215,7 +220,7 @@ impl Tls {
                 return Poll::Pending;
             };
             with_scratch(|scratch| {
-                let (n, stop) = engine.read(buffer.filled(), as_room(scratch));
+                let (n, stop) = engine.read(buffer.filled(), as_room(scratch), ahead);
                 pass_notes(&mut engine, id, outlet);
                 drop(engine);
                 let packet = scratch.get(..n).unwrap_or_default();
@@ -250,7 +255,7 @@ impl Tls {
         let mut stop = Stop::Full;
         let mut packet = packet;
         for claim in &mut claims {
-            let (got, why) = engine.read(std::mem::take(&mut packet), claim.bytes());
+            let (got, why) = engine.read(std::mem::take(&mut packet), claim.bytes(), READ_SIZE);
             n += got;
             stop = why;
             if !matches!(stop, Stop::Full) {
@@ -402,7 +407,9 @@ impl Connection {
 
     /// Reads once through TLS. Gives whether that was as much as a whole turn.
     pub(super) fn poll_read_tls(&self, state: &mut State, context: &mut Context<'_>) -> Poll<bool> {
-        let mut armed = state.is_armed();
+        // The peer owes nothing before a request is out.
+        let is_replaceable = state.is_replaceable();
+        let mut armed = state.is_armed() && !is_replaceable;
         let Some((stream, tls, decoder, written)) = state.tls_reader() else {
             return Poll::Pending;
         };
@@ -415,11 +422,19 @@ impl Connection {
             written,
         };
         let outcome = tls.poll_read(stream, context, self.id, &self.outlet, exchange);
+        let mut is_whole_turn = false;
+        let outcome = std::task::ready!(outcome);
+        if is_replaceable {
+            if !matches!(outcome, Ok((Progress::Read, Stop::Full | Stop::Dry))) {
+                state.end_reading();
+            }
+            self.flush_state(state);
+            return Poll::Ready(false);
+        }
         if !armed {
             state.end_exchange();
         }
-        let mut is_whole_turn = false;
-        match std::task::ready!(outcome) {
+        match outcome {
             Err(error) => {
                 let flags = super::connection::idle_flag(state);
                 self.read_failed(state, &error, flags);
@@ -448,6 +463,26 @@ impl Connection {
             }
         }
         Poll::Ready(is_whole_turn)
+    }
+
+    /// Reads what has come on an idle connection: a new key or a session is no harm, anything else is.
+    pub(super) fn look_through_tls(&self, state: &mut State) {
+        let mut context = Context::from_waker(Waker::noop());
+        while !state.has_ended()
+            && state.is_replaceable()
+            && state.has_unread_input()
+            && self.poll_read_tls(state, &mut context).is_ready()
+        {}
+        // The runtime has this waker now.
+        state.wake();
+    }
+
+    /// Goes on with new TLS, which JavaScript has made, in place of a connection that had died.
+    pub fn reconnect(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.is_waiting() {
+            self.start_connect(&mut state, Prepared::Nothing);
+        }
     }
 
     fn pass_tls_notes(&self, state: &mut State) {

@@ -98,7 +98,7 @@ impl WriteQueue {
 
     /// Tells whether not one byte of the last request is out.
     pub fn request_is_untouched(&self) -> bool {
-        self.written <= self.request_start
+        self.written + self.encrypted <= self.request_start
     }
 
     /// Tells whether the last request has bytes to send.
@@ -114,6 +114,7 @@ impl WriteQueue {
         // The bytes lie in memory, so their number fits.
         self.unsent
             .advance(unsent.saturating_sub(of_request) as usize);
+        self.encrypted = 0;
         self.written = self.written.max(self.request_start);
     }
 

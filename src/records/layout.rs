@@ -77,6 +77,8 @@ pub mod command {
             VERIFIED = 15,
             /// Begin the handshake of TLS as soon as the connection stands, or another one.
             SHAKE_HANDS = 16,
+            /// Connect again, with new TLS, in answer to `STALE`.
+            RECONNECT = 17,
             /// The request is a HEAD request: its response has no body.
             METHOD_HEAD = 1,
             /// The request is a CONNECT request: its response ends HTTP on this connection.
@@ -158,6 +160,8 @@ pub mod event {
             /// The peer has broken the protocol of TLS, or said that this side has. Payload: length of the name of the
             /// library `u32`, of the reason `u32`, the name, the reason, the message.
             TLS_ERROR = 21,
+            /// A connection with TLS has died before a request, nothing of which is out. It waits for new TLS and `RECONNECT`.
+            STALE = 22,
             /// On `INFORMATION` and `HEAD`: the connection may serve another request.
             KEEP_ALIVE = 1,
             /// On `HEAD`: the bytes that follow are another protocol.

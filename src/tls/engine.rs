@@ -55,7 +55,7 @@ pub struct Notes {
 /// Reason for which reading has stopped.
 #[derive(Debug)]
 pub enum Stop {
-    /// The buffer is full; more may be there.
+    /// The buffer is full, or there are enough bytes; more may be there.
     Full,
     /// OpenSSL needs more bytes from the peer.
     Dry,
@@ -166,7 +166,14 @@ impl Engine {
     }
 
     /// Decrypts a packet of the peer, and what is left of earlier ones, into a buffer. Gives the number of bytes there.
-    pub fn read(&mut self, packet: &[u8], into: &mut [MaybeUninit<u8>]) -> (usize, Stop) {
+    ///
+    /// It stops behind the first record with which there are `enough` bytes: Node passes each record on by itself.
+    pub fn read(
+        &mut self,
+        packet: &[u8],
+        into: &mut [MaybeUninit<u8>],
+        enough: usize,
+    ) -> (usize, Stop) {
         self.pipe.lend(packet);
         let mut n = self.held.len().min(into.len());
         for (place, byte) in into.iter_mut().zip(self.held.drain(..n)) {
@@ -195,7 +202,11 @@ impl Engine {
                 break Stop::Secured;
             }
             match error {
-                _ if outcome == 1 => n += got,
+                _ if outcome == 1 && n + got < enough => n += got,
+                _ if outcome == 1 => {
+                    n += got;
+                    break Stop::Full;
+                }
                 SSL_ERROR_WANT_READ | SSL_ERROR_WANT_WRITE => break Stop::Dry,
                 SSL_ERROR_ZERO_RETURN => break Stop::Closed,
                 _ => break Stop::Failed(TlsError::take(self.openssl)),

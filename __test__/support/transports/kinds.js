@@ -5,6 +5,7 @@
  */
 
 const net = require('node:net');
+const tls = require('node:tls');
 const certificates = require('../certificates');
 
 /**
@@ -44,6 +45,16 @@ const KINDS = [
   {
     title: 'TLS',
     makeAgent: ({ https }, options) => new https.Agent({ ca: certificates.ca, ...options }),
+    isStream: false,
+    isLent: false,
+    isTls: true,
+  },
+  {
+    title: "Node's TLS",
+    // A context of the user's keeps a connection with Node.
+    makeAgent: ({ https }, options) => {
+      return new https.Agent({ secureContext: tls.createSecureContext({ ca: certificates.ca }), ...options });
+    },
     isStream: true,
     isLent: false,
     isTls: true,
