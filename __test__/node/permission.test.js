@@ -183,6 +183,21 @@ describe('a process with permission for the network, or of which only other perm
     expect(ours).toEqual(nodes);
   });
 
+  itLoads('gets the socket of an upgrade, and its bytes', async () => {
+    const peer = await serveRaw((socket) => socket.once('data', () => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+      socket.pipe(socket);
+    }));
+    const { ours, nodes } = await run((http_, address) => {
+      const headers = { Connection: 'Upgrade', Upgrade: 'echo' };
+      http_.get({ ...address, headers, agent: new http_.Agent() }).on('upgrade', (res, socket) => {
+        socket.end('body').on('data', (chunk) => console.log(res.statusCode, String(chunk)));
+      });
+    }, { ...peer.address }, HAS_NETWORK ? ['--allow-net'] : []);
+    expect(nodes.lines).toEqual(['101 body', '']);
+    expect(ours).toEqual(nodes);
+  });
+
   itDenied('that only audits is told of each connection, as by node:http', async () => {
     const peer = await serve((req, res) => res.end('body'));
     const main = (http_, address) => {
