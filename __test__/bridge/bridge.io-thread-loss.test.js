@@ -31,7 +31,9 @@ jest.mock('../../binding', () => ({
   },
 }));
 
-const { describeOurs, exchange, http, newAgent, serve, until, untilPoolIsEmpty } = require('../support');
+const {
+  ROOT, describeOurs, exchange, http, newAgent, runScript, serve, until, untilPoolIsEmpty,
+} = require('../support');
 
 /** A server that answers all but `/wait`. */
 async function peerThatMayWait() {
@@ -53,6 +55,45 @@ async function requestInFlight(peer, agent) {
   return { req, errors };
 }
 
+/** Makes three requests that wait, has the I/O thread lost, and prints what becomes of them. */
+async function loseThreadWhileOneThrows(http, root) {
+  const { once } = require('node:events');
+  const addon = require(`${root}/binding`);
+  const { HEADER_SIZE, event } = require(`${root}/lib/bridge/records`);
+  let bridge;
+  let isLost = false;
+  addon.Bridge = class extends addon.Bridge {
+    constructor(onEvents) {
+      super(onEvents);
+      bridge = this;
+    }
+
+    drain(slab) {
+      if (!isLost) return super.drain(slab);
+      isLost = false;
+      slab.writeInt32LE(event.FAILED, 0);
+      slab.writeInt32LE(-1, 4);
+      slab.writeInt32LE(0, 8);
+      return HEADER_SIZE;
+    }
+  };
+  process.on('uncaughtException', ({ message }) => console.log('uncaught', message));
+  const server = require('node:http').createServer(() => {});
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const requests = [0, 1, 2].map((i) => {
+    const req = http.get({ host: '127.0.0.1', port: server.address().port });
+    return req.on('error', ({ code }) => console.log(i, code));
+  });
+  for (let i = 0; i < 3; i++) await once(server, 'request');
+  requests[0].socket.destroy = () => {
+    throw new Error('thrown by destroy()');
+  };
+  isLost = true;
+  bridge.wake();
+  await Promise.all([1, 2].map((i) => new Promise((resolve) => { requests[i].once('close', resolve); })));
+  setImmediate(() => process.exit());
+}
+
 describeOurs('when the I/O thread is lost', () => {
   it('each request in flight fails, the pool is empty, and the next request gets a new bridge', async () => {
     const peer = await peerThatMayWait();
@@ -69,6 +110,14 @@ describeOurs('when the I/O thread is lost', () => {
     const { body } = await exchange({ ...peer.address, agent });
     expect(body.toString()).toBe('hello');
     expect(mockBridges).toHaveLength(before + 1);
+  });
+
+  it('each request fails although the destroy() of a socket throws, whose exception is uncaught', async () => {
+    const { stdout, stderr } = await runScript(loseThreadWhileOneThrows, { args: ROOT });
+    expect(stderr).toBe('');
+    expect(stdout.trim().split('\n').sort()).toEqual([
+      '1 ERR_FERREQUEST_IO_THREAD', '2 ERR_FERREQUEST_IO_THREAD', 'uncaught thrown by destroy()',
+    ]);
   });
 
   it('an idle connection goes too', async () => {

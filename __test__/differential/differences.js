@@ -10,6 +10,9 @@ const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../../lib/response/decoder
 const { HEADER_SIZE, event } = require('../../lib/bridge/records');
 const { segmentsOf } = require('./exchange');
 
+/** True where Node's parser is older than every release that the decoder knows, and decides and words otherwise. */
+const isParserEarly = LLHTTP < (9 << 16 | 3 << 8);
+
 const nodeMajor = Number.parseInt(process.versions.node, 10);
 
 /**
@@ -42,6 +45,7 @@ function remains({ bytes, cuts, method, validation, limits }) {
 }
 
 const has = (lines, start) => lines.some((line) => line.startsWith(start));
+const isRefused = (lines) => lines.some((line) => line.includes('"code":"HPE_'));
 const isReused = (lines) => has(lines, 'second request {"connection":0');
 
 /** @type {[string, (difference: Difference) => boolean][]} */
@@ -56,8 +60,8 @@ const MEANT = [
   // The peer refused the response, or was refused, before the body was out.
   ['a body that did not go out is not finished', ({ node, ours }) => has(ours, 'request error') &&
     !ours.includes('request finish') && unfinished(node).join('\n') === ours.join('\n')],
-  // Until Node 22, 'upgrade' is emitted for a second response too.
-  ['a second response does not upgrade', ({ wanted, node, ours, common }) => nodeMajor < 22 &&
+  // Until Node 22.1, 'upgrade' is emitted for a second response too.
+  ['a second response does not upgrade', ({ wanted, node, ours, common }) => (nodeMajor < 22 || isParserEarly) &&
     node[common] === 'socket agentRemove' && remains(wanted) > 0 && !has(ours, 'request upgrade')],
   // Node's request emits 'close' again when the response, which was complete, has been read.
   ['close comes once', ({ node, ours, common }) => node[common].startsWith('request close') &&
@@ -69,6 +73,13 @@ const MEANT = [
     wanted.reading === 'late' && remains(wanted) > 0 && ours[common]?.startsWith('request error') &&
     ours[common].includes('"code":"HPE_CLOSED_CONNECTION"') &&
     node.join('\n') === ours.toSpliced(common, 1).join('\n')],
+  // What both take is compared, also there.
+  ['an early parser refuses, takes or words otherwise', ({ wanted, node, ours }) => isParserEarly &&
+    (isRefused(node) || isRefused(ours) || /\r(?!\n)/.test(wanted.bytes))],
+  ['an early parser reads a body behind 101 and 204', ({ node }) => isParserEarly &&
+    node.some((line) => /^response \{"statusCode":(?:101|204)/.test(line))],
+  ['an early Node uses a connection until its server closes it', ({ wanted, node, ours }) => isParserEarly &&
+    /^keep-alive:.*timeout=/im.test(wanted.bytes) && !isReused(ours) && exchangeOf(node) === exchangeOf(ours)],
   // Only streams: what is not ours says so when it is reset.
   ['an idle stream tells of its reset', ({ transport, wanted, node, ours, common }) => nodeMajor >= 22 &&
     transport === 'stream' && wanted.ending === 'reset' && node[common] === 'socket close {"hadError":false}' &&

@@ -2,6 +2,9 @@
 
 /** From answers to cases: what else is asked for, how the bytes are cut, how the connection ends; and changed bytes. */
 
+const nodeHttp = require('node:http');
+const { Duplex } = require('node:stream');
+
 const { Random } = require('./random');
 const { WIRES } = require('./wires');
 
@@ -22,11 +25,20 @@ const { WIRES } = require('./wires');
  * @property {boolean} keepAlive of the agent
  */
 
-const nodeMajor = Number.parseInt(process.versions.node, 10);
+/** Tells whether Node's client knows `httpValidation`: it refuses an unknown value then. */
+function knowsValidation() {
+  try {
+    const req = nodeHttp.request({ httpValidation: 'unknown', createConnection: () => new Duplex() });
+    req.on('error', () => {}).destroy();
+    return false;
+  } catch {
+    return true;
+  }
+}
 
-/** The parser's modes; Node's client has `httpValidation` since 24. */
+/** The parser's modes. */
 const VALIDATIONS = [{}, {}, { insecureHTTPParser: true }];
-if (nodeMajor >= 24) VALIDATIONS.push({ httpValidation: 'relaxed' });
+if (knowsValidation()) VALIDATIONS.push({ httpValidation: 'relaxed' });
 
 const LIMITS = [
   {}, {}, {}, {}, { maxHeaderSize: 100 }, { maxHeaderSize: 20000 }, { maxHeadersCount: 5 }, { maxHeadersCount: 0 },

@@ -127,6 +127,15 @@ function describeInformation({ headers, ...rest }) {
   return { ...rest, headers: Object.entries(headers) };
 }
 
+/** Lists the fields of a getter of Node's, which throws for a field named `__proto__` before Node 24.14. */
+function distinct(getFields) {
+  try {
+    return Object.entries(getFields());
+  } catch (error) {
+    return error.message;
+  }
+}
+
 function describeHead(res) {
   const { statusCode, statusMessage, httpVersion, httpVersionMajor, httpVersionMinor, rawHeaders, complete } = res;
   return {
@@ -137,7 +146,7 @@ function describeHead(res) {
     httpVersionMinor,
     rawHeaders,
     headers: Object.entries(res.headers),
-    headersDistinct: Object.entries(res.headersDistinct),
+    headersDistinct: distinct(() => res.headersDistinct),
     complete,
     shouldKeepAlive: res.req?.shouldKeepAlive,
   };

@@ -19,11 +19,7 @@ async function compare(...options) {
   return { code, stderr, summary: /(\d+) cases, (\d+) differences, (\d+) stalled/.exec(stdout)?.slice(1), stdout };
 }
 
-/** Before llhttp 9.3 Node's parser decides and words otherwise than every later one: docs/compat.md. */
-const [major, minor] = process.versions.llhttp.split('.').map(Number);
-const describeKnownParsers = major > 9 || (major === 9 && minor >= 3) ? describeOurs : describe.skip;
-
-describeKnownParsers('what a user sees is what node:http shows', () => {
+describeOurs('what a user sees is what node:http shows', () => {
   it.each([
     ['of answers changed at random', ['--cases', '1500', '--seed', '20'], 1500],
     ['of some answers as they stand, in each mode, with each ending', ['--whole', '--every', '19'], 500],

@@ -2,7 +2,9 @@
 
 /** Certificates tell client and server who is at the other end; others are refused, each with its error. */
 
+const { once } = require('node:events');
 const fs = require('node:fs');
+const nodeHttps = require('node:https');
 const path = require('node:path');
 const tls = require('node:tls');
 const { cleanUp, exchange, newAgent, runScript, serve, serveRaw, until, untilIdle } = require('../support');
@@ -132,6 +134,39 @@ describe("a server's certificate", () => {
     const [without, given] = [
       await runScript(main, { args }), await runScript(main, { args, env: { [name]: value, NODE_NO_WARNINGS: '1' } })];
     expect([without.stdout, given.stdout]).toEqual(['UNABLE_TO_VERIFY_LEAF_SIGNATURE ', '200 ']);
+  });
+});
+
+describe('an address or a name that is spelled in another way', () => {
+  const HOSTS = [
+    '127.0.0.1', '127.1', '0x7f.1', '2130706433', '0177.0.0.1', '127.0.0.01', '127.0.0.1.', ' 127.0.0.1', '127.0.0.2',
+    '::ffff:127.0.0.1', '::ffff:7f00:1', '[::ffff:7f00:1]', '::1', '[::1]', '0:0:0:0:0:0:0:1', '::0001', '::1%lo',
+    'localhost', 'LOCALHOST', 'localhost.', '.localhost', 'a.localhost', 'ｌocalhost', 'local\u00ADhost', 'ⓛocalhost',
+  ];
+  /** Tells what becomes of a request to a server whose certificate is that of localhost and 127.0.0.1. */
+  async function outcomeOf(client, options) {
+    try {
+      const req = client.get({ ...options, agent: false });
+      const [res] = await once(req, 'response');
+      await once(res.resume(), 'end');
+      return res.statusCode;
+    } catch ({ code }) {
+      return code;
+    }
+  }
+
+  it.each(HOSTS)('%j is taken or refused as by node:https', async (host) => {
+    const certificate = require('../support/certificate');
+    const peer = await serveOk(certificate);
+    const lookup = (name, { all }, callback) => {
+      if (all) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      else callback(null, '127.0.0.1', 4);
+    };
+    const options = { port: peer.port, host, servername: '', ca: certificate.cert, lookup };
+    const named = { ...options, servername: undefined };
+    for (const asked of [options, named]) {
+      expect(await outcomeOf(https, asked)).toEqual(await outcomeOf(nodeHttps, asked));
+    }
   });
 });
 

@@ -113,9 +113,15 @@ describe('request() takes or refuses, with the message of Node,', () => {
     expect(outcomeOf(http, { maxHeaderSize })).toEqual(outcomeOf(nodeHttp, { maxHeaderSize }));
   });
 
-  it.each([
-    [['A', 'b']], [[]], ['A'], [{}], [[1]], [[null]], [[undefined]], [[{}]], [[true]], [[1n]], [[['A']]],
-    [[{ toLowerCase: () => 'x' }]], [[Symbol('x')]],
+  it.each([[['A', 'b']], [[]], ['A'], [{}]])('uniqueHeaders %p', (uniqueHeaders) => {
+    expect(outcomeOf(http, { uniqueHeaders })).toEqual(outcomeOf(nodeHttp, { uniqueHeaders }));
+  });
+
+  // Early releases take what is no string, as its text.
+  const itKnowsStrings = outcomeOf(nodeHttp, { uniqueHeaders: [1] }).name === 'TypeError' ? it : it.skip;
+  itKnowsStrings.each([
+    [[1]], [[null]], [[undefined]], [[{}]], [[true]], [[1n]], [[['A']]], [[Symbol('x')]],
+    [[{ toLowerCase: () => 'x' }]],
   ])('uniqueHeaders %p', (uniqueHeaders) => {
     expect(outcomeOf(http, { uniqueHeaders })).toEqual(outcomeOf(nodeHttp, { uniqueHeaders }));
   });

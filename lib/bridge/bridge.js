@@ -11,6 +11,7 @@ const { BodyBuffers } = require('./body-buffers');
 const { Draining, GROUPS_A_TURN } = require('./draining');
 const { HandleTable } = require('./handle-table');
 const { Liveness } = require('./liveness');
+const { setImmediate } = require('../node/timing');
 const { STAGED_WRITE_LIMIT, Staging } = require('./staging');
 
 /** Milliseconds that the end of the process waits at most for a kernel that takes no more bytes. */
@@ -135,7 +136,12 @@ class Bridge {
     for (const handle of handles) {
       // There is no thread any more that could be told that it closes.
       handle.id = -1;
-      handle.resource.runInAsyncScope(handle.onFailed, handle);
+      try {
+        handle.resource.runInAsyncScope(handle.onFailed, handle);
+      } catch (exception) {
+        // Of a user's: the handles behind this one fail too.
+        handle.resource.runInAsyncScope(setImmediate, undefined, rethrow, exception);
+      }
     }
     this.liveness.stopHolding();
     if (handles.length > 0) lost.keep(false);
@@ -146,6 +152,11 @@ class Bridge {
   ioThreadCounters() {
     return this.native?.counters();
   }
+}
+
+/** @param {unknown} exception */
+function rethrow(exception) {
+  throw exception;
 }
 
 const bridge = new Bridge();

@@ -225,6 +225,9 @@ ClientRequest.prototype._implicitHeader = function _implicitHeader() {
   storeHeader(this, this[kOutHeaders]);
 };
 
+/** The request that writes or ends at the moment: a cork that is set meanwhile is OutgoingMessage's. */
+let writing = null;
+
 /**
  * Writes what the user had written before there was a socket.
  * @param {import('node:stream').Duplex} socket
@@ -246,7 +249,13 @@ ClientRequest.prototype._flushOutput = function _flushOutput(socket) {
       if (callback) entry.callback = (error) => call(callback, error);
     }
   }
-  return OutgoingMessage.prototype._flushOutput.call(this, socket);
+  const outer = writing;
+  writing = this;
+  try {
+    return OutgoingMessage.prototype._flushOutput.call(this, socket);
+  } finally {
+    writing = outer;
+  }
 };
 
 /**
@@ -271,9 +280,6 @@ function callerInRow() {
     }
   };
 }
-
-/** The request whose `write` is under way: a cork that is set meanwhile is OutgoingMessage's. */
-let writing = null;
 
 /**
  * Sends a part of the body.
@@ -300,8 +306,24 @@ ClientRequest.prototype.write = function write(chunk, encoding, callback) {
 ClientRequest.prototype.end = function end(chunk, encoding, callback) {
   // Elsewhere OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
   while (this.isCorkedByUser && !this.finished && !behaviour.endJoinsCorkedChunks()) this.uncork();
-  return OutgoingMessage.prototype.end.call(this, Array.isArray(chunk) ? bytesOf(chunk) : chunk, encoding, callback);
+  if (Array.isArray(chunk)) chunk = bytesOf(chunk);
+  const outer = writing;
+  writing = this;
+  try {
+    return OutgoingMessage.prototype.end.call(this, chunk, encoding, callback);
+  } finally {
+    writing = outer;
+  }
 };
+
+/** True while OutgoingMessage writes: corks that its socket gets then are not the user's. */
+Object.defineProperty(ClientRequest.prototype, 'isWithinWrite', {
+  __proto__: null,
+  get() {
+    return writing === this;
+  },
+  configurable: true,
+});
 
 /** Own property of a request: the number of corks of the user. */
 const kCorks = Symbol('corks');

@@ -15,6 +15,12 @@ const { isReading, onLateTimeout } = require('../response/socket-events');
 
 const { [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 
+/**
+ * Property of a socket: the number of its corks that its request has set. They hold nothing back, because the staging
+ * buffer does what they are for.
+ */
+const kRequestCorks = Symbol('requestCorks');
+
 /** A socket whose connection the I/O thread has, or has had. Classes of it add how that comes about. */
 class NativeDuplex extends net.Socket {
   /** True while the I/O thread has the connection. */
@@ -86,6 +92,21 @@ class NativeDuplex extends net.Socket {
     return this._handle.releasing ? super.resume() : this;
   }
 
+  /** Holds writes back, as net's. A cork of the socket's request, which asks for few packets, does not. */
+  cork() {
+    if (this._httpMessage?.isWithinWrite) this[kRequestCorks]++;
+    super.cork();
+  }
+
+  /** Undoes one cork. Nothing tells for which cork the call is: while there are both kinds, the request's end first. */
+  uncork() {
+    super.uncork();
+    if (this[kRequestCorks] === 0) return;
+    // The end of a request undoes all corks, and says so by the counter of the Writable alone.
+    if (this.writableCorked === 0) this[kRequestCorks] = 0;
+    else this[kRequestCorks]--;
+  }
+
   /**
    * Writes a chunk. Where nothing waits before it, it goes to the staging buffer at once: the buffer does what a cork
    * is for, and the caller may change or transfer its bytes when this returns.
@@ -95,9 +116,9 @@ class NativeDuplex extends net.Socket {
     if (this._handle.writes.isBehind(chunk.length)) {
       // The Writable waits for the kernel, but need not wait for the end of the tick to hand the bytes over.
       const corks = this.writableCorked;
-      for (let i = 0; i < corks; i++) this.uncork();
+      for (let i = 0; i < corks; i++) super.uncork();
       const below = super.write(chunk, encoding, callback);
-      for (let i = 0; i < corks; i++) this.cork();
+      for (let i = 0; i < corks; i++) super.cork();
       return below;
     }
     if (typeof encoding === 'function') {
@@ -155,6 +176,9 @@ class NativeDuplex extends net.Socket {
   }
 }
 
+// No constructor makes a socket of TLS.
+NativeDuplex.prototype[kRequestCorks] = 0;
+
 /**
  * Goes on with another handle on the same connection.
  * @param {NativeSocket} socket
@@ -179,7 +203,7 @@ function noop() {}
 function canWriteDirectly(socket, chunk) {
   const { _httpMessage: req, _writableState: state } = socket;
   return socket.isNative && !socket.connecting && !socket.secureConnecting && socket.writable && state.length === 0 &&
-    !state.errored &&
+    !state.errored && state.corked <= socket[kRequestCorks] &&
     (typeof chunk === 'string' || chunk instanceof Uint8Array) &&
     !req?.isCorkedByUser;
 }

@@ -12,9 +12,7 @@ const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
 const { constants: { errno: { EBADF, ECANCELED, ECONNREFUSED, EINVAL, ENOTCONN } } } = require('node:os');
 
-const {
-  bindSocket, bridge, closeDescriptor, connectIfDoubtful, duplicateDescriptor, peerAddress, staging,
-} = require('../bridge/bridge');
+const { bindSocket, bridge, closeDescriptor, duplicateDescriptor, peerAddress, staging } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { watchesIdleSockets } = require('../node/behaviour');
@@ -26,6 +24,7 @@ const { accessDenied, isNetworkDenied } = require('../node/permission');
 const { setImmediate } = require('../node/timing');
 const { inTurn } = require('../response/request-end');
 const responseEvents = require('../response/response-events');
+const knownRoutes = require('./known-routes');
 const { ReadBacklog } = require('./read-backlog');
 const { ShutdownQueue } = require('./shutdown-queue');
 const { exchange, life } = require('./stages');
@@ -249,7 +248,7 @@ class NativeHandle extends ShutdownRequest {
    * @returns {number} 0 or a negative error number.
    */
   connectTcp(address, port) {
-    const descriptor = this.boundDescriptor === -1 && !isLoopback(address) ? connectIfDoubtful(address, port) : null;
+    const descriptor = this.boundDescriptor === -1 ? knownRoutes.connectIfUnknown(address, port) : null;
     if (descriptor >= 0 && descriptor !== null) {
       staging.sendConnect(this.connection, address, port, descriptor, command.STARTED);
       return 0;
@@ -756,6 +755,7 @@ class NativeHandle extends ShutdownRequest {
   onConnectFailed(flags, errno) {
     const request = this.connectRequest;
     this.connectRequest = null;
+    knownRoutes.forget(request === null ? this.peerAddress : request.address);
     if (request === null) {
       // A connection that was to replace a stale one.
       this.socket.destroy(connectError(errno, this.peerAddress, this.peerPort));
@@ -898,15 +898,6 @@ class NativeHandle extends ShutdownRequest {
 }
 
 NativeHandle.prototype.connect6 = NativeHandle.prototype.connect;
-
-/**
- * Tells whether an address surely is of this machine. Others may be too.
- * @param {string} address A numeric one.
- * @returns {boolean}
- */
-function isLoopback(address) {
-  return address.startsWith('127.') || address.startsWith('::') || address === '0.0.0.0';
-}
 
 /**
  * Finishes a close, in the check phase after `end`.
