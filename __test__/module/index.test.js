@@ -17,8 +17,9 @@ describe('the module', () => {
     for (const name of Object.keys(nodeHttp)) expect([name, typeof http[name]]).toEqual([name, typeof nodeHttp[name]]);
   });
 
-  itOurs('adds ClientResponse and stats, nothing else', () => {
-    expect(Object.keys(http).filter((name) => !(name in nodeHttp)).sort()).toEqual(['ClientResponse', 'stats']);
+  itOurs('adds ClientResponse, diagnose and stats, nothing else', () => {
+    const added = Object.keys(http).filter((name) => !(name in nodeHttp));
+    expect(added.sort()).toEqual(['ClientResponse', 'diagnose', 'stats']);
   });
 
   itOurs('has a client of its own, which extends what it replaces where Node has more than a client in it', () => {
