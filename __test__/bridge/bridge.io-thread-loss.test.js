@@ -31,7 +31,9 @@ jest.mock('../../binding', () => ({
   },
 }));
 
-const { describeOurs, exchange, http, newAgent, serve, until, untilPoolIsEmpty } = require('../support');
+const {
+  describeNative, exchange, http, newAgent, serve, until, untilPoolIsEmpty,
+} = require('../support');
 
 /** A server that answers all but `/wait`. */
 async function peerThatMayWait() {
@@ -53,7 +55,7 @@ async function requestInFlight(peer, agent) {
   return { req, errors };
 }
 
-describeOurs('when the I/O thread is lost', () => {
+describeNative('when the I/O thread is lost', () => {
   it('each request in flight fails, the pool is empty, and the next request gets a new bridge', async () => {
     const peer = await peerThatMayWait();
     const agent = newAgent({ keepAlive: true });
@@ -84,7 +86,7 @@ describeOurs('when the I/O thread is lost', () => {
   });
 });
 
-describeOurs('when the task of one connection has failed', () => {
+describeNative('when the task of one connection has failed', () => {
   it('its request fails, and the others go on', async () => {
     const peer = await serve((req, res) => {
       peer.responses.push(res);

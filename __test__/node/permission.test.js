@@ -5,7 +5,7 @@
  * https://nodejs.org/api/permissions.html
  */
 
-const { itOurs, runNode, serve, serveRaw, socketPath } = require('../support');
+const { itNative, itOurs, runNode, serve, serveRaw, socketPath } = require('../support');
 const { MODULE_PATH, ROOT } = require('../support/child');
 
 const OF_NODE = 'node:http';
@@ -160,7 +160,7 @@ describe('a process without permission for the network', () => {
 });
 
 describe('a process with permission for the network, or of which only other permissions are asked', () => {
-  it('connects, natively', async () => {
+  itNative('connects, natively', async () => {
     const peer = await serve((req, res) => res.end('body'));
     const { ours, nodes } = await run((http_, address) => {
       http_.get(address, (res) => res.on('data', (chunk) => {
