@@ -3,55 +3,140 @@
 /**
  * Loads the native addon built for this platform, and has its exports. Written by hand, because every user of a native
  * package meets a missing or unloadable addon, and the error has to explain it.
+ *
+ * Each build has a `require` of its own whose argument is a literal, in a `try`: so bundlers and tracers see which
+ * files may be needed, and take one that is missing for optional.
  */
 
-const { existsSync } = require('node:fs');
-const path = require('node:path');
+const searches = require('./lib/ladder/search');
+const { version: wanted } = require('./package.json');
+
+/** Codes of errors that say that there is no such file or package: of Node, and of a single executable. */
+const NOT_FOUND = ['MODULE_NOT_FOUND', 'ERR_UNKNOWN_BUILTIN_MODULE'];
+
+/** Gives the errors, which are loaded when there is one. */
+const causes = () => require('./lib/ladder/causes');
 
 /**
- * File suffixes of the addon by platform, in the order to try. A process cannot ask cheaply which C library it runs on;
- * the build for the other one does not load, so the next is tried.
+ * Loads the addon from a file beside this one.
+ * @param {string} build
+ * @returns {{ addon?: object, error?: Error }}
  */
-const SUFFIXES = {
-  linux: ['-gnu', '-musl'],
-  win32: ['-msvc', '-gnu'],
-};
-
-/**
- * Makes an error with a code.
- * @param {string} message
- * @param {string} code
- * @param {unknown} [cause]
- * @returns {Error & { code: string }}
- */
-function createError(message, code, cause) {
-  const error = new Error(message, cause === undefined ? undefined : { cause });
-  error.code = code;
-  return error;
+function requireFile(build) {
+  try {
+    switch (build) {
+      case 'darwin-arm64': return { addon: require('./ferrequest.darwin-arm64.node') };
+      case 'darwin-x64': return { addon: require('./ferrequest.darwin-x64.node') };
+      case 'linux-arm64-gnu': return { addon: require('./ferrequest.linux-arm64-gnu.node') };
+      case 'linux-arm64-musl': return { addon: require('./ferrequest.linux-arm64-musl.node') };
+      case 'linux-x64-gnu': return { addon: require('./ferrequest.linux-x64-gnu.node') };
+      case 'linux-x64-musl': return { addon: require('./ferrequest.linux-x64-musl.node') };
+      case 'win32-arm64-msvc': return { addon: require('./ferrequest.win32-arm64-msvc.node') };
+      case 'win32-x64-msvc': return { addon: require('./ferrequest.win32-x64-msvc.node') };
+      default: throw new Error(`no build is named ${build}`);
+    }
+  } catch (error) {
+    return { error };
+  }
 }
 
 /**
- * Loads the first build that loads.
+ * Loads the addon from the package of a platform.
+ * @param {string} build
+ * @returns {{ addon?: object, error?: Error }}
+ */
+function requirePackage(build) {
+  try {
+    switch (build) {
+      case 'darwin-arm64': return { addon: require('ferrequest-darwin-arm64') };
+      case 'darwin-x64': return { addon: require('ferrequest-darwin-x64') };
+      case 'linux-arm64-gnu': return { addon: require('ferrequest-linux-arm64-gnu') };
+      case 'linux-arm64-musl': return { addon: require('ferrequest-linux-arm64-musl') };
+      case 'linux-x64-gnu': return { addon: require('ferrequest-linux-x64-gnu') };
+      case 'linux-x64-musl': return { addon: require('ferrequest-linux-x64-musl') };
+      case 'win32-arm64-msvc': return { addon: require('ferrequest-win32-arm64-msvc') };
+      case 'win32-x64-msvc': return { addon: require('ferrequest-win32-x64-msvc') };
+      default: throw new Error(`no build is named ${build}`);
+    }
+  } catch (error) {
+    return { error };
+  }
+}
+
+/**
+ * Loads the addon from any file. Unlike `require`, which a bundler replaces, this works in a bundle and in a single
+ * executable.
+ * @param {string} file
+ * @returns {{ addon?: object, error?: Error }}
+ */
+function openFile(file) {
+  const module = { exports: {} };
+  try {
+    process.dlopen(module, file);
+    return { addon: module.exports };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Tells whether exports are those of an addon of ferrequest, of whichever version. */
+function isOurs(addon) {
+  return typeof addon === 'object' && addon !== null && typeof addon.StreamDecoder === 'function';
+}
+
+/**
+ * Takes what a place has given, if it is an addon of this version.
+ * @param {ReturnType<typeof searches.begin>} search
+ * @param {string} source
+ * @param {{ addon?: object, error?: Error & { code?: string } }} loaded
+ * @returns {object|undefined} The addon; undefined if the place has none.
+ */
+function take(search, source, { addon, error }) {
+  if (error && NOT_FOUND.includes(error.code)) {
+    search.tried(source, error);
+    return undefined;
+  }
+  let failure = null;
+  if (error) failure = causes().notLoaded(source, error, search);
+  else if (!isOurs(addon)) failure = causes().notLoaded(source, new Error('it has no exports of ferrequest'), search);
+  else if (addon.VERSION !== wanted) failure = causes().wrongVersion(source, addon.VERSION || 'none', wanted);
+  search.tried(source, failure);
+  if (failure !== null) return undefined;
+  search.source = source;
+  search.version = addon.VERSION;
+  return addon;
+}
+
+/**
+ * Takes the addon from the file that the user names in NAPI_RS_NATIVE_LIBRARY_PATH. All packages of napi-rs read that
+ * variable, so it may name the addon of another one, which is passed over.
+ * @param {ReturnType<typeof searches.begin>} search
+ * @param {string} file
+ * @returns {object|undefined}
+ */
+function takeNamed(search, file) {
+  const loaded = openFile(file);
+  if (loaded.addon === undefined || isOurs(loaded.addon)) return take(search, file, loaded);
+  search.tried(file, Object.assign(new Error('The addon of another package'), { code: 'MODULE_NOT_FOUND' }));
+  return undefined;
+}
+
+/**
+ * Loads the addon: the named file, the file beside this one, the package of the platform, in that order.
  * @returns {object} Exports of the addon.
  */
 function load() {
-  const platform = `${process.platform}-${process.arch}`;
-  const names = (SUFFIXES[process.platform] ?? ['']).map((suffix) => `ferrequest.${platform}${suffix}.node`);
-  let failure;
-  for (const name of names) {
-    const file = path.join(__dirname, name);
-    if (!existsSync(file)) continue;
-    try {
-      return require(file);
-    } catch (cause) {
-      failure ??= createError(`ferrequest: cannot load ${file}: ${cause.message}`, 'ERR_FERREQUEST_ADDON_LOAD', cause);
-    }
+  const search = searches.begin();
+  const { build } = search;
+  const named = process.env.NAPI_RS_NATIVE_LIBRARY_PATH;
+  let addon = named ? takeNamed(search, named) : undefined;
+  if (addon === undefined && build !== undefined) {
+    addon = take(search, `ferrequest.${build}.node`, requireFile(build)) ||
+      take(search, `ferrequest-${build}`, requirePackage(build));
   }
-  throw failure ?? createError(
-    `ferrequest: no addon for ${platform} (looked for ${names.join(' and ')} in ${__dirname}). ` +
-    'To build one, clone the source and run `npm install && npm run build` with Rust installed (https://rustup.rs).',
-    'ERR_FERREQUEST_NO_ADDON',
-  );
+  if (addon !== undefined) return addon;
+  const found = search.attempts.find(({ error }) => error && !NOT_FOUND.includes(error.code));
+  throw found ? found.error : causes().notFound(search);
 }
 
 module.exports = load();

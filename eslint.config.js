@@ -13,16 +13,17 @@ const ROOMS = {
   socket: ['response', 'bridge', 'node'],
   stream: ['response', 'bridge', 'node'],
   response: ['bridge', 'node'],
-  bridge: ['node'],
+  bridge: ['ladder', 'node'],
+  ladder: ['node'],
   proxy: ['node'],
   node: [],
 };
 
 const zones = Object.entries(ROOMS).flatMap(([room, below]) => [
   { target: `./lib/${room}`, from: './lib', except: [room, ...below].map((name) => `./${name}`) },
-  // The public modules are made of the rooms. Only the bridge loads the addon.
+  // The public modules are made of the rooms. Only the ladder and the bridge load the addon.
   { target: `./lib/${room}`, from: ['./index.js', './https.js', './register.js'] },
-  ...room === 'bridge' ? [] : [{ target: `./lib/${room}`, from: './binding.js' }],
+  ...['bridge', 'ladder'].includes(room) ? [] : [{ target: `./lib/${room}`, from: './binding.js' }],
 ]);
 
 /** Globals that fake timers of tests replace: lib/node/timing.js has those of Node. */

@@ -88,8 +88,18 @@ export interface RequestOptions extends http.RequestOptions {
   highWaterMark?: number | undefined;
 }
 
-/** Counters of this process since it started. See {@link stats}. */
+/**
+ * The client that serves requests: `native`, whose connections the I/O thread has; `stream`, the Rust decoder over
+ * Node's own sockets; `node`, Node's own client.
+ */
+export type Mode = 'native' | 'stream' | 'node';
+
+/** Counters of this process since it started. See {@link stats}. In the mode `node` all of them stay 0. */
 export interface Stats {
+  /** The client that serves requests. It is chosen when the module is loaded. */
+  mode: Mode;
+  /** The reason why it is not `native`, with what to do; null if it is. */
+  reason: string | null;
   /** Requests made. */
   requests: number;
   /** Responses whose header has arrived; informational (1xx) ones are not counted. */
@@ -119,6 +129,48 @@ export interface Stats {
 
 /** Takes a snapshot of the counters of this process; counting is always on. */
 export function stats(): Stats;
+
+/** What has decided which client serves requests. See {@link diagnose}. */
+export interface Diagnosis {
+  mode: Mode;
+  /** The reason why the mode is not `native`, with what to do; null if it is. */
+  reason: string | null;
+  /** Code of the error that is the reason, with a heading in docs/troubleshooting.md; null without an error. */
+  code: string | null;
+  /** Version of the package. */
+  version: string;
+  runtime: 'node' | 'bun' | 'deno';
+  /** Version of Node that the runtime has, or says it has. */
+  node: string;
+  /** Range of the supported versions of Node. */
+  supportedNode: string;
+  /** Version of Node-API that the runtime has. */
+  napi: string | null;
+  platform: NodeJS.Platform;
+  arch: NodeJS.Architecture;
+  /** C library of the process; null on systems with a single one, and where it is neither. */
+  libc: { family: 'glibc' | 'musl'; version: string | null } | null;
+  /** The search for the addon; null where it was not looked for. */
+  addon: {
+    /** Build that the platform needs, such as `linux-x64-gnu`; null if there is none. */
+    build: string | null;
+    /** The file that is loaded; null without one, and in a bundle. */
+    file: string | null;
+    /** Version of the addon that is loaded. */
+    version: string | null;
+    /** True if that is the version of the package; null without an addon. */
+    isOfThisVersion: boolean | null;
+    /** Files and packages that were tried, in their order. */
+    attempts: { source: string; error: { code: string | null; message: string } | null }[];
+  } | null;
+  /** Environment variables that are set and have to do with it. */
+  environment: Record<string, string>;
+  /** Long options that the runtime was started with. */
+  execArgv: string[];
+}
+
+/** Tells which client serves requests, and all that has decided it: add it to a report of a fault. */
+export function diagnose(): Diagnosis;
 
 /** The response to a {@link ClientRequest}: the manual's name for what node:http calls an `IncomingMessage`. */
 export class ClientResponse extends http.IncomingMessage {

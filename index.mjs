@@ -10,6 +10,7 @@ export const {
   Agent,
   ClientRequest,
   ClientResponse,
+  diagnose,
   get,
   globalAgent,
   request,

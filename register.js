@@ -5,29 +5,42 @@
  * `node --require ferrequest/register`, `node --import ferrequest/register`, or `require('ferrequest/register')`.
  */
 
-const http = require('node:http');
-const https = require('node:https');
-const { syncBuiltinESMExports } = require('node:module');
-
-const ferrequest = require('./index');
-const ferrequestHttps = require('./https');
+const { mode } = require('./lib/ladder/rung');
 const { kRegistered } = require('./lib/node/modules');
 
-const HTTP_NAMES = ['request', 'get', 'ClientRequest', 'Agent', 'globalAgent', 'setGlobalProxyFromEnv']
-  .filter((name) => name in http);
+/**
+ * Loads all that registering needs. Not later, because Jest gives another copy of a module then, or none at all; and
+ * not for Node's own client, because a startup snapshot can hold none of it.
+ * @returns {object} The modules, and a function of node:module.
+ */
+function loadModules() {
+  return {
+    ferrequest: require('./index'),
+    ferrequestHttps: require('./https'),
+    http: require('node:http'),
+    https: require('node:https'),
+    syncBuiltinESMExports: require('node:module').syncBuiltinESMExports,
+  };
+}
+
+const { ferrequest, ferrequestHttps, http, https, syncBuiltinESMExports } = mode === 'node' ? {} : loadModules();
+
+const HTTP_NAMES = ['request', 'get', 'ClientRequest', 'Agent', 'globalAgent', 'setGlobalProxyFromEnv'];
 const HTTPS_NAMES = ['request', 'get', 'Agent', 'globalAgent'];
 
 /** Descriptors that this copy has put there. @type {{ http: PropertyDescriptorMap, https: PropertyDescriptorMap }} */
 let ours;
 
-/** Replaces the client. Doing it twice is the same as doing it once. */
+/** Replaces the client, unless it is Node's own. Doing it twice is the same as doing it once. */
 function register() {
+  if (mode === 'node') return;
   const registered = http[kRegistered];
   if (registered?.unregister === unregister) return;
   // Another copy of ferrequest, which would otherwise stay below this one for good.
   registered?.unregister();
-  const before = { http: pick(http, HTTP_NAMES), https: pick(https, HTTPS_NAMES) };
-  ours = { http: pick(ferrequest, HTTP_NAMES), https: pick(ferrequestHttps, HTTPS_NAMES) };
+  const httpNames = HTTP_NAMES.filter((name) => name in http);
+  const before = { http: pick(http, httpNames), https: pick(https, HTTPS_NAMES) };
+  ours = { http: pick(ferrequest, httpNames), https: pick(ferrequestHttps, HTTPS_NAMES) };
   Object.defineProperties(http, ours.http);
   Object.defineProperties(https, ours.https);
   Object.defineProperty(http, kRegistered, { __proto__: null, value: { before, unregister }, configurable: true });
@@ -36,7 +49,7 @@ function register() {
 
 /** Puts Node's client back, except where another library has taken our place since. */
 function unregister() {
-  const registered = http[kRegistered];
+  const registered = http?.[kRegistered];
   if (registered?.unregister !== unregister) return;
   delete http[kRegistered];
   putBack(http, ours.http, registered.before.http);

@@ -15,6 +15,7 @@ const BELONGS = new RegExp(`^(?:${[
   '(?:index|https)\\.(?:m?js|d\\.m?ts)',
   'register\\.(?:js|d\\.ts)',
   'ferrequest\\..+\\.node',
+  'docs/troubleshooting\\.md',
   'package\\.json|README\\.md|CHANGELOG\\.md|LICENSE',
 ].join('|')})$`);
 

@@ -7,7 +7,9 @@ const path = require('node:path');
 const stream = require('node:stream');
 
 const ferrequest = require('../..');
-const { cleanUp, describeOurs, http, newAgent, runNode, serve, untilNoConnections } = require('../support');
+const {
+  cleanUp, describeNative, describeOurs, http, itNative, newAgent, runNode, serve, untilNoConnections,
+} = require('../support');
 
 /** Collects what an agent says of the connection of one request: by its event 'free', and by the socket's listeners. */
 async function describeSocket(http, agentOptions, requestOptions) {
@@ -144,7 +146,7 @@ describe('captureRejections of a request', () => {
 });
 
 describeOurs('an idle connection', () => {
-  it('holds neither the last request nor its response', async () => {
+  itNative('holds neither the last request nor its response', async () => {
     const { address } = await serve((_req, res) => res.end('body'));
     const scriptFor = (module) => `
       const http = require('${module}');
@@ -175,7 +177,7 @@ describeOurs('an idle connection', () => {
   });
 });
 
-describeOurs('the doorbell', () => {
+describeNative('the doorbell', () => {
   it('is rung for several connections at once, although each has been read from twice', async () => {
     const { stdout, stderr } = await runNode([path.join(__dirname, '..', 'fixtures', 'doorbells.js')]);
     expect(stderr).toBe('');

@@ -6,7 +6,8 @@ const net = require('node:net');
 const nodeHttp = require('node:http');
 
 const {
-  cleanUp, describeOurs, exchange, http, newAgent, nodeIsAtLeast, onRequestHead, serve, serveRaw, until, untilIdle,
+  cleanUp, describeOurs, exchange, http, isNative, newAgent, nodeIsAtLeast, onRequestHead, serve, serveRaw, until,
+  untilIdle,
 } = require('../support');
 const { certificates, exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
 
@@ -23,7 +24,7 @@ function countCallsOfNode() {
 }
 
 describeOurs.each([
-  ['http', { newAgent, serve, exchange }, 0],
+  ['http', { newAgent, serve, exchange }, isNative ? 0 : 1],
   ['https', { newAgent: newTlsAgent, serve: serveTls, exchange: exchangeTls }, 1],
 ])('an agent of %s', (_name, kind, callsForNew) => {
   it('gives an idle connection away itself, although no other of the origin is in use', async () => {

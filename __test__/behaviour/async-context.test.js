@@ -8,8 +8,8 @@
 const { AsyncLocalStorage, AsyncResource, executionAsyncId } = require('node:async_hooks');
 const { once } = require('node:events');
 const {
-  bytesOf, http, itOurs, newAgent, onRequestHead, pseudoRandomBytes, responseTo, runScript, sendSegments, serve,
-  serveRaw, until,
+  bytesOf, http, itNative, newAgent, onRequestHead, pseudoRandomBytes, responseTo, runScript, sendSegments,
+  serve, serveRaw, until,
 } = require('../support');
 
 const storage = new AsyncLocalStorage();
@@ -261,7 +261,7 @@ describe('a program that watches async contexts', () => {
     expect(result).toMatchObject({ code: 0, stderr: '', stdout });
   });
 
-  itOurs('may make requests in an async hook', async () => {
+  itNative('may make requests in an async hook', async () => {
     const { address } = await serveAll();
     const result = await runScript(requestInAHook, { args: address });
     expect(result).toMatchObject({ code: 0, stderr: '', stdout: 'true true\n' });

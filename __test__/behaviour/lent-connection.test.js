@@ -10,8 +10,8 @@ const { AsyncLocalStorage } = require('node:async_hooks');
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');
 const {
-  cleanUp, describeOurs, exchange, http, MODULE_PATH, newAgent, pseudoRandomBytes, runScript, serve, serveRaw, until,
-  untilIdle, untilNoConnections,
+  cleanUp, describeNative, exchange, http, MODULE_PATH, newAgent, pseudoRandomBytes, runScript, serve,
+  serveRaw, until, untilIdle, untilNoConnections,
 } = require('../support');
 
 /** More than it takes until connections are borrowed. */
@@ -34,7 +34,7 @@ async function borrowing(peer, options) {
   return agent;
 }
 
-describeOurs('requests one at a time', () => {
+describeNative('requests one at a time', () => {
   it('are exchanged by the JavaScript thread after the first few', async () => {
     const peer = await serve((req, res) => res.end('hello'));
     const agent = await borrowing(peer);
@@ -115,7 +115,7 @@ describeOurs('requests one at a time', () => {
   });
 });
 
-describeOurs('a borrowed connection', () => {
+describeNative('a borrowed connection', () => {
   it('carries a request that is called off as soon as it is written', async () => {
     const urls = [];
     const peer = await serve((req, res) => {
@@ -270,7 +270,7 @@ function borrowThen(then) {
   }`;
 }
 
-describeOurs('a process with a borrowed connection', () => {
+describeNative('a process with a borrowed connection', () => {
   it('ends by itself', async () => {
     const { code, timedOut, stderr } = await runScript(borrowThen(() => {}));
     expect({ code, timedOut, stderr }).toEqual({ code: 0, timedOut: false, stderr: '' });
@@ -340,7 +340,7 @@ describeOurs('a process with a borrowed connection', () => {
   });
 });
 
-describeOurs('a worker with borrowed connections', () => {
+describeNative('a worker with borrowed connections', () => {
   it('can be terminated at any moment', async () => {
     const peer = await serve((req, res) => res.end('hello'));
     for (let round = 0; round < 15; round++) {

@@ -6,7 +6,7 @@ const { createHook } = require('node:async_hooks');
 const { once } = require('node:events');
 const path = require('node:path');
 
-const { cleanUp, describeOurs, http, runNode, serve, serveRaw, socketPath, until } = require('../support');
+const { cleanUp, describeOurs, http, itNative, runNode, serve, serveRaw, socketPath, until } = require('../support');
 const { serveTls } = require('../support/tls');
 
 const TIMEOUT = 30000;
@@ -34,7 +34,7 @@ describeOurs('jest --detectOpenHandles', () => {
     expect(await openHandles('finished.spec.js', { PEERS: JSON.stringify(peers) })).toBe('');
   }, TIMEOUT);
 
-  it('reports a request that is under way', async () => {
+  itNative('reports a request that is under way', async () => {
     // Answers when Jest has looked.
     const { address } = await serveRaw((socket) => setTimeout(() => socket.destroy(), 3000), { path: socketPath() });
     const report = await openHandles('pending.spec.js', { SILENT: JSON.stringify(address) });

@@ -6,8 +6,8 @@ const net = require('node:net');
 const { once } = require('node:events');
 const { pipeline } = require('node:stream/promises');
 const {
-  byteByByte, bytesOf, cleanUp, http, newAgent, onRequestHead, poolOf, pseudoRandomBytes, quiet, record, sendSegments,
-  itOurs, responseTo, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
+  byteByByte, bytesOf, cleanUp, http, itNative, itOurs, newAgent, onRequestHead, poolOf, pseudoRandomBytes, quiet,
+  record, responseTo, sendSegments, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
@@ -339,7 +339,7 @@ itOurs('an upgrade on a connection whose request has no response yet closes it, 
   }
 });
 
-itOurs('an upgrade that waited for a paused socket arrives, also if more was written in the meantime', async () => {
+itNative('an upgrade that waited for a paused socket arrives, also if more was written in the meantime', async () => {
   const sockets = [];
   let drains;
   const peer = await serveRaw((socket) => onRequestHead(socket, () => {

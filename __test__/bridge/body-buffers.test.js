@@ -4,7 +4,7 @@
 
 const { once } = require('node:events');
 const {
-  bytesOf, describeOurs, http, newAgent, pseudoRandomBytes, responseTo, ROOT, runScript, serve, until,
+  bytesOf, describeNative, http, newAgent, pseudoRandomBytes, responseTo, ROOT, runScript, serve, until,
 } = require('../support');
 
 const BODY = pseudoRandomBytes(3_000_001);
@@ -95,7 +95,7 @@ describe('a large body', () => {
   });
 });
 
-describeOurs('the memory that large bodies are read into', () => {
+describeNative('the memory that large bodies are read into', () => {
   it('bounds what waits for a reader that does not read', async () => {
     const peer = await serve((req, res) => {
       const piece = Buffer.alloc(1_000_000, 'x');

@@ -6,7 +6,7 @@
  */
 
 const ours = require('../..');
-const { describeOurs, runScript } = require('../support');
+const { describeNative, runScript } = require('../support');
 
 /** Gets responses of many connections in one batch. */
 async function dispatchBatch(http, connections) {
@@ -118,7 +118,7 @@ const PLACES = [
   ['in the sandbox of Jest', (main, args) => main(ours, args)],
 ];
 
-describeOurs.each(PLACES)('a batch of responses of 50 connections %s', (_place, run) => {
+describeNative.each(PLACES)('a batch of responses of 50 connections %s', (_place, run) => {
   let order;
   let rings;
 
@@ -149,7 +149,7 @@ describeOurs.each(PLACES)('a batch of responses of 50 connections %s', (_place, 
   });
 });
 
-describeOurs.each(PLACES)('two reads of one connection in a batch %s', (_place, run) => {
+describeNative.each(PLACES)('two reads of one connection in a batch %s', (_place, run) => {
   it('have ticks and promise jobs between them, and no turn of the event loop', async () => {
     let order;
     // A process that the system has kept waiting for 4 ms lets timers and other I/O have their turn between them.

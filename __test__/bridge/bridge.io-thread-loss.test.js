@@ -32,7 +32,7 @@ jest.mock('../../binding', () => ({
 }));
 
 const {
-  ROOT, describeOurs, exchange, http, newAgent, runScript, serve, until, untilPoolIsEmpty,
+  ROOT, describeNative, exchange, http, newAgent, runScript, serve, until, untilPoolIsEmpty,
 } = require('../support');
 
 /** A server that answers all but `/wait`. */
@@ -94,7 +94,7 @@ async function loseThreadWhileOneThrows(http, root) {
   setImmediate(() => process.exit());
 }
 
-describeOurs('when the I/O thread is lost', () => {
+describeNative('when the I/O thread is lost', () => {
   it('each request in flight fails, the pool is empty, and the next request gets a new bridge', async () => {
     const peer = await peerThatMayWait();
     const agent = newAgent({ keepAlive: true });
@@ -133,7 +133,7 @@ describeOurs('when the I/O thread is lost', () => {
   });
 });
 
-describeOurs('when the task of one connection has failed', () => {
+describeNative('when the task of one connection has failed', () => {
   it('its request fails, and the others go on', async () => {
     const peer = await serve((req, res) => {
       peer.responses.push(res);

@@ -31,6 +31,8 @@ describeTransports('an answer that nobody asked for', (transport) => {
     ['with a length that eats the next answer', 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nforged'],
     ['interim', 'HTTP/1.1 103 Early Hints\r\nX: forged\r\n\r\n'],
   ])('%s, that came in the same turn of the event loop, is not taken by the next request', async (_what, forged) => {
+    // With TLS, bytes that are written while others are on their way wait for the next turn of the event loop.
+    let isTaken;
     const peer = await transport.serveRaw((socket) => {
       socket.on('end', () => socket.end());
       socket.on('error', () => {});
@@ -40,8 +42,6 @@ describeTransports('an answer that nobody asked for', (transport) => {
         isTaken = new Promise((resolve) => { socket.write(answer('real'), resolve); });
       });
     });
-    // With TLS, bytes that are written while others are on their way wait for the next turn of the event loop.
-    let isTaken;
     const agent = await transport.agentTo(peer, { maxSockets: 1 });
     for (let i = 0; i < 10; i++) {
       await exchange({ ...peer.address, agent });

@@ -9,7 +9,7 @@
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');
 const {
-  itOurs, http, serveRaw, onRequestHead, exchange, untilIdle, cleanUp, untilPoolIsEmpty, newAgent,
+  cleanUp, exchange, http, itNative, itOurs, newAgent, onRequestHead, serveRaw, untilIdle, untilPoolIsEmpty,
 } = require('../support');
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -133,7 +133,7 @@ describe('a server that closes idle connections while the event loop is blocked'
 });
 
 // ferrequest counts the connections that it found closed and replaced.
-itOurs('a closed connection that is replaced is counted', async () => {
+itNative('a closed connection that is replaced is counted', async () => {
   const peer = await serveRaw((socket) => {
     socket.on('error', () => {});
     onRequestHead(socket, () => socket.write(OK));

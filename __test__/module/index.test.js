@@ -4,8 +4,8 @@
 
 const nodeHttp = require('node:http');
 const {
-  bytesOf, cleanUp, describeLinux, exchange, http, itOurs, newAgent, pseudoRandomBytes, responseTo, ROOT, runNode,
-  runScript, serve, untilIdle,
+  bytesOf, cleanUp, describeLinux, exchange, http, itNative, itOurs, newAgent, pseudoRandomBytes, responseTo, ROOT,
+  runNode, runScript, serve, untilIdle,
 } = require('../support');
 
 // Members that are not Node's own; setGlobalProxyFromEnv() (since Node 24) concerns the global agent.
@@ -17,8 +17,9 @@ describe('the module', () => {
     for (const name of Object.keys(nodeHttp)) expect([name, typeof http[name]]).toEqual([name, typeof nodeHttp[name]]);
   });
 
-  itOurs('adds ClientResponse and stats, nothing else', () => {
-    expect(Object.keys(http).filter((name) => !(name in nodeHttp)).sort()).toEqual(['ClientResponse', 'stats']);
+  itOurs('adds ClientResponse, diagnose and stats, nothing else', () => {
+    const added = Object.keys(http).filter((name) => !(name in nodeHttp));
+    expect(added.sort()).toEqual(['ClientResponse', 'diagnose', 'stats']);
   });
 
   itOurs('has a client of its own, which extends what it replaces where Node has more than a client in it', () => {
@@ -100,7 +101,7 @@ describe('globalAgent', () => {
 });
 
 describe('stats()', () => {
-  itOurs('counts requests, responses, connections, bytes and crossings', async () => {
+  itNative('counts requests, responses, connections, bytes and crossings', async () => {
     const body = pseudoRandomBytes(100000);
     const peer = await serve((req, res) => req.resume().on('end', () => res.end(body)));
     const agent = newAgent({ keepAlive: true });
@@ -128,7 +129,7 @@ describe('stats()', () => {
 });
 
 describeLinux('loading the module', () => {
-  itOurs('starts no thread; the first request does', async () => {
+  itNative('starts no thread; the first request does', async () => {
     const result = await runScript((loaded) => {
       const threads = () => require('node:fs').readdirSync('/proc/self/task').length;
       const server = loaded.createServer((req, res) => res.end()).listen(0, '127.0.0.1', () => {

@@ -13,7 +13,7 @@ async function evaluate(source) {
 }
 
 describe.each([
-  ['ferrequest', 'node:http', ['ClientResponse', 'stats']],
+  ['ferrequest', 'node:http', ['ClientResponse', 'diagnose', 'stats']],
   ['ferrequest/https', 'node:https', []],
 ])('%s', (name, builtin, added) => {
   it(`has every export of ${builtin}, and ${added.length} of its own`, async () => {

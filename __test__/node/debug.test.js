@@ -2,7 +2,10 @@
 
 /** NODE_DEBUG=ferrequest: what a request and its connection go through, on stderr. */
 
-const { describeOurs, runScript } = require('../support');
+const { describeOurs, isNative, runScript } = require('../support');
+
+/** Name of the class of sockets. */
+const SOCKET = isNative ? 'NativeSocket' : 'Socket';
 
 /** Two requests on one connection, one that is called off, one that fails, and one answered with garbage. */
 function main(http) {
@@ -50,14 +53,14 @@ describeOurs('NODE_DEBUG=ferrequest', () => {
   it('tells of a request, its connection, its response, and that the connection is free', () => {
     expect(lines).toEqual(expect.arrayContaining([
       'request 1: GET http://localhost:PORT/one',
-      'request 1: has connection 1 (new NativeSocket)',
+      `request 1: has connection 1 (new ${SOCKET})`,
       'request 1: response 200 OK (keep-alive)',
       'connection 1: free',
     ]));
   });
 
   it('shows that the next request has the same connection', () => {
-    expect(lines).toContain('request 2: has connection 1 (reused NativeSocket)');
+    expect(lines).toContain(`request 2: has connection 1 (reused ${SOCKET})`);
   });
 
   it('tells of a request that is called off, with its error', () => {

@@ -7,7 +7,7 @@
 
 const { execFileSync } = require('node:child_process');
 
-const { itOurs, runNode, serve, serveRaw, socketPath } = require('../support');
+const { isNative, itOurs, runNode, serve, serveRaw, socketPath } = require('../support');
 const { MODULE_PATH, ROOT } = require('../support/child');
 
 const OF_NODE = 'node:http';
@@ -172,7 +172,7 @@ describe('a process without permission for the network', () => {
 });
 
 describe('a process with permission for the network, or of which only other permissions are asked', () => {
-  itLoads('connects, natively', async () => {
+  (isNative ? itLoads : it.skip)('connects, natively', async () => {
     const peer = await serve((req, res) => res.end('body'));
     const { ours, nodes } = await run((http_, address) => {
       http_.get(address, (res) => res.on('data', (chunk) => {

@@ -2,8 +2,8 @@
 
 const { PerformanceObserver } = require('node:perf_hooks');
 const {
-  http, isOracle, itMends, itOurs, nodeIsAtLeast, newAgent, poolOf, untilIdle, serve, serveAnswer, serveWire,
-  exchange, responseTo, bytesOf, pseudoRandomBytes, until, unusedPort,
+  bytesOf, exchange, http, isOracle, itMends, itNative, itOurs, newAgent, nodeIsAtLeast, poolOf, pseudoRandomBytes,
+  responseTo, serve, serveAnswer, serveWire, until, untilIdle, unusedPort,
 } = require('../support');
 const { kAuthority } = require('../../lib/node/internals');
 const { https, nodeHasProxies, nodeHttp, serveHttpProxy } = require('../support/proxy');
@@ -250,7 +250,7 @@ describeProxies('connections to a proxy', () => {
     req.destroy();
   });
 
-  itOurs('are the I/O thread\'s', async () => {
+  itNative('are the I/O thread\'s', async () => {
     const proxy = await serveHttpProxy();
     const before = http.stats().connectionsOpened;
     await exchange({ host: 'origin.test', agent: agentFor(proxy) });

@@ -3,8 +3,8 @@
 /** write(): what may be written, in which encoding, and how it is framed on the wire. */
 
 const {
-  describeOurs, http, itOurs, newAgent, pseudoRandomBytes, quiet, responseTo, serve, serveWire, turnOfEventLoop,
-  until,
+  describeOurs, http, itNative, newAgent, pseudoRandomBytes, quiet, responseTo, serve, serveWire,
+  turnOfEventLoop, until,
 } = require('../support');
 
 /** Starts a POST to a server that answers with the body it got. */
@@ -129,7 +129,7 @@ describe('bytes', () => {
     expect((await echo).toString()).toBe(Array.from({ length: 200 }, (unused, i) => `${i},`).join(''));
   });
 
-  itOurs.each([
+  itNative.each([
     ['changed', (bytes) => bytes.fill(0)],
     ['detached', (bytes) => structuredClone(bytes.buffer, { transfer: [bytes.buffer] })],
   ])('that are %s while they are being sent arrive as they were', async (_, spoil) => {

@@ -2,7 +2,11 @@
 
 /** Conditions decide which tests run: module under test, Node version, system. */
 
+const http = require('./http');
+
 const isOracle = process.env.ORACLE === 'node';
+/** True while the I/O thread has the connections of the module under test, which stats() says. */
+const isNative = !isOracle && http.stats().mode === 'native';
 const [major, minor] = process.versions.node.split('.').map(Number);
 
 /**
@@ -20,11 +24,15 @@ const DOCUMENTED = { 20: 20, 22: 23, 24: 22, 26: 12 };
 module.exports = {
   /** A test of what the documentation says of the last releases of a major. */
   itOfLastReleases: minor >= (DOCUMENTED[major] ?? 0) ? it : it.skip,
+  isNative,
   isOracle,
   nodeIsAtLeast,
   nodeMajor: major,
   /** A test of what node:http does not have or does wrong. */
   itOurs: isOracle ? it.skip : it,
+  /** A test of connections of the I/O thread. */
+  itNative: isNative ? it : it.skip,
+  describeNative: isNative ? describe : describe.skip,
   /**
    * A test of what some Node versions get wrong and ferrequest right.
    * @param {boolean} hasFault whether the running Node is one of them

@@ -123,7 +123,7 @@ async function untilRead(socket, bytesIn) {
   // A client that reads on this thread does so the next time that the event loop polls; so does Node's.
   await turnOfEventLoop();
   await turnOfEventLoop();
-  if (!client.stats || readHere.has(socket)) return;
+  if (client.stats?.().mode !== 'native' || readHere.has(socket)) return;
   // For any other stream that the I/O thread does not read there is the kernel's table, which is slow to look at.
   let looks = 0;
   const isRead = () => client.stats().bytesIn >= bytesIn || (++looks % 32 === 0 && peerHasReadAll(socket));

@@ -8,6 +8,7 @@
 const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 
+const { hasIoThread } = require('../bridge/bridge');
 const { serverNameOf } = require('./origin-names');
 const { assign, bareObject } = require('../node/bare-options');
 const { http } = require('../node/modules');
@@ -34,6 +35,9 @@ let connectPublishes = false;
 const kAgent = Symbol('agent');
 /** Own property of a socket: the options of its connection; `_agentKey` in them names its row in the tables. */
 const kOptions = Symbol('options');
+
+/** Tells whether a NativeSocket may make a connection: see `canBeOfIoThread`. Without an I/O thread none may. */
+const canBeNative = hasIoThread ? canBeOfIoThread : () => false;
 
 /**
  * @param {Function} createSocket
@@ -140,7 +144,7 @@ function start(socket, options, callback) {
  * @returns {boolean} True if no library watches the connections of net, the user gives neither buffer nor handle, and
  *   the process may use the network: Node's own socket refuses, or tells of it, by itself.
  */
-function canBeNative(options) {
+function canBeOfIoThread(options) {
   return connectIsOfNode() && !options.onread && options.fd === undefined && !options.handle && !isNetworkDenied();
 }
 

@@ -2,9 +2,10 @@
 
 /**
  * The bridge joins the JavaScript thread to its I/O thread: commands go out by `Staging`, events come in by `Draining`,
- * and `HandleTable` knows the handle of each connection. Only this file loads the addon.
+ * and `HandleTable` knows the handle of each connection. All of `lib/` gets the addon from this file.
  */
 
+const { mode } = require('../ladder/rung');
 const addon = require('../../binding');
 const atExit = require('./at-exit');
 const { BodyBuffers } = require('./body-buffers');
@@ -171,6 +172,8 @@ module.exports = {
   closeDescriptor: addon.closeDescriptor,
   connectIfDoubtful: addon.connectIfDoubtful,
   duplicateDescriptor: addon.duplicateDescriptor,
+  /** True where the I/O thread has the connections; otherwise all are Node's own sockets. */
+  hasIoThread: mode === 'native',
   hasPendingRead: addon.hasPendingRead,
   peerAddress: addon.peerAddress,
   recordLayout: addon.recordLayout,

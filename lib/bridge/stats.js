@@ -2,6 +2,7 @@
 
 const { bridge } = require('./bridge');
 const counters = require('./counters');
+const { mode, reason } = require('../ladder/rung');
 
 /**
  * Tells what this process has done since its start.
@@ -10,6 +11,8 @@ const counters = require('./counters');
 function stats() {
   const ioThread = bridge.ioThreadCounters();
   return {
+    mode,
+    reason,
     requests: counters.requests,
     responses: counters.responses,
     connectionsOpened: ioThread?.connectionsOpened ?? 0,

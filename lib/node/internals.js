@@ -44,6 +44,7 @@ function unseen(learn) {
 }
 
 const message = new http.OutgoingMessage();
+const incoming = new http.IncomingMessage();
 const request = unseen(() => {
   const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
   // Without `Host`, which a setHeader of a library's would see.
@@ -54,9 +55,11 @@ const request = unseen(() => {
 function queuedRequest() {
   const agent = new http.Agent({ maxSockets: 1 });
   const queued = { getHeader() {} };
+  // Without a name for the server Node would compile its patterns of addresses, which takes milliseconds.
+  const options = { host: 'localhost', port: 80, servername: '' };
   // As if a socket were in use.
-  agent.sockets[agent.getName({ host: 'localhost', port: 80 })] = [{}];
-  agent.addRequest(queued, { host: 'localhost', port: 80 });
+  agent.sockets[agent.getName(options)] = [{}];
+  agent.addRequest(queued, options);
   return queued;
 }
 
@@ -99,11 +102,11 @@ module.exports = {
   /** Own property of an OutgoingMessage: bytes from which write() answers false before there is a socket. */
   kHighWaterMark: symbolOf(message, 'kHighWaterMark'),
   /** Own property of a Server, ServerResponse or ClientRequest: names that must not be repeated. */
-  kUniqueHeaders: symbolOf(new http.Server(), 'kUniqueHeaders'),
+  kUniqueHeaders: symbolOf(request, 'kUniqueHeaders'),
   /** Own property of an IncomingMessage: its `headers`, once they are made. */
-  kHeaders: symbolOf(new http.IncomingMessage(), 'kHeaders'),
+  kHeaders: symbolOf(incoming, 'kHeaders'),
   /** Own property of an IncomingMessage: the number of entries of `rawHeaders` that its `headers` are made from. */
-  kHeadersCount: symbolOf(new http.IncomingMessage(), 'kHeadersCount'),
+  kHeadersCount: symbolOf(incoming, 'kHeadersCount'),
   /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
   kDetachAbortSignal: symbolOf(http.IncomingMessage.prototype, 'kDetachAbortSignal'),
   /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */

@@ -7,8 +7,6 @@
  * copy before for Node's would keep that alive, and every request would go through both.
  */
 
-const http = require('node:http');
-
 /**
  * Own property of node:http while a copy is registered: `unregister`, and the descriptors of what was there before.
  * @type {symbol}
@@ -22,7 +20,7 @@ const kRegistered = Symbol.for('ferrequest.registered');
  * @returns {object}
  */
 function withNodeClient(name, module) {
-  const before = http[kRegistered]?.before[name];
+  const before = require('node:http')[kRegistered]?.before[name];
   return before ? Object.create(module, before) : module;
 }
 
@@ -38,8 +36,10 @@ function exportsOf(module) {
 
 module.exports = {
   exportsOf,
-  http: withNodeClient('http', http),
-  /** Node's https is loaded at the first use, because it loads TLS. */
+  // Each is loaded at its first use: https loads TLS, and a startup snapshot can hold neither.
+  get http() {
+    return withNodeClient('http', require('node:http'));
+  },
   get https() {
     return withNodeClient('https', require('node:https'));
   },

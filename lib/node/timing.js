@@ -9,10 +9,8 @@
  * alone: the main realm, whose `process` is not the one of Jest's sandbox, and the classes that Node makes timers of.
  */
 
-const { createHook } = require('node:async_hooks');
 const { performance } = require('node:perf_hooks');
 const timers = require('node:timers');
-const { scheduler } = require('node:timers/promises');
 const vm = require('node:vm');
 
 const main = vm.runInThisContext('({ process, Promise })');
@@ -49,6 +47,8 @@ function makes(make, name) {
 
 /** Finds Node's classes of timers, which async hooks are told of. */
 function findClasses() {
+  const { createHook } = require('node:async_hooks');
+  const { scheduler } = require('node:timers/promises');
   const classes = {};
   const hook = createHook({
     init(_id, type, _trigger, resource) {

@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`stream_decoder`], [`record_layout`] | exports on every platform: the decoder for streams, the layout |
+//! | [`version`] | the version, on every platform |
 //! | [`bridge`], [`sockets`], [`tls`] | exports on Unix: the end of the queues, bound sockets, TLS |
 //! | [`link`] | the hold of a bridge on its I/O thread, until its environment ends |
 //! | [`notifier`] | the threadsafe function that wakes JavaScript |
@@ -40,3 +41,4 @@ pub mod sockets;
 pub mod stream_decoder;
 #[cfg(unix)]
 pub mod tls;
+pub mod version;

@@ -61,4 +61,15 @@ const KINDS = [
   },
 ];
 
-module.exports = { KINDS };
+/**
+ * Lists the kinds that there are where a client serves requests.
+ * @param {import('../../..').Mode|undefined} mode of the module under test; undefined for node:http
+ * @returns {Kind[]}
+ */
+function kindsIn(mode) {
+  if (mode !== 'stream') return KINDS;
+  // All connections are streams then, and nothing is lent.
+  return KINDS.filter(({ isLent }) => !isLent).map((kind) => ({ ...kind, isStream: true }));
+}
+
+module.exports = { KINDS, kindsIn };
