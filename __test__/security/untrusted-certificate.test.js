@@ -6,7 +6,7 @@
  */
 
 const { certify, revoke } = require('../support/authority');
-const { expectAsNode, lookup, observeOnce, serveWitness } = require('../support/tls-observer');
+const { expectAsNode, hearSessions, lookup, observeOnce, serveWitness } = require('../support/tls-observer');
 
 const root = certify({ subject: 'a root', isAuthority: true });
 const otherRoot = certify({ subject: 'another root', isAuthority: true });
@@ -120,9 +120,6 @@ const CERTIFICATES = [
 
 /** Options of a server that sends whatever certificate it is given. */
 const lax = (certificate) => ({ cert: certificate.cert, key: certificate.key, ciphers: 'DEFAULT@SECLEVEL=0' });
-
-/** Listens for sessions, which a TLSSocket tells only to listeners. Releases of Node's agent differ in listening. */
-const hearSessions = (req) => req.on('socket', (socket) => socket.on('session', () => {}));
 
 /**
  * Asks a server with a certificate, by ours and by Node's client, and sees that what follows is the same.
