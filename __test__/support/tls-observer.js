@@ -68,10 +68,11 @@ function describeTls(socket) {
 /**
  * Makes a request and reads its response, and writes down all that a user sees.
  * @param {typeof nodeHttps} client
- * @param {object} options Options of the request; `body`: its content; `visit`: called with the request at once.
+ * @param {object} options Options of the request; `body`: its content; `visit`: called with the request at once;
+ *   `after`: called when the request has closed, before the end of its socket is waited for.
  * @returns {Promise<object>} An observation, which can be compared.
  */
-async function observe(client, { body, visit, ...options }) {
+async function observe(client, { body, visit, after, ...options }) {
   const seen = {};
   let req;
   try {
@@ -101,7 +102,8 @@ async function observe(client, { body, visit, ...options }) {
   visit?.(req, recorder);
   req.end(body);
   await closed;
-  if (!options.agent?.keepAlive) await socketClosed;
+  await after?.();
+  await socketClosed;
   seen.socketEvents = recorder.of('socket').filter((entry) => !BYTES.test(entry));
   // Node tells 'finish' of a request of which no byte was sent; ours does not: faults/finish-of-a-failed-upload.
   const isQuiet = (entry) => seen.error && !seen.tls && entry === 'req finish';
@@ -118,8 +120,10 @@ async function observe(client, { body, visit, ...options }) {
  */
 async function observeOnce(client, options, agentOptions) {
   const agent = new client.Agent(agentOptions);
+  // A connection that is kept has its end here.
+  const after = () => agent.keepAlive && agent.destroy();
   try {
-    return await observe(client, { agent, ...options });
+    return await observe(client, { agent, after, ...options });
   } finally {
     agent.destroy();
   }
