@@ -38,8 +38,8 @@ const times = (count, give) => Array.from({ length: count }, (_each, index) => g
 const BOTH = ['TLSv1.2', 'TLSv1.3'];
 
 /**
- * Injections are what a peer sends in the middle of a body: a name, the bytes, versions of TLS, and whether the response
- * is whole all the same (undefined: releases of OpenSSL differ).
+ * Injections are what a peer sends in the middle of a body: a name, the bytes, versions of TLS, and whether the
+ * response is whole all the same (undefined: releases of OpenSSL differ).
  */
 const INJECTIONS = [
   ['an empty record', ({ data }) => [data('')], BOTH, true],
