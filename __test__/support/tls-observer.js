@@ -69,10 +69,10 @@ function describeTls(socket) {
  * Makes a request and reads its response, and writes down all that a user sees.
  * @param {typeof nodeHttps} client
  * @param {object} options Options of the request; `body`: its content; `visit`: called with the request at once;
- *   `after`: called when the request has closed, before the end of its socket is waited for.
+ *   `after`: called when the request has closed, before the end of its socket is waited for; `isKept`: its end is not.
  * @returns {Promise<object>} An observation, which can be compared.
  */
-async function observe(client, { body, visit, after, ...options }) {
+async function observe(client, { body, visit, after, isKept = false, ...options }) {
   const seen = {};
   let req;
   try {
@@ -103,7 +103,7 @@ async function observe(client, { body, visit, after, ...options }) {
   req.end(body);
   await closed;
   await after?.();
-  await socketClosed;
+  if (!isKept) await socketClosed;
   seen.socketEvents = recorder.of('socket').filter((entry) => !BYTES.test(entry));
   // Node tells 'finish' of a request of which no byte was sent; ours does not: faults/finish-of-a-failed-upload.
   const isQuiet = (entry) => seen.error && !seen.tls && entry === 'req finish';
