@@ -60,6 +60,7 @@ describeOpenssl('openssl s_server (skipped where the machine has no openssl)', (
     const server = await startServer(['-msg', ...serverOptions]);
     const seen = await expectAsNode((module) => ask(module, server, command, options));
     expect([seen.status, seen.body.slice(0, 5)]).toEqual([200, 'abcde']);
-    if (!command.startsWith('R')) expect([seen.body, seen.complete, seen.error]).toEqual(['abcdefghij', true, undefined]);
+    if (command.startsWith('R')) return;
+    expect([seen.body, seen.complete, seen.error]).toEqual(['abcdefghij', true, undefined]);
   });
 });
