@@ -115,4 +115,21 @@ H5GPUlemGymahiTiImuI6rgCIFxDk3sAXHucXySdtK6btZ6toI5uuesZO5cLkg+t
 `,
 };
 
-module.exports = { ca, client, expired, local, named };
+/** The client as PKCS #12, with the passphrase `right`: openssl pkcs12 -export. */
+const clientArchive = Buffer.from(`
+MIIDrAIBAzCCA2IGCSqGSIb3DQEHAaCCA1MEggNPMIIDSzCCAgIGCSqGSIb3DQEHBqCCAfMwggHvAgEAMIIB6AYJKoZIhvcNAQcB
+MFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhnzOIAsDhjmwICCAAwDAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEO9d
+RffQQ14cwRlv8lV5VuqAggGAOxmcU+9katzjcRjNpndDg6mk/WfJ0P+u+k/Cjcnc/llNpB1rMQo9VtwEeebxEXLvUt0nRzyesnow
+rGGY0f1Vv6suckrGyrkEFrgT6IdLYuZx4Hsz5gcMRUA7OQWrqOdnX23QAP/aUA/BN5cv1yWzpFtjaAVPv8Kuz8u5lGtsiGg0088T
+5GD9qM2X++JP8TjwLYG7Cu5fX/5vwte++hRXv6ApVe1JKPRiFNcg2AtXI0Dh4ozmN6rhqAY+3Ygdy9nMaBMuzslZ3OYstk7wWGjj
+h/7MK4RYej8Ndkh+fF8pzIIIJotv69XDrQK5CCrXffNxpQQn7LYybtE2d6Fi/ji6c7v7OrAe6LwzsPDwRNqX7E8BI00ZMO8uuBpi
+joit5z7lNoCa+GE5rliXKdwnScAEDuW8m+HiAtvJSPMdRt2Ek9aheCofgXDD4SgW9r1p8THnFTP/PnQCnBJ3VAutND1Gs/2CHguV
+ojhGZg48RoE/bCTLrSyNK/caS1ToQbLNq2yzMIIBQQYJKoZIhvcNAQcBoIIBMgSCAS4wggEqMIIBJgYLKoZIhvcNAQwKAQKgge8w
+gewwVwYJKoZIhvcNAQUNMEowKQYJKoZIhvcNAQUMMBwECB0YO1rnszR3AgIIADAMBggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQ
+ZgBwzAFzvSUsnFEsZFr+JQSBkOrXovIrjoukbQHcqh8w/WJOAQCwIHFzCR+0NwUMy32A2THFpnM6OjPhK0O1t96QOVhWgNUPnlet
+e9LuyhikVfeHjYfN6Ibag5ZNmsfr41LlcQWKzQXxjGGqkG+bPZFlVAj7EzqZTcK4OQnO+TRGS6tS8cLaMhVxlIV0kpOWH8EDYMfa
+A+g9Dg28KR/K0tiduDElMCMGCSqGSIb3DQEJFTEWBBQidYMXYQp3r8HMWs8uzg1qiqMymDBBMDEwDQYJYIZIAWUDBAIBBQAEIObJ
+UXYNaCTGxkbbc3VWYetR0f4UMmgrfeB/A08roSvABAgYVEXw3OR9DwICCAA=
+`, 'base64');
+
+module.exports = { ca, client, clientArchive, expired, local, named };

@@ -178,5 +178,6 @@ module.exports = {
   peerAddress: addon.peerAddress,
   recordLayout: addon.recordLayout,
   staging: bridge.staging,
-  watchTls: addon.watchTls,
+  /** Undefined where no I/O thread can have a connection with TLS. */
+  watchTls: mode === 'native' ? addon.watchTls : undefined,
 };

@@ -139,7 +139,8 @@ fn poll_read_body(
             records::pad(page);
             left -= length;
         }
-        pass_body(page, n, id, outlet, state);
+        Counters::add(&outlet.completions().counters.bytes_in, n as u64);
+        pass_body(page, n, id, state);
         Poll::Ready(Ok(if n == pieces * READ_SIZE {
             Progress::ReadBody
         } else {
@@ -167,6 +168,7 @@ fn poll_read_into(
         Poll::Ready(Ok(n)) if n > 0 => n,
         other => return other.map_ok(|_| Progress::Ended),
     };
+    Counters::add(&outlet.completions().counters.bytes_in, n as u64);
     pass_pieces(claims, n, id, outlet, state);
     Poll::Ready(Ok(if n == room {
         Progress::ReadBody
@@ -193,7 +195,7 @@ pub fn pass_pieces(
             ];
             records::push(page, event::BODY, 0, id, &[numbers.as_flattened()]);
         }
-        pass_body(page, n, id, outlet, state);
+        pass_body(page, n, id, state);
         // Filled last: a panic takes the records back, and JavaScript would never take these buffers then.
         for (claim, length) in claims.into_iter().zip(lengths) {
             claim.fill(length);
@@ -205,9 +207,8 @@ pub fn pass_pieces(
 }
 
 /// Accounts for bytes of body that the decoder has not seen, and appends the end that they may complete.
-fn pass_body(page: &mut Vec<u8>, n: usize, id: u32, outlet: &Outlet, state: Exchange<'_>) {
+fn pass_body(page: &mut Vec<u8>, n: usize, id: u32, state: Exchange<'_>) {
     state.decoder.get().skip_body(n as u64);
-    Counters::add(&outlet.completions().counters.bytes_in, n as u64);
     if state.decoder.plain_body_ahead() == 0 {
         decode_into(page, &[], id, state);
     }

@@ -1,0 +1,70 @@
+'use strict';
+
+/**
+ * A connection that is cut is told from one that its peer has ended (CWE-345): no body that lacks its end passes for a
+ * whole one. What a user sees is what node:https shows.
+ */
+
+const { cleanUp, isOracle, nodeIsAtLeast } = require('../support');
+const { certificates, https } = require('../support/tls');
+const { expectAsNode, observeOnce } = require('../support/tls-observer');
+const { serveRecords } = require('../support/tls-records');
+
+const OK = 'HTTP/1.1 200 OK\r\n';
+
+/** How far a response gets: the bytes of it, and whether a user may take it for whole. */
+const STAGES = [
+  ['before the response', '', false],
+  ['in the head', OK, false],
+  ['behind the head', `${OK}Content-Length: 5\r\n\r\n`, false],
+  ['in a body of known length', `${OK}Content-Length: 5\r\n\r\nab`, false],
+  ['behind a body of known length', `${OK}Content-Length: 5\r\n\r\nabcde`, true],
+  ['in a chunk', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nab`, false],
+  ['between chunks', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n`, false],
+  ['in the trailers', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n`, false],
+  ['in a body that the end delimits', `${OK}\r\nabcde`, undefined],
+];
+
+const ENDINGS = [
+  ['by close_notify and FIN', (connection) => connection.socket.end(connection.alert('closeNotify'))],
+  ['by FIN alone', (connection) => connection.socket.end()],
+  ['by half a record and FIN', (connection) => connection.socket.end(connection.data('fghij').subarray(0, 12))],
+  ['by a fatal alert', (connection) => connection.socket.end(connection.alert('internalError'))],
+];
+
+/** True where the server of the test can reset: before Node 24 the end of the connection goes first. */
+const resets = nodeIsAtLeast(24);
+
+/** Tells whether Node takes a body for whole that an error has cut, and ours does not: faults/silent-truncation. */
+const isMended = (how, where) => (
+  where === 'in a body that the end delimits' && (how === 'by a fatal alert' || (how === 'by RST' && resets)));
+
+/** Reset while bytes are unread: what of them is read is chance, and only that a cut body is none is not. */
+const RESET = ['by RST', (connection) => connection.socket.resetAndDestroy()];
+
+describe.each([['TLSv1.2'], ['TLSv1.3']])('a connection of %s that is ended', (maxVersion) => {
+  /** Asks a server that sends a part of a response and then ends the connection. */
+  async function ask({ text, end, keepAlive, compares }) {
+    const peer = await serveRecords(async (connection) => {
+      await connection.request();
+      if (text !== '') await connection.send(connection.data(text));
+      end(connection);
+    }, { maxVersion });
+    cleanUp(peer.close);
+    const run = (client) => observeOnce(client, { ...peer.address, ca: certificates.ca }, { keepAlive });
+    return compares ? expectAsNode(run) : run(https);
+  }
+
+  describe.each([...ENDINGS, RESET])('%s', (how, end) => {
+    it.each(STAGES)('%s', async (where, text, known) => {
+      const mended = isMended(how, where);
+      const isWhole = mended ? false : known;
+      for (const keepAlive of [false, true]) {
+        const { complete, error, bodyError, status } = await ask({ text, end, keepAlive, compares: !mended });
+        if (isWhole === undefined || (mended && isOracle)) continue;
+        expect([how, Boolean(complete && !error && !bodyError)]).toEqual([how, isWhole]);
+        if (isWhole) expect(status).toBe(200);
+      }
+    });
+  });
+});
