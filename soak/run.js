@@ -65,9 +65,10 @@ async function runStorm(values, client, { seed, requests, until }) {
   const seconds = (Date.now() - began) / 1000;
   printCounts(verdict.outcomes);
   for (const example of verdict.examples) console.log(`  ${example}`);
-  const direct = client.http.stats ? `, ${client.http.stats().direct} on lent connections` : '';
-  console.log(`${storm.connections} connections, ${storm.forgeries} forgeries, ${verdict.raced} of them raced with ` +
-    `a request, ${verdict.stale} requests on connections that had ended${direct}, ${seconds.toFixed(0)} s`);
+  const direct = client.http.stats ? `; ${client.http.stats().direct} on lent connections` : '';
+  console.log(`${storm.connections} connections, ${verdict.stale} requests on connections that had ended; ` +
+    `${storm.forgeries} forgeries, ${verdict.raced} raced with a request, ${verdict.behind} made one fail${direct}; ` +
+    `${seconds.toFixed(0)} s`);
   const counts = Object.keys(BREACHES).map((name) => `${name} ${verdict.breaches[name]}`).join(', ');
   console.log(`${process.version} ${values.client} seed ${seed}: ${verdict.requests} requests, ${counts}`);
   return verdict.total;

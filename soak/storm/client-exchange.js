@@ -12,9 +12,12 @@ const { READERS } = require('./readers');
  * @typedef {object} Heard what a user has heard of one request
  * @property {import('./plan').Plan} plan
  * @property {bigint} madeAt
+ * @property {number | undefined} port local one of the connection, if another request has used it before
  * @property {boolean} hasActed the user has called the request off, or its response
  * @property {boolean} isHung not all has closed before the deadline
+ * @property {string} [stuckAt] the state in which it has hung
  * @property {string | undefined} error code of the request's error
+ * @property {string} [refused] the beginning of the bytes that the parser has refused
  * @property {string | undefined} responseError code of the response's error
  * @property {boolean} hasResponse
  * @property {boolean} hasEnd the response has ended
@@ -24,6 +27,14 @@ const { READERS } = require('./readers');
  * @property {number} interim number of interim responses
  * @property {string[]} wrong what was not as the plan has it
  */
+
+/** Words for the state in which a request has hung. */
+function stateOf(req, res) {
+  const words = (object, names) => names.filter((name) => object?.[name]).join(' ');
+  return `request: ${words(req, ['destroyed', 'closed', 'finished', 'writableFinished', 'reusedSocket'])}; ` +
+    `response: ${words(res, ['complete', 'readableEnded', 'destroyed', 'closed', 'aborted'])}; ` +
+    `socket: ${words(req.socket, ['connecting', 'destroyed', 'closed', 'isNative'])}`;
+}
 
 class ClientExchange {
   #timers = [];
@@ -45,8 +56,9 @@ class ClientExchange {
     this.counts = {};
     /** @type {Heard} */
     this.heard = {
-      plan, madeAt: process.hrtime.bigint(), hasActed: false, isHung: false, error: undefined, responseError: undefined,
-      hasResponse: false, hasEnd: false, isComplete: false, isBodyWhole: false, isForged: false, interim: 0, wrong: [],
+      plan, madeAt: process.hrtime.bigint(), port: undefined, hasActed: false, isHung: false, error: undefined,
+      responseError: undefined, hasResponse: false, hasEnd: false, isComplete: false, isBodyWhole: false,
+      isForged: false, interim: 0, wrong: [],
     };
   }
 
@@ -55,6 +67,7 @@ class ClientExchange {
     return new Promise((resolve) => {
       const deadline = setTimeout(() => {
         this.heard.isHung = true;
+        this.heard.stuckAt = stateOf(this.req, this.res);
         this.#settle();
         this.req.destroy();
       }, this.deadline);
@@ -86,9 +99,13 @@ class ClientExchange {
     req.on('error', (error) => {
       this.#once('error');
       heard.error = error.code ?? error.name;
+      if (error.rawPacket) heard.refused = error.rawPacket.toString('latin1', 0, 400);
     });
     req.on('close', () => {
       if (this.#once('close')) this.#onClose();
+    });
+    req.on('socket', (socket) => {
+      if (req.reusedSocket) heard.port = socket.localPort;
     });
     req.on('information', (info) => this.#onInformation(info));
     if (kind !== 'unheard') req.on('response', (res) => this.#onResponse(res));
@@ -151,7 +168,13 @@ class ClientExchange {
   }
 
   #drained(req) {
-    return new Promise((resolve) => { req.once('drain', resolve).once('close', resolve); });
+    return new Promise((resolve) => {
+      const go = () => {
+        req.off('drain', go).off('close', go);
+        resolve();
+      };
+      req.on('drain', go).on('close', go);
+    });
   }
 
   /** Calls the request off in the way and at the moment that the plan says. */
@@ -177,6 +200,7 @@ class ClientExchange {
     if (!this.#once('response')) return;
     this.#open++;
     heard.hasResponse = true;
+    this.res = res;
     if (res.headers['x-forged']) heard.isForged = true;
     else if (res.headers['x-id'] !== String(plan.id)) this.#wrong(`the answer to ${res.headers['x-id']}`);
     if (res.statusCode !== plan.answer.status) this.#wrong(`status ${res.statusCode}`);

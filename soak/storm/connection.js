@@ -78,8 +78,10 @@ class Connection {
       return;
     }
     this.forgery = { at: PENDING, bytes };
+    const { remotePort } = this.raw;
     await send();
     this.forgery.at = process.hrtime.bigint();
+    this.storm.ledger.forge(remotePort, this.forgery);
   }
 
   /** Ends the writing side, over TLS with a word of TLS before. */

@@ -132,6 +132,8 @@ function planOf(seed, id, transports) {
   plan.answer = answerOf(random, plan, needs);
   plan.idle = idleOf(random, plan);
   plan.action = actionOf(random, plan);
+  // A reset takes with it what the client has not read yet.
+  if (plan.idle?.kind === 'reset') plan.outcome = 'either';
   return plan;
 }
 

@@ -139,7 +139,6 @@ class ServerExchange {
   async forge(form) {
     const bytes = forgedBytes(form);
     await this.connection.forge(bytes, () => this.send(bytes));
-    this.connection.storm.ledger.forgeries++;
   }
 }
 

@@ -21,7 +21,8 @@ class ServerLedger {
 
   connectionsOpen = 0;
   connectionsAccepted = 0;
-  forgeries = 0;
+  /** Bytes for which no request had asked, by the port of the client that they went to. @type {Map<number, object>} */
+  #forgeries = new Map();
 
   #entry(id) {
     let entry = this.#entries.get(id);
@@ -43,12 +44,17 @@ class ServerLedger {
     }
     const entry = this.#entry(id);
     entry.seen = ++this.#seen[id];
-    entry.forgery = forgery && { at: forgery.at, bytes: forgery.bytes.toString('latin1', 0, 60) };
+    entry.forgery = forgery && shown(forgery);
   }
 
   /** Notes that the kernel has the last byte of the answer. */
   answer(id) {
     this.#entry(id).isAnswered = true;
+  }
+
+  /** Notes that bytes are out for which no request had asked. */
+  forge(port, forgery) {
+    this.#forgeries.set(port, shown(forgery));
   }
 
   /** Notes something that no client may do. */
@@ -59,10 +65,17 @@ class ServerLedger {
   /** @returns {object} what has come since the last report */
   report() {
     const entries = [...this.#entries.values()];
+    const forgeries = new Map(this.#forgeries);
     this.#entries.clear();
-    const { connectionsOpen, connectionsAccepted, forgeries } = this;
+    this.#forgeries.clear();
+    const { connectionsOpen, connectionsAccepted } = this;
     return { entries, connectionsOpen, connectionsAccepted, forgeries };
   }
+}
+
+/** The beginning of forged bytes, and when they were out. */
+function shown({ at, bytes }) {
+  return { at, bytes: bytes.toString('latin1', 0, 60) };
 }
 
 /**

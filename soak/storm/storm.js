@@ -18,7 +18,7 @@ const { Verdict } = require('./verdict');
 const CHECK_EVERY = 2000;
 
 /** Milliseconds that sockets and descriptors may take to go, on a busy machine. */
-const PATIENCE = 10_000;
+const MOST_TO_GO = 10_000;
 
 /** Requests by which a client comes to everything that it keeps for good: threads, descriptors. */
 const WARM_UP = 300;
@@ -33,6 +33,7 @@ const LENT_LIMIT = 4;
  * @property {string[]} transports
  * @property {number} limit requests in progress at most
  * @property {number} deadline milliseconds after which a request counts as hung
+ * @property {number} [patience] milliseconds after which what is left of connections counts as leaked
  */
 
 class Storm {
@@ -41,12 +42,13 @@ class Storm {
   #heard = [];
 
   /** @param {Options} options */
-  constructor({ client, seed, transports, limit, deadline }) {
+  constructor({ client, seed, transports, limit, deadline, patience = MOST_TO_GO }) {
     this.client = client;
     this.seed = seed;
     this.transports = transports;
     this.limit = transports.every((name) => name === 'lent') ? Math.min(limit, LENT_LIMIT) : limit;
     this.deadline = deadline;
+    this.patience = patience;
     this.pattern = makePattern(seed);
     this.verdict = new Verdict();
     this.kinds = transportsOf(client);
@@ -58,7 +60,11 @@ class Storm {
     this.baseline = undefined;
   }
 
-  async start() {
+  /**
+   * Starts the server, and makes the first requests.
+   * @param {{ warmUp?: number }} [options] warmUp: how many
+   */
+  async start({ warmUp = WARM_UP } = {}) {
     this.server = fork(path.join(__dirname, 'server.js'), [String(this.seed), this.transports.join(',')], {
       serialization: 'advanced', execArgv: [],
     });
@@ -68,7 +74,7 @@ class Storm {
     this.server.once('exit', () => {
       if (this.server.connected) throw new Error('the server of the storm has died');
     });
-    await this.run(WARM_UP);
+    await this.run(warmUp);
     this.baseline = holdings();
   }
 
@@ -127,10 +133,10 @@ class Storm {
     }
     // What the client has sent, and abandoned, can still be on its way to the server.
     await sleep(20);
-    const { entries } = await this.#report();
+    const { entries, forgeries } = await this.#report();
     const byId = new Map(entries.map((entry) => [entry.id, entry]));
     for (const heard of this.#heard) {
-      this.verdict.judge(heard, byId.get(heard.plan.id));
+      this.verdict.judge(heard, byId.get(heard.plan.id), forgeries.get(heard.port));
       byId.delete(heard.plan.id);
     }
     this.#heard = [];
@@ -151,7 +157,7 @@ class Storm {
     this.server.send('report');
     const [{ report }] = await answer;
     this.connections = report.connectionsAccepted;
-    this.forgeries = report.forgeries;
+    this.forgeries += report.forgeries.size;
     return report;
   }
 
@@ -177,7 +183,7 @@ class Storm {
 
   /** Waits until a condition holds; it is a leak if it never does. */
   async #expect(condition, what) {
-    const until = Date.now() + PATIENCE;
+    const until = Date.now() + this.patience;
     for (let turns = 0; !await condition(); turns++) {
       if (Date.now() > until) {
         this.verdict.breach('leaked', what());

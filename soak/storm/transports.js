@@ -28,7 +28,8 @@ class PlainDuplex extends Duplex {
     });
     socket.on('end', () => this.push(null));
     socket.on('error', (error) => this.destroy(error));
-    socket.on('close', () => this.destroy());
+    // What was read before the end is still to be read here.
+    socket.on('close', () => socket.readableEnded || this.destroy());
     socket.on('timeout', () => this.emit('timeout'));
   }
 

@@ -47,8 +47,10 @@ class Verdict {
     this.outcomes = {};
     /** Words for the first breaches. @type {string[]} */
     this.examples = [];
-    /** Requests that went out on a connection while bytes came for which no request had asked. */
+    /** Requests that were made before bytes came on their connection for which no request had asked. */
     this.raced = 0;
+    /** Requests that went out behind such bytes, and of which no user has got any of them. */
+    this.behind = 0;
     /** Requests whose error is not the plan's, but of a connection that ended while it idled. */
     this.stale = 0;
   }
@@ -72,30 +74,38 @@ class Verdict {
    * @param {import('./client-exchange').Heard} heard
    * @param {{ seen: number, isAnswered: boolean, forgery?: { at: bigint, bytes: string },
    *   complaints: string[] } | undefined} entry
+   * @param {{ at: bigint, bytes: string }} [forgeryOnPort] unasked bytes on the connection of a request that the server
+   *   has not seen
    */
-  judge(heard, entry) {
+  judge(heard, entry, forgeryOnPort) {
     this.requests++;
     const outcome = outcomeOf(heard);
     this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
     const name = nameOf(heard);
     for (const complaint of entry?.complaints ?? []) this.breach('corrupted', `${name}: ${complaint}`);
     if (entry?.seen > 1) this.breach('doubled', `${name} came ${entry.seen} times`);
-    const forgery = entry?.forgery;
+    const forgery = entry ? entry.forgery : this.#unseen(heard, forgeryOnPort);
     if (forgery !== undefined) {
       // Bytes that came when the request was already made are indistinguishable from an answer.
       if (forgery.at >= heard.madeAt) this.raced++;
-      else this.breach('forged', `${name} went out behind ${JSON.stringify(forgery.bytes)}, outcome: ${outcome}`);
+      else if (heard.isForged) this.breach('forged', `${name} got ${JSON.stringify(forgery.bytes)}: ${outcome}`);
+      else this.behind++;
       return;
     }
     if (heard.isForged) this.breach('forged', `${name} got unasked bytes`);
     this.#judgeEvents(heard, entry, `${name}, outcome: ${outcome}`);
   }
 
+  /** Unasked bytes that may have made a request fail before the server saw it. */
+  #unseen({ error, responseError, isForged }, forgery) {
+    return isForged || (error ?? responseError)?.startsWith('HPE_') ? forgery : undefined;
+  }
+
   #judgeEvents(heard, entry, name) {
     const { plan } = heard;
     for (const what of heard.wrong) this.breach('corrupted', `${name}: ${what}`);
     if (heard.isHung) {
-      this.breach('hung', `${name}${entry ? '' : ', never came'}`);
+      this.breach('hung', `${name}${entry ? '' : ', never came'}: ${heard.stuckAt}`);
     } else if (heard.hasEnd && heard.isComplete) {
       this.#judgeWhole(heard, name);
     } else if (!heard.hasActed && plan.action.kind !== 'unheard') {
@@ -113,15 +123,16 @@ class Verdict {
     }
   }
 
-  #judgeError({ plan }, entry, error, name) {
+  #judgeError({ plan, refused }, entry, error, name) {
+    const detail = refused === undefined ? error : `${error} at ${JSON.stringify(refused)}`;
     if (plan.outcome === 'whole' && entry?.isAnswered) {
-      this.breach('dropped', `${name}: ${error}`);
+      this.breach('dropped', `${name}: ${detail}`);
       return;
     }
     const isPlanned = plan.outcome === 'refused' || plan.port === 'garbage' || plan.fault === 'length too small' ?
       error.startsWith('HPE_') || NO_TLS.test(error) : false;
     if (isPlanned) return;
-    if (!CONNECTION_ENDED.has(error)) this.breach('miscoded', `${name}: ${error}`);
+    if (!CONNECTION_ENDED.has(error)) this.breach('miscoded', `${name}: ${detail}`);
     else if (plan.outcome === 'whole') this.stale++;
   }
 }
