@@ -33,7 +33,8 @@ function stateOf(req, res) {
   const words = (object, names) => names.filter((name) => object?.[name]).join(' ');
   return `request: ${words(req, ['destroyed', 'closed', 'finished', 'writableFinished', 'reusedSocket'])}; ` +
     `response: ${words(res, ['complete', 'readableEnded', 'destroyed', 'closed', 'aborted'])}; ` +
-    `socket: ${words(req.socket, ['connecting', 'destroyed', 'closed', 'isNative'])}`;
+    `socket: ${words(req.socket, ['connecting', 'destroyed', 'closed', 'isNative'])}; ` +
+    `${res?.readableLength} bytes unread, ${res?.listenerCount('readable')} readers`;
 }
 
 class ClientExchange {

@@ -56,6 +56,7 @@ const PERFORMANCES = {
     exchange.connection.fin();
   },
   async 'early answer and reset'(exchange) {
+    exchange.isAnswering = true;
     await exchange.send(exchange.answer());
     exchange.connection.reset();
   },
