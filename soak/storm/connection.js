@@ -53,7 +53,7 @@ class Connection {
     if (Number(seed) !== this.storm.seed) throw new Error(`no request of this storm: ${head.slice(0, 80)}`);
     const { ledger } = this.storm;
     if (this.exchange && !this.exchange.isAnswering) ledger.complain(Number(id), 'came before the answer to another');
-    const plan = planOf(this.storm.seed, Number(id), this.storm.transports);
+    const plan = planOf(this.storm.seed, Number(id), this.storm.setting);
     this.requests++;
     ledger.see(plan.id, this.forgery);
     this.exchange = new ServerExchange(this, plan, head);

@@ -106,18 +106,25 @@ const weights = Object.values(FAULTS).reduce((sum, { weight }) => sum + weight, 
  */
 
 /**
+ * @typedef {object} Setting of a storm
+ * @property {string[]} transports
+ * @property {boolean} forges the server sends bytes for which no request has asked
+ */
+
+/**
  * @param {number} seed
  * @param {number} id
- * @param {string[]} transports
+ * @param {Setting} setting
  * @returns {Plan}
  */
-function planOf(seed, id, transports) {
+function planOf(seed, id, { transports, forges }) {
   const random = new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(id + 1, 0x85ebca6b));
   // The first numbers of neighbouring seeds resemble each other.
   random.next();
   const transport = random.pick(transports);
   const agent = random.below(1000);
-  const fault = faultOf(random);
+  const planned = faultOf(random);
+  const fault = planned === 'excess bytes' && !forges ? 'none' : planned;
   const { outcome, needs, port = 'storm' } = FAULTS[fault];
   const plan = {
     id, transport, agent, fault, outcome, port,
@@ -132,6 +139,7 @@ function planOf(seed, id, transports) {
   plan.answer = answerOf(random, plan, needs);
   plan.idle = idleOf(random, plan);
   plan.action = actionOf(random, plan);
+  if (plan.idle?.kind === 'forge' && !forges) plan.idle = undefined;
   // A reset takes with it what the client has not read yet.
   if (plan.idle?.kind === 'reset') plan.outcome = 'either';
   return plan;

@@ -22,6 +22,8 @@ class ServerExchange {
     this.connection = connection;
     this.plan = plan;
     this.pattern = connection.storm.pattern;
+    /** Number of this request on its connection. */
+    this.number = connection.requests;
     this.upload = new BodyCheck(this.pattern, plan.upload);
     /** The last byte of the answer goes out: the next request may come before the callback of that write. */
     this.isAnswering = false;
@@ -125,11 +127,10 @@ class ServerExchange {
   /** Does what the plan says to a connection that idles, unless the next request has come. */
   async idle({ kind, delay, form }) {
     const { connection } = this;
-    const { requests } = connection;
     await this.uploaded();
     if (delay > 0) await sleep(delay);
     else await turn();
-    if (connection.requests !== requests || !connection.reader.isBetweenRequests) return;
+    if (connection.requests !== this.number || !connection.reader.isBetweenRequests) return;
     if (kind === 'fin') connection.fin();
     else if (kind === 'reset') connection.reset();
     else if (kind === 'close') connection.cut();

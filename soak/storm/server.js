@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * The server of a storm, in a process of its own: `fork(server, [seed, transport,...])`. It tells its ports, answers
+ * The server of a storm, in a process of its own: `fork(server, [seed, setting])`. It tells its ports, answers
  * `'report'` with what it has seen since the last report, and ends with its parent.
  */
 
@@ -81,7 +81,7 @@ function shown({ at, bytes }) {
 /**
  * @typedef {object} Storm
  * @property {number} seed
- * @property {string[]} transports
+ * @property {import('./plan').Setting} setting
  * @property {Buffer} pattern
  * @property {ServerLedger} ledger
  */
@@ -130,9 +130,9 @@ function ignore(socket) {
   socket.on('end', () => socket.destroy()).resume();
 }
 
-async function main([seed, transports]) {
+async function main([seed, setting]) {
   const ledger = new ServerLedger();
-  const storm = { seed: Number(seed), transports: transports.split(','), pattern: makePattern(Number(seed)), ledger };
+  const storm = { seed: Number(seed), setting: JSON.parse(setting), pattern: makePattern(Number(seed)), ledger };
   const onConnection = (socket, raw = socket) => {
     ledger.connectionsOpen++;
     ledger.connectionsAccepted++;

@@ -30,7 +30,7 @@ const LENT_LIMIT = 4;
  * @typedef {object} Options
  * @property {{ http: typeof import('node:http'), https: typeof import('node:https') }} client
  * @property {number} seed
- * @property {string[]} transports
+ * @property {import('./plan').Setting} setting
  * @property {number} limit requests in progress at most
  * @property {number} deadline milliseconds after which a request counts as hung
  * @property {number} [patience] milliseconds after which what is left of connections counts as leaked
@@ -42,11 +42,11 @@ class Storm {
   #heard = [];
 
   /** @param {Options} options */
-  constructor({ client, seed, transports, limit, deadline, patience = MOST_TO_GO }) {
+  constructor({ client, seed, setting, limit, deadline, patience = MOST_TO_GO }) {
     this.client = client;
     this.seed = seed;
-    this.transports = transports;
-    this.limit = transports.every((name) => name === 'lent') ? Math.min(limit, LENT_LIMIT) : limit;
+    this.setting = setting;
+    this.limit = setting.transports.every((name) => name === 'lent') ? Math.min(limit, LENT_LIMIT) : limit;
     this.deadline = deadline;
     this.patience = patience;
     this.pattern = makePattern(seed);
@@ -65,7 +65,7 @@ class Storm {
    * @param {{ warmUp?: number }} [options] warmUp: how many
    */
   async start({ warmUp = WARM_UP } = {}) {
-    this.server = fork(path.join(__dirname, 'server.js'), [String(this.seed), this.transports.join(',')], {
+    this.server = fork(path.join(__dirname, 'server.js'), [String(this.seed), JSON.stringify(this.setting)], {
       serialization: 'advanced', execArgv: [],
     });
     const [{ ports }] = await once(this.server, 'message');
@@ -98,7 +98,7 @@ class Storm {
   }
 
   async #begin(id) {
-    const plan = planOf(this.seed, id, this.transports);
+    const plan = planOf(this.seed, id, this.setting);
     const kind = this.kinds[plan.transport];
     const port = plan.port === 'storm' ? kind.portForAnswers ?? 'storm' : plan.port;
     const { upload } = plan;
