@@ -13,7 +13,14 @@ const LARGE = Buffer.alloc(2_000_000, 'large');
 
 function onRequest(req, res) {
   req.on('error', () => {});
-  if (req.url === '/never') return;
+  if (req.url === '/never') {
+    // Slowly, so that the client has to wait; without reading, the server would not learn of the client's end.
+    req.on('data', () => {
+      req.pause();
+      setTimeout(() => req.resume(), 2);
+    });
+    return;
+  }
   req.resume();
   if (req.url === '/half') res.write('half');
   else if (req.url === '/large') res.end(LARGE);

@@ -67,9 +67,8 @@ async function flood(http, options, count, print) {
   const requestUntil = async (end) => {
     while (made < end) await request(http, { ...options, agent }, made++, signal);
   };
-  const every = Math.max(LOOK_EVERY, count / 40);
-  while (made < count) {
-    const end = Math.min(count, made + every);
+  const every = Math.max(LOOK_EVERY, Math.ceil(count / 40));
+  for (let end = Math.min(every, count); looks.length * every < count; end = Math.min(end + every, count)) {
     await Promise.all(Array.from({ length: IN_PROGRESS }, () => requestUntil(end)));
     looks.push(collect());
     const { rss, heapUsed } = looks.at(-1);
