@@ -10,7 +10,9 @@ const { once } = require('node:events');
 const { setImmediate: turn } = require('node:timers/promises');
 
 const { sparesWholeExchange } = require('../../lib/node/behaviour');
-const { bytesOf, exchange, http, itMends, responseTo, until, untilIdle } = require('../support');
+const {
+  bytesOf, exchange, http, itMends, onRequestHead, poolOf, responseTo, until, untilIdle,
+} = require('../support');
 const { describeTransports } = require('../support/transports');
 
 /** Where Node closes the connection of such a request, it leaves the response open: so do we. */
@@ -160,6 +162,36 @@ describeTransports('a whole response that is not read to its end', (transport) =
     next.socket.emit('timeout');
     expect(timeouts).toEqual(['timeout', 'of the response']);
     expect(String(await bytesOf(response))).toBe('abcdef');
+  });
+});
+
+describeTransports('a request that is called off when it has finished behind its response', (transport) => {
+  itFaulty.each([
+    ['destroy()', (req) => req.destroy()],
+    ['destroy(error)', (req) => req.destroy(new Error('mine'))],
+    ['abort()', (req) => req.abort()],
+  ])('closes after %s; the next one of a full pool is served', async (_, callOff) => {
+    const peer = await transport.serveRaw((socket) => {
+      onRequestHead(socket, () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly'));
+      socket.on('error', () => {}).on('end', () => socket.end());
+    });
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
+    for (let i = 0; i < 3; i++) {
+      const req = http.request({ ...peer.address, agent, method: 'POST', headers: { 'Content-Length': 4 } });
+      req.on('error', () => {});
+      let closes = 0;
+      req.on('close', () => closes++).on('finish', () => callOff(req));
+      req.write('ab');
+      const res = await responseTo(req);
+      expect(String(await bytesOf(res))).toBe('early');
+      req.end('cd');
+      await until(() => req.closed, 'the request to close');
+      const { body } = await exchange({ ...peer.address, agent });
+      expect(String(body)).toBe('early');
+      expect(closes).toBe(1);
+    }
+    await untilIdle(agent);
+    expect(poolOf(agent)).toMatchObject({ sockets: 0, requests: 0 });
   });
 });
 

@@ -46,7 +46,10 @@ function onResponseEnd() {
  * @param {import('../request/client-request').ClientRequest} req
  */
 function endUnread(req) {
-  if (!req.res.readableEnded) setImmediate(onStillUnread, req);
+  const { res } = req;
+  if (!res.readableEnded) setImmediate(onStillUnread, req);
+  // Called off by a listener of 'finish', behind a response that had ended before: ours finds the request destroyed.
+  else if (req._ended && req.shouldKeepAlive && res.socket !== null && !req.socket.destroyed) keepAlive(req);
 }
 
 /** Ends the exchange of a request that was called off a turn ago, and the response if its reader has broken off. */

@@ -1,0 +1,156 @@
+'use strict';
+
+/**
+ * Puts the client under fire.
+ *
+ *     npm run soak -- [storm] [--minutes N | --requests N] [--seed S] [--client ferrequest|node]
+ *       [--transport native,lent,stream,duplex,tls] [--limit 200] [--deadline MS] [--no-forgeries] [--node BIN]
+ *     npm run soak -- lifetimes [--count 1000] [--seed S] [--client ferrequest|node] [--node BIN]
+ *     npm run soak -- memory [--requests 5000000] [--client ferrequest|node] [--node BIN]
+ *
+ * storm: each round of 20,000 requests has a seed of its own, the first one S. `--limit` says how many requests are in
+ * progress at most, `--deadline` after how many milliseconds one counts as hung. `--no-forgeries` leaves out bytes for
+ * which no request has asked. lifetimes: `--count` says how many workers are terminated, and how many processes exit.
+ * memory: see memory.js. `--client node` puts node:http in our place, `--node` runs all under another Node.
+ *
+ * The status is 1 if there is a breach, 2 if the soak itself fails, and 3 if the process does not end when all is over.
+ */
+
+const { spawnSync } = require('node:child_process');
+const { parseArgs } = require('node:util');
+
+const lifetimes = require('./lifetimes/lifetimes');
+const memory = require('./memory/memory');
+const { BREACHES } = require('./storm/verdict');
+const { Storm } = require('./storm/storm');
+
+const TRANSPORTS = ['native', 'native', 'stream', 'duplex', 'tls'];
+
+/** Requests of one round of a storm without end. */
+const ROUND = 20_000;
+
+/** Most faults of a kind that are printed. */
+const MOST_FAULTS = 20;
+
+/** Milliseconds in which a process must end when nothing is left to do. */
+const MOST_TO_END = 10_000;
+
+const OPTIONS = {
+  minutes: { type: 'string' },
+  requests: { type: 'string' },
+  count: { type: 'string' },
+  seed: { type: 'string', default: '1' },
+  client: { type: 'string', default: 'ferrequest' },
+  transport: { type: 'string', default: TRANSPORTS.join(',') },
+  limit: { type: 'string', default: '200' },
+  deadline: { type: 'string', default: '30000' },
+  'no-forgeries': { type: 'boolean', default: false },
+  node: { type: 'string' },
+};
+
+/** Loads the client that is put under fire. */
+function clientOf(name) {
+  if (name === 'node') return { http: require('node:http'), https: require('node:https') };
+  return { http: require('..'), https: require('../https') };
+}
+
+/** Prints a table of counts, the greatest first. */
+function printCounts(counts) {
+  for (const [name, count] of Object.entries(counts).sort(([, a], [, b]) => b - a)) {
+    console.log(`${String(count).padStart(9)}  ${name}`);
+  }
+}
+
+/** Runs one storm, and prints what came of it. */
+async function runStorm(values, client, { seed, requests, until }) {
+  const began = Date.now();
+  const storm = new Storm({
+    client, seed, setting: { transports: values.transport.split(','), forges: !values['no-forgeries'] },
+    limit: Number(values.limit), deadline: Number(values.deadline),
+  });
+  await storm.start();
+  for (let left = requests - storm.next; left > 0 && Date.now() < until; left = requests - storm.next) {
+    await storm.run(Math.min(left, 2000));
+  }
+  storm.stop();
+  const { verdict } = storm;
+  const seconds = (Date.now() - began) / 1000;
+  printCounts(verdict.outcomes);
+  for (const example of verdict.examples) console.log(`  ${example}`);
+  const direct = client.http.stats ? `; ${client.http.stats().direct} on lent connections` : '';
+  console.log(`${storm.connections} connections, ${verdict.stale} requests on connections that had ended; ` +
+    `${storm.forgeries} forgeries, ${verdict.raced} raced with a request, ${verdict.behind} made one fail${direct}; ` +
+    `${seconds.toFixed(0)} s`);
+  const counts = Object.keys(BREACHES).map((name) => `${name} ${verdict.breaches[name]}`).join(', ');
+  console.log(`${process.version} ${values.client} seed ${seed}: ${verdict.requests} requests, ${counts}`);
+  return verdict.total;
+}
+
+/** Runs storms, and gives the number of breaches. */
+async function runStorms(values) {
+  const client = clientOf(values.client);
+  const until = values.minutes ? Date.now() + Number(values.minutes) * 60_000 : Infinity;
+  let left = values.requests ? Number(values.requests) : values.minutes ? Infinity : ROUND;
+  let breaches = 0;
+  for (let seed = Number(values.seed); left > 0 && Date.now() < until; seed++) {
+    const requests = Math.min(left, ROUND);
+    breaches += await runStorm(values, client, { seed, requests, until });
+    left -= requests;
+  }
+  return breaches;
+}
+
+/** Ends threads and processes at random moments, and gives the number of faults. */
+async function runLifetimes({ count = '1000', seed, client }) {
+  const options = { count: Number(count), seed: Number(seed), client };
+  const runs = {
+    'workers terminated': () => lifetimes.terminateWorkers(options),
+    'processes that exit': () => lifetimes.endProcesses(options),
+    'processes ended by SIGTERM': () => lifetimes.endProcesses({ ...options, signal: 'SIGTERM' }),
+    'workers at the same time': () => lifetimes.runManyWorkers({ count: 64 }),
+    'copies of the module': () => lifetimes.resetModule({ count: 200 }),
+  };
+  let faults = 0;
+  for (const [what, run] of Object.entries(runs)) {
+    const began = Date.now();
+    const result = await run();
+    faults += result.faults.length;
+    for (const fault of result.faults.slice(0, MOST_FAULTS)) console.log(`  ${fault}`);
+    const seconds = ((Date.now() - began) / 1000).toFixed(0);
+    console.log(`${process.version} ${client}: ${result.ends} ${what}, ${result.faults.length} faults, ${seconds} s`);
+  }
+  return faults;
+}
+
+/** Measures memory, and gives the number of faults. */
+async function runMemory({ requests = '5000000', client }) {
+  const faults = await memory.measure(clientOf(client), { requests: Number(requests), print: console.log });
+  for (const fault of faults) console.log(`  ${fault}`);
+  console.log(`${process.version} ${client}: ${requests} requests, ${faults.length} faults`);
+  return faults.length;
+}
+
+const COMMANDS = { storm: runStorms, lifetimes: runLifetimes, memory: runMemory };
+
+async function main() {
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  if (values.node) {
+    const { node, ...others } = values;
+    const args = Object.entries(others).filter(([, value]) => value !== false)
+      .map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`));
+    const argv = [...process.execArgv, __filename, ...positionals, ...args];
+    process.exitCode = spawnSync(node, argv, { stdio: 'inherit' }).status ?? 2;
+    return;
+  }
+  process.exitCode = 2;
+  const [command = 'storm'] = positionals;
+  if (!Object.hasOwn(COMMANDS, command)) throw new Error(`no such command: ${command}`);
+  const breaches = await COMMANDS[command](values);
+  process.exitCode = breaches > 0 ? 1 : 0;
+  setTimeout(() => {
+    console.log(`the process does not end: ${process.getActiveResourcesInfo()}`);
+    process.exit(3);
+  }, MOST_TO_END).unref();
+}
+
+main();
