@@ -121,6 +121,10 @@ export interface Stats {
   doorbells: number;
   /** Requests that the JavaScript thread exchanged itself, as it does while few are in progress at a time. */
   direct: number;
+  /** Connections of https whose TLS runs on the I/O thread. */
+  tlsNative: number;
+  /** Connections of agents for https that stay with Node; docs/https.md says which. */
+  tlsOfNode: number;
   /** Times that JavaScript took everything the I/O thread had queued. */
   drains: number;
   /** Records taken by a drain, on average. */

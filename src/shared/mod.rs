@@ -1,7 +1,7 @@
 //! The types that the JavaScript thread and the I/O thread both touch: queues, wakes, buffers, and connections
 //! that move from one to the other.
 //!
-//! Each type says which thread calls what. The room may import `codec` and `records`.
+//! Each type says which thread calls what. The room may import `codec`, `records` and `tls`.
 //!
 //! | file | what |
 //! |---|---|
