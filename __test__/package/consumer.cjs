@@ -24,6 +24,7 @@ server.listen(0, '127.0.0.1', () => {
     response.on('end', () => {
       assert.equal(body, 'sent by CommonJS');
       assert.equal(ferrequest.stats().responses, 1);
+      assert.equal(ferrequest.stats().mode, 'native', ferrequest.stats().reason);
       server.close();
       ferrequest.globalAgent.destroy();
       console.log('ok   require(\'ferrequest\') makes a request');

@@ -4,13 +4,15 @@ import { once } from 'node:events';
 import http, { createServer } from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
-import ferrequest, { Agent, ClientRequest, ClientResponse, get, globalAgent, request, stats } from 'ferrequest';
+import ferrequest, {
+  Agent, ClientRequest, ClientResponse, diagnose, get, globalAgent, request, stats,
+} from 'ferrequest';
 import * as namespace from 'ferrequest';
 import * as httpsNamespace from 'ferrequest/https';
 
 for (const name of Object.keys(http)) assert.equal(namespace[name], ferrequest[name], name);
 for (const name of Object.keys(https)) assert.equal(httpsNamespace[name], httpsNamespace.default[name], name);
-const named = { Agent, ClientRequest, ClientResponse, get, globalAgent, request, stats };
+const named = { Agent, ClientRequest, ClientResponse, diagnose, get, globalAgent, request, stats };
 for (const [name, value] of Object.entries(named)) {
   assert.equal(value, ferrequest[name], name);
   assert(value, name);

@@ -8,8 +8,8 @@ const os = require('node:os');
 const path = require('node:path');
 const util = require('node:util');
 const {
-  http, itMends, newAgent, untilPoolIsEmpty, serve, socketPath, exchange, unusedPort, cleanUp, record, until,
-  nodeIsAtLeast, runScript,
+  cleanUp, exchange, http, itMendsSockets, newAgent, nodeIsAtLeast, record, runScript, serve, socketPath,
+  until, untilPoolIsEmpty, unusedPort,
 } = require('../support');
 
 /** @returns {string} an empty folder, removed after the test */
@@ -161,7 +161,7 @@ describe('a socketPath', () => {
   });
 
   // Up to Node 20 libuv takes what is before the NUL for the path; Node 22 tells of it too early for a listener.
-  itMends(!nodeIsAtLeast(24))('with a NUL is EINVAL, and not the path before it', async () => {
+  itMendsSockets(!nodeIsAtLeast(24))('with a NUL is EINVAL, and not the path before it', async () => {
     const peer = await serve((req, res) => res.end(), { listen: { path: socketPath() } });
     for (const more of ['\0', '\0more', `\0${'x'.repeat(200)}`]) {
       const path_ = `${peer.address.socketPath}${more}`;

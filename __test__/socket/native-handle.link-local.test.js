@@ -3,7 +3,7 @@
 /** Link-local addresses need a zone (RFC 4007). As by the libuv of Node 22, one is found for those without. */
 
 const os = require('node:os');
-const { http, itMends, newAgent, nodeIsAtLeast, responseTo, serveRaw } = require('../support');
+const { http, itMendsSockets, newAgent, nodeIsAtLeast, responseTo, serveRaw } = require('../support');
 
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
@@ -15,7 +15,7 @@ const linkLocal = Object.entries(os.networkInterfaces())
 (linkLocal ? describe : describe.skip)('a link-local address', () => {
   const { address, zone } = linkLocal ?? {};
 
-  itMends(!nodeIsAtLeast(22)).each([
+  itMendsSockets(!nodeIsAtLeast(22)).each([
     ['that names no zone gets that of an interface', ''],
     ['that names an unknown zone gets that of an interface', '%nowhere'],
     ['keeps its zone', `%${zone}`],

@@ -5,7 +5,7 @@
  * is tried in a process of its own, which a mistake would end.
  */
 
-const { describeOurs, runScript } = require('../support');
+const { describeNative, runScript } = require('../support');
 
 /**
  * Makes a connection, idle, lent or in use by a request, and gives its socket to something of Node's.
@@ -174,7 +174,7 @@ async function tryWays(args) {
 /** Results as JSON gives them. */
 const expected = (results) => JSON.parse(JSON.stringify(results));
 
-describeOurs.each(['idle', 'lent'])('the socket of a connection that is %s', (state) => {
+describeNative.each(['idle', 'lent'])('the socket of a connection that is %s', (state) => {
   it.each(LISTS)('comes to a clear result in %s', async (...names) => {
     const { results } = await tryWays({ state, names });
     expect(results).toEqual(expected(names.map((name) => RESULTS[name][0])));
@@ -183,7 +183,7 @@ describeOurs.each(['idle', 'lent'])('the socket of a connection that is %s', (st
   it.each(OTHER_WAYS)('ends no process in %s', (name) => tryWays({ state, names: [name] }));
 });
 
-describeOurs('the socket of a request', () => {
+describeNative('the socket of a request', () => {
   it.each(LISTS)('comes to a clear result in %s, and the request goes on', async (...names) => {
     const { results, isOpen } = await tryWays({ state: 'busy', names });
     expect(results).toEqual(expected(names.map((name) => RESULTS[name].at(-1))));
@@ -193,7 +193,7 @@ describeOurs('the socket of a request', () => {
   it.each(OTHER_WAYS)('ends no process in %s', (name) => tryWays({ state: 'busy', names: [name] }));
 });
 
-describeOurs('a handle that native code gets all the same', () => {
+describeNative('a handle that native code gets all the same', () => {
   it.each(['child.send()', 'child.send() with keepOpen'])('is none for it, in %s', async (name) => {
     for (const state of ['idle', 'busy', 'lent']) {
       // Without stacks, nothing tells that child_process is asking.

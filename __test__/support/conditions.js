@@ -38,6 +38,11 @@ module.exports = {
    * @param {boolean} hasFault whether the running Node is one of them
    */
   itMends: (hasFault) => (isOracle && hasFault ? it.skip : it),
+  /**
+   * A test of what the sockets of some Node versions get wrong, and those of the I/O thread right.
+   * @param {boolean} hasFault whether the running Node is one of them
+   */
+  itMendsSockets: (hasFault) => (!isNative && hasFault ? it.skip : it),
   describeOurs: isOracle ? describe.skip : describe,
   /** A test that reads the kernel's own tables. */
   itLinux: process.platform === 'linux' ? it : it.skip,

@@ -77,4 +77,9 @@ export class Traced extends ferrequest.ClientRequest {
 
 const counters = ferrequest.stats();
 isExactly<ferrequest.Stats>()(counters);
-export const total: number = Object.values(counters).reduce((sum: number, counter: number) => sum + counter, 0);
+export const total: number = counters.requests + counters.responses;
+export const isFallback: boolean = counters.mode === 'node' && counters.reason !== null;
+
+const diagnosis = ferrequest.diagnose();
+isExactly<ferrequest.Diagnosis>()(diagnosis);
+export const tried: string[] = diagnosis.addon?.attempts.map(({ source, error }) => error?.message ?? source) ?? [];
