@@ -83,7 +83,7 @@ const event = Object.freeze({
  */
 function isRead(opcode, flags) {
   // Unsolicited bytes belong to the read that brought them.
-  return opcode === event.READ || opcode === event.READ_ERROR || opcode === event.SECURED ||
+  return opcode === event.READ || opcode === event.READ_ERROR || opcode >= event.SECURED ||
     (opcode === event.EOF && (flags & event.UNSOLICITED) === 0);
 }
 

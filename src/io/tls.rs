@@ -79,7 +79,11 @@ impl Tls {
     fn shake_hands_when_due(&mut self) -> Option<TlsError> {
         match self.stage {
             Stage::Waiting => self.stage = Stage::Handshaking { begun: false },
-            Stage::Open => return self.connection.lock()?.handshake(&[]).err(),
+            Stage::Open => {
+                if let Stop::Failed(error) = self.connection.lock()?.handshake(&[]) {
+                    return Some(error);
+                }
+            }
             _ => {}
         }
         None
@@ -146,20 +150,21 @@ impl Tls {
         Ok(Flushed::All)
     }
 
-    /// Takes the next step of the first handshake, once the peer has said something. Gives whether it is complete.
+    /// Takes the next step of the first handshake, once the peer has said something. An end is as good as an alert that
+    /// closes.
     fn shake_hands(
         &mut self,
         stream: &mut Stream,
         context: &mut Context<'_>,
         outlet: &Rc<Outlet>,
-    ) -> Poll<io::Result<Step>> {
+    ) -> Poll<io::Result<Stop>> {
         let first = !std::mem::replace(&mut self.stage, Stage::Handshaking { begun: true }).begun();
         with_ciphertext(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
             if !first {
                 std::task::ready!(stream.poll_read(context, &mut buffer))?;
                 if buffer.filled().is_empty() {
-                    return Poll::Ready(Ok(Step::Ended));
+                    return Poll::Ready(Ok(Stop::Closed));
                 }
                 let n = buffer.filled().len() as u64;
                 Counters::add(&outlet.completions().counters.bytes_in, n);
@@ -167,17 +172,13 @@ impl Tls {
             let Some(mut engine) = self.connection.lock() else {
                 return Poll::Pending;
             };
-            Poll::Ready(Ok(match engine.handshake(buffer.filled()) {
-                Ok(false) => Step::Going,
-                Ok(true) => {
-                    self.stage = Stage::Verifying;
-                    Step::Complete
-                }
-                Err(error) => {
-                    self.stage = Stage::Failed;
-                    Step::Failed(error)
-                }
-            }))
+            let stop = engine.handshake(buffer.filled());
+            match stop {
+                Stop::Secured => self.stage = Stage::Verifying,
+                Stop::Failed(_) => self.stage = Stage::Failed,
+                _ => {}
+            }
+            Poll::Ready(Ok(stop))
         })
     }
 
@@ -287,18 +288,6 @@ impl Stage {
     }
 }
 
-/// Step of a handshake.
-enum Step {
-    /// The peer has to say more.
-    Going,
-    /// The handshake is complete.
-    Complete,
-    /// The peer has ended its stream.
-    Ended,
-    /// The peer has broken the protocol, or said that this side has.
-    Failed(TlsError),
-}
-
 /// Encrypts what is queued, as far as there is room for ciphertext. Tells whether a handshake holds it back.
 fn encrypt(engine: &mut Engine, writes: &mut WriteQueue) -> io::Result<bool> {
     while engine.out().len() < CIPHERTEXT {
@@ -387,15 +376,15 @@ impl Connection {
                 self.poll_writes(state, context);
             }
             match std::task::ready!(step) {
-                Ok(Step::Going) => {}
-                Ok(Step::Complete) => self.emit(event::SECURED, 0, &[]),
-                Ok(Step::Ended) => {
+                Ok(Stop::Full | Stop::Dry) => {}
+                Ok(Stop::Secured) => self.emit(event::SECURED, 0, &[]),
+                Ok(Stop::Closed) => {
                     state.end_reading();
                     let was_armed = state.end_exchange();
                     reader::end(self.id, &self.outlet, was_armed, &mut state.decoder);
                     return Poll::Ready(());
                 }
-                Ok(Step::Failed(error)) => self.tls_failed(state, &error),
+                Ok(Stop::Failed(error)) => self.tls_failed(state, &error),
                 Err(error) => {
                     let flags = super::connection::idle_flag(state);
                     self.read_failed(state, &error, flags);

@@ -142,11 +142,8 @@ impl Engine {
         })
     }
 
-    /// Goes on with the handshake, by a packet of the peer. Tells whether it is complete.
-    ///
-    /// # Errors
-    /// The peer has broken the protocol, or said that this side has.
-    pub fn handshake(&mut self, packet: &[u8]) -> Result<bool, TlsError> {
+    /// Goes on with the handshake, by a packet of the peer.
+    pub fn handshake(&mut self, packet: &[u8]) -> Stop {
         self.pipe.lend(packet);
         // SAFETY: the engine has the `SSL` alive and to itself; its pipe and its notes are where they were.
         let (outcome, error) = unsafe {
@@ -159,9 +156,10 @@ impl Engine {
         // What came behind the handshake, as tickets do, is read when the peer is verified.
         self.more |= outcome == 1;
         match error {
-            _ if outcome == 1 => Ok(true),
-            SSL_ERROR_WANT_READ | SSL_ERROR_WANT_WRITE => Ok(false),
-            _ => Err(TlsError::take(self.openssl)),
+            _ if outcome == 1 => Stop::Secured,
+            SSL_ERROR_WANT_READ | SSL_ERROR_WANT_WRITE => Stop::Dry,
+            SSL_ERROR_ZERO_RETURN => Stop::Closed,
+            _ => Stop::Failed(TlsError::take(self.openssl)),
         }
     }
 
