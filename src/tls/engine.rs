@@ -5,6 +5,7 @@ use std::ptr;
 
 use super::capture;
 use super::error::TlsError;
+use super::exit;
 use super::openssl::{Bio, InfoCallback, OpenSsl, Ssl, get, guarded};
 use super::pipe::Pipe;
 
@@ -157,11 +158,13 @@ impl Engine {
         self.note_ticket();
         // What came behind the handshake, as tickets do, is read when the peer is verified.
         self.more |= outcome == 1;
-        match error {
+        let is_complete = match error {
             _ if outcome == 1 => Ok(true),
-            SSL_ERROR_WANT_READ | SSL_ERROR_WANT_WRITE => Ok(false),
+            SSL_ERROR_WANT_READ | SSL_ERROR_WANT_WRITE => return Ok(false),
             _ => Err(TlsError::take(self.openssl)),
-        }
+        };
+        exit::close_gate_earlier();
+        is_complete
     }
 
     /// Decrypts a packet of the peer, and what is left of earlier ones, into a buffer. Gives the number of bytes there.
