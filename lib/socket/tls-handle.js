@@ -155,6 +155,7 @@ class TlsHandle extends NativeHandle {
   giveBack(descriptor) {
     const { ofNode, socket, tls } = this;
     this.tls = null;
+    keepSecrets(ofNode);
     ofNode._parent.open(descriptor);
     const { onhandshakedone } = ofNode;
     ofNode.onhandshakedone = noop;
@@ -267,6 +268,15 @@ function delegate(ofNode) {
   }
 }
 
+/**
+ * Keeps a handle of Node's from asking for secrets. Its callback for them would be that of the context, and so of
+ * handshakes on the I/O thread, where it must not enter JavaScript.
+ * @param {object} ofNode
+ */
+function keepSecrets(ofNode) {
+  ofNode.enableKeylogCallback = noop;
+}
+
 /** @param {TlsHandle} handle */
 function destroySsl(handle) {
   handle.destroySSL();
@@ -275,4 +285,4 @@ function destroySsl(handle) {
 /** Does nothing. */
 function noop() {}
 
-module.exports = { TlsHandle };
+module.exports = { TlsHandle, keepSecrets };
