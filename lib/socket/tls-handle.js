@@ -10,7 +10,7 @@
 
 const { constants: { errno: { ECANCELED, EPROTO } } } = require('node:os');
 
-const { bridge, staging } = require('../bridge/bridge');
+const { bridge, hasPendingRead, staging } = require('../bridge/bridge');
 const { command, event } = require('../bridge/records');
 const { systemError, tlsError } = require('../node/errors');
 const { copyToOwnMemory } = require('../node/own-memory');
@@ -92,6 +92,15 @@ class TlsHandle extends NativeHandle {
     if (this.shakesHands) return;
     this.shakesHands = true;
     staging.send(command.SHAKE_HANDS, this.connection);
+  }
+
+  /**
+   * Looks for bytes in the kernel that the I/O thread has not read. Node's own handle, which newer releases would ask,
+   * has no descriptor.
+   * @returns {boolean}
+   */
+  hasPendingRead() {
+    return hasPendingRead !== undefined && hasPendingRead(this.fd);
   }
 
   /** Begins another handshake, which TLS before 1.3 has. */
