@@ -12,6 +12,7 @@ const { TlsConnection, watchTls } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { https } = require('../node/modules');
 const { canTakeOver, takeOver } = require('../socket/native-tls-socket');
+const { keepSecrets } = require('../socket/tls-handle');
 const { contextFor } = require('./secure-contexts');
 
 const { createConnection: createConnectionOfNode } = https.Agent.prototype;
@@ -68,6 +69,12 @@ function isAllOfNode() {
 const tellsAll = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)]
   .some((argument) => /^--(trace-tls|tls-keylog)/.test(argument));
 
+/**
+ * Lookups of users that leave no time for a takeover, because they call back at once or make connections themselves.
+ * @type {WeakSet<Function>}
+ */
+const hastyLookups = new WeakSet();
+
 /** True while an agent makes a connection for a request: a user who asks for one may do anything with it. */
 let isForRequest = false;
 
@@ -93,7 +100,8 @@ function forRequest(create) {
  */
 function isEligible(connectTls, options) {
   return isForRequest && watchTls !== undefined && connectTls === createConnectionOfNode && !tellsAll &&
-    NODES_OPTIONS.every((name) => !options[name]) && canBeNative(options) && isAllOfNode();
+    !hastyLookups.has(options.lookup) && NODES_OPTIONS.every((name) => !options[name]) && canBeNative(options) &&
+    isAllOfNode();
 }
 
 /**
@@ -114,11 +122,23 @@ function connect(agent, connectTls, arguments_) {
   const connection = canTakeOver(socket) ? TlsConnection.capture() : null;
   if (connection === null) {
     counters.tlsOfNode++;
+    leaveToNode(socket, options);
   } else {
     takeOver(socket, connection);
     counters.tlsNative++;
   }
   return socket;
+}
+
+/**
+ * Leaves Node a connection that has a context in common with those of the I/O thread.
+ * @param {tls.TLSSocket} socket
+ * @param {object} options
+ */
+function leaveToNode(socket, options) {
+  if (socket.destroyed) return;
+  if (typeof options.lookup === 'function') hastyLookups.add(options.lookup);
+  keepSecrets(socket._handle);
 }
 
 /** Has Node make a connection that stays its own. */

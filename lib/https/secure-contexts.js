@@ -2,10 +2,16 @@
 
 /**
  * Keeps the secure contexts of connections: making one takes as long as a handshake. An agent gives connections of one
- * name the same context, because the name has all of the policy that a context is made of.
+ * policy the same context.
  */
 
 const tls = require('node:tls');
+
+const { https } = require('../node/modules');
+const { PolicyNames } = require('./tls-policy');
+
+const { getName } = https.Agent.prototype;
+const policies = new PolicyNames(getName);
 
 /** Contexts that an agent keeps, as many as sessions (`maxCachedSessions`). */
 const KEPT = 100;
@@ -13,18 +19,21 @@ const KEPT = 100;
 /** Defaults of Node that a program may change at any time. */
 const DEFAULTS = ['DEFAULT_CIPHERS', 'DEFAULT_ECDH_CURVE', 'DEFAULT_MAX_VERSION', 'DEFAULT_MIN_VERSION'];
 
-/** @type {WeakMap<object, Map<string, { context: tls.SecureContext, defaults: unknown[] }>>} By agent and name. */
+/** Object to call getName() of Node's agent on, which reads only the options. */
+const NAMELESS = {};
+
+/** @type {WeakMap<object, Map<string, { context: tls.SecureContext, defaults: unknown[] }>>} By agent and policy. */
 const kept = new WeakMap();
 
 /**
  * Gives the context of a connection.
  * @param {import('node:https').Agent} agent
- * @param {object} options Options of the connection; `_agentKey` in them is its name.
+ * @param {object} options Options of the connection.
  * @returns {tls.SecureContext}
  */
 function contextFor(agent, options) {
-  const { _agentKey: name } = options;
-  if (name === undefined) return makeContext(options);
+  // Not the name that the agent gives: an override of getName() may give connections of several policies the same.
+  const name = getName.call(NAMELESS, options) + policies.restOf(options);
   let contexts = kept.get(agent);
   if (contexts === undefined) kept.set(agent, contexts = new Map());
   const defaults = currentDefaults(options);

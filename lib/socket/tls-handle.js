@@ -10,7 +10,7 @@
 
 const { constants: { errno: { ECANCELED, ECONNRESET, EPROTO } } } = require('node:os');
 
-const { TlsConnection, bridge, staging, watchTls } = require('../bridge/bridge');
+const { TlsConnection, bridge, hasPendingRead, staging, watchTls } = require('../bridge/bridge');
 const { command, event } = require('../bridge/records');
 const { systemError, tlsError } = require('../node/errors');
 const { copyToOwnMemory } = require('../node/own-memory');
@@ -91,6 +91,15 @@ class TlsHandle extends NativeHandle {
     staging.send(command.SHAKE_HANDS, this.connection);
   }
 
+  /**
+   * Looks for bytes in the kernel that the I/O thread has not read. Node's own handle, which newer releases would ask,
+   * has no descriptor.
+   * @returns {boolean}
+   */
+  hasPendingRead() {
+    return hasPendingRead !== undefined && hasPendingRead(this.fd);
+  }
+
   /** Begins another handshake, which TLS before 1.3 has. */
   renegotiate() {
     this.ask('renegotiate', []);
@@ -152,6 +161,7 @@ class TlsHandle extends NativeHandle {
   giveBack(descriptor) {
     const { ofNode, socket, tls } = this;
     this.tls = null;
+    keepSecrets(ofNode);
     ofNode._parent.open(descriptor);
     const { onhandshakedone } = ofNode;
     ofNode.onhandshakedone = noop;
@@ -345,6 +355,15 @@ function delegate(ofNode) {
   }
 }
 
+/**
+ * Keeps a handle of Node's from asking for secrets. Its callback for them would be that of the context, and so of
+ * handshakes on the I/O thread, where it must not enter JavaScript.
+ * @param {object} ofNode
+ */
+function keepSecrets(ofNode) {
+  ofNode.enableKeylogCallback = noop;
+}
+
 /** @param {TlsHandle} handle */
 function destroySsl(handle) {
   handle.destroySSL();
@@ -353,4 +372,4 @@ function destroySsl(handle) {
 /** Does nothing. */
 function noop() {}
 
-module.exports = { TlsHandle };
+module.exports = { TlsHandle, keepSecrets };

@@ -535,9 +535,11 @@ impl State {
     }
 
     /// Tells whether the descriptor is to be given away and can be now: not in the middle of a response,
-    /// because what the decoder knows of it cannot be given.
+    /// because what the decoder knows of it cannot be given, and not before the peer of TLS is verified.
     pub fn can_release(&self) -> bool {
-        self.release.is_some() && (!self.is_armed() || self.decoder.is_idle())
+        self.release.is_some()
+            && (!self.is_armed() || self.decoder.is_idle())
+            && self.tls.as_ref().is_none_or(|tls| tls.can_release())
     }
 
     /// Takes the bytes to be given away with the descriptor, if that can be done now.

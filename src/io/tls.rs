@@ -96,6 +96,12 @@ impl Tls {
         }
     }
 
+    /// Tells whether Node may have its `SSL` back: it would not hear of a handshake that is complete, and not verify the
+    /// peer.
+    pub fn can_release(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
     /// Encrypts what is queued and sends it. `closes` says that this side ends behind it.
     pub fn flush(
         &mut self,
@@ -222,6 +228,9 @@ impl Tls {
             };
             with_scratch(|scratch| {
                 let (n, stop) = engine.read(buffer.filled(), as_room(scratch), ahead);
+                if matches!(stop, Stop::Secured) {
+                    self.stage = Stage::Verifying;
+                }
                 pass_notes(&mut engine, id, outlet);
                 drop(engine);
                 let packet = scratch.get(..n).unwrap_or_default();
@@ -435,12 +444,7 @@ impl Connection {
                     Stop::Full | Stop::Dry => {}
                     Stop::Closed if state.has_ended() => {}
                     Stop::Closed => self.progress(state, Progress::Ended),
-                    Stop::Secured => {
-                        if let Some(tls) = &mut state.tls {
-                            tls.stage = Stage::Verifying;
-                        }
-                        self.emit(event::SECURED, 0, &[]);
-                    }
+                    Stop::Secured => self.emit(event::SECURED, 0, &[]),
                     Stop::Failed(error) => {
                         // The alert first.
                         self.flush_state(state);

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
 use std::sync::OnceLock;
 
+use super::exit::close_gate_at_exit;
 use super::openssl::{NewCallback, OpenSsl, Ssl, get, guarded};
 
 /// `CRYPTO_EX_INDEX_SSL`.
@@ -33,7 +34,7 @@ thread_local! {
 pub(super) fn index(openssl: &OpenSsl) -> Option<c_int> {
     static INDEX: OnceLock<c_int> = OnceLock::new();
     let index = *INDEX.get_or_init(|| {
-        if !stay_loaded() {
+        if !stay_loaded() || !close_gate_at_exit() {
             return -1;
         }
         let callback: NewCallback = on_new;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::capture;
 use super::engine::Engine;
+use super::exit::{self, Pass};
 
 /// TLS of one connection. The I/O thread encrypts and decrypts; the JavaScript thread asks Node's questions about the
 /// `SSL`, and ends it. Each holds the lock meanwhile.
@@ -13,8 +14,8 @@ pub struct TlsConnection {
     engine: Mutex<Option<Engine>>,
 }
 
-/// The engine of a connection, locked.
-pub struct Locked<'a>(MutexGuard<'a, Option<Engine>>);
+/// The engine of a connection, locked, with the permission to use it.
+pub struct Locked<'a>(MutexGuard<'a, Option<Engine>>, #[allow(dead_code)] Pass);
 
 impl TlsConnection {
     /// Takes over the `SSL` that Node has made since [`capture::watch`]. Gives nothing if that is not just one. The
@@ -29,10 +30,11 @@ impl TlsConnection {
         })
     }
 
-    /// Locks the connection. Gives nothing, once Node has its `SSL` back. Both threads call this.
+    /// Locks the connection. Gives nothing, once Node has its `SSL` back, or the process ends. Both threads call this.
     pub fn lock(&self) -> Option<Locked<'_>> {
+        let pass = exit::pass()?;
         let guard = self.guard();
-        guard.is_some().then(|| Locked(guard))
+        guard.is_some().then(|| Locked(guard, pass))
     }
 
     /// Calls `ask` while the I/O thread does not use the `SSL`. The JavaScript thread calls this.

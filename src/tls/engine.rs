@@ -6,6 +6,7 @@ use std::ptr;
 
 use super::capture;
 use super::error::TlsError;
+use super::exit;
 use super::openssl::{Bio, InfoCallback, OpenSsl, Ssl, get, guarded};
 use super::pipe::Pipe;
 
@@ -155,12 +156,14 @@ impl Engine {
         self.note_ticket();
         // What came behind the handshake, as tickets do, is read when the peer is verified.
         self.more |= outcome == 1;
-        match error {
+        let stop = match error {
             _ if outcome == 1 => Stop::Secured,
-            SSL_ERROR_WANT_READ | SSL_ERROR_WANT_WRITE => Stop::Dry,
+            SSL_ERROR_WANT_READ | SSL_ERROR_WANT_WRITE => return Stop::Dry,
             SSL_ERROR_ZERO_RETURN => Stop::Closed,
             _ => Stop::Failed(TlsError::take(self.openssl)),
-        }
+        };
+        exit::close_gate_earlier();
+        stop
     }
 
     /// Decrypts a packet of the peer, and what is left of earlier ones, into a buffer. Gives the number of bytes there.

@@ -15,11 +15,13 @@
 //! | [`engine`] | one `SSL` with BIOs of our own |
 //! | [`pipe`] | those BIOs: ciphertext in memory |
 //! | [`error`] | OpenSSL's queue of errors, as Node tells of it |
+//! | [`exit`] | the end of the process, at which OpenSSL goes |
 
 pub mod capture;
 pub mod connection;
 pub mod engine;
 pub mod error;
+mod exit;
 pub mod openssl;
 mod pipe;
 
