@@ -535,9 +535,12 @@ impl State {
     }
 
     /// Tells whether the descriptor is to be given away and can be now: not in the middle of a response,
-    /// because what the decoder knows of it cannot be given.
+    /// because what the decoder knows of it cannot be given, and not before a peer is verified whose
+    /// handshake is complete, because Node's `SSL` would not tell of that handshake again.
     pub fn can_release(&self) -> bool {
-        self.release.is_some() && (!self.is_armed() || self.decoder.is_idle())
+        self.release.is_some()
+            && (!self.is_armed() || self.decoder.is_idle())
+            && !self.tls.as_ref().is_some_and(|tls| tls.is_verifying())
     }
 
     /// Takes the bytes to be given away with the descriptor, if that can be done now.

@@ -96,6 +96,11 @@ impl Tls {
         }
     }
 
+    /// Returns true while a handshake is complete and JavaScript has not verified the peer.
+    pub fn is_verifying(&self) -> bool {
+        self.stage == Stage::Verifying
+    }
+
     /// Encrypts what is queued and sends it. `closes` says that this side ends behind it.
     pub fn flush(
         &mut self,
@@ -361,6 +366,10 @@ impl Connection {
     /// Waits until the first handshake is over.
     pub(super) fn poll_handshake(&self, state: &mut State, context: &mut Context<'_>) -> Poll<()> {
         loop {
+            // Once the descriptor is given away, Node goes on with the handshake.
+            if state.has_ended() {
+                return Poll::Ready(());
+            }
             let Some((stream, tls, ..)) = state.tls_reader() else {
                 return Poll::Ready(());
             };
