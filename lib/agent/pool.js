@@ -20,10 +20,7 @@ const { kKeepsListeners } = require('../response/socket-events');
 
 const { getName: getNameOfHttp } = http.Agent.prototype;
 
-/**
- * Own property of an agent that one of our constructors has made: the parameters of `install`, and Node's own listener
- * of 'free'.
- */
+/** Own property of an agent that one of our constructors has made: the parameters of `install`. */
 const kPool = Symbol('pool');
 
 /**
@@ -37,7 +34,7 @@ const kPool = Symbol('pool');
 function install(agent, names, createsPlainly, removesPlainly) {
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
-  agent[kPool] = { names, createsPlainly, removesPlainly, nodeOnFree };
+  agent[kPool] = { names, createsPlainly, removesPlainly };
   agent[kKeepsListeners] = true;
   // Set by Node's own constructor since 22.
   agent.agentKeepAliveTimeoutBuffer ??= timeoutBufferOf(agent.options);
@@ -204,9 +201,10 @@ function assign(agent, req, socket) {
  * @param {object} options Options of the connection.
  */
 function onFree(socket, options) {
-  const name = options._agentKey;
-  if (name === undefined || !socket.writable) {
-    this[kPool].nodeOnFree.call(this, socket, options);
+  // A library that brings a socket of its own gives options without a name.
+  const name = options._agentKey ?? this.getName(options);
+  if (!socket.writable) {
+    socket.destroy();
     return;
   }
   const queue = this.requests[name];

@@ -191,6 +191,35 @@ function replaceHandle(socket, handle) {
   Object.assign(socket._writableState, { ending, ended, finalCalled, prefinished, finished });
 }
 
+/**
+ * Continues the counters of a socket on a handle of Node's, whose own start at 0.
+ * @param {object} handle
+ * @param {number} bytesRead Bytes that the handle before it had read.
+ * @param {number} bytesWritten Bytes that the handle before it had written.
+ */
+function continueCounters(handle, bytesRead, bytesWritten) {
+  offsetCounter(handle, 'bytesRead', bytesRead);
+  offsetCounter(handle, 'bytesWritten', bytesWritten);
+}
+
+/**
+ * Adds a constant to a counter of a handle.
+ * @param {object} handle
+ * @param {string} name
+ * @param {number} offset
+ */
+function offsetCounter(handle, name, offset) {
+  if (offset === 0) return;
+  const prototype = Object.getPrototypeOf(handle);
+  Object.defineProperty(handle, name, {
+    configurable: true,
+    enumerable: true,
+    get() {
+      return Reflect.get(prototype, name, handle) + offset;
+    },
+  });
+}
+
 /** Does nothing. */
 function noop() {}
 
@@ -208,4 +237,4 @@ function canWriteDirectly(socket, chunk) {
     !req?.isCorkedByUser;
 }
 
-module.exports = { NativeDuplex, replaceHandle };
+module.exports = { NativeDuplex, continueCounters, replaceHandle };

@@ -15,7 +15,7 @@ const { isCalledBy } = require('../node/callers');
 const { socketInUse } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
 const { NativeHandle } = require('./native-handle');
-const { NativeDuplex, replaceHandle } = require('./native-duplex');
+const { NativeDuplex, continueCounters, replaceHandle } = require('./native-duplex');
 
 const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 
@@ -149,9 +149,7 @@ class NativeSocket extends NativeDuplex {
     const carrier = new net.Socket({ fd: descriptor, manualStart: true, readable: true, writable: true });
     const handle = carrier._handle;
     carrier._handle = null;
-    // Counters of a libuv handle start at 0; those of the socket go on.
-    offsetCounter(handle, 'bytesRead', bytesRead);
-    offsetCounter(handle, 'bytesWritten', bytesWritten);
+    continueCounters(handle, bytesRead, bytesWritten);
     const unreferenced = !this._handle.hasRef();
     replaceHandle(this, handle);
     handle.reading = false;
@@ -194,24 +192,6 @@ function shutDown(handle, request) {
   const error = handle.shutdown(request);
   // Net looks at no error, but waits for the answer.
   if (error !== 0) request.oncomplete(error);
-}
-
-/**
- * Adds a constant to a counter of a handle.
- * @param {object} handle
- * @param {string} name
- * @param {number} offset
- */
-function offsetCounter(handle, name, offset) {
-  if (offset === 0) return;
-  const prototype = Object.getPrototypeOf(handle);
-  Object.defineProperty(handle, name, {
-    configurable: true,
-    enumerable: true,
-    get() {
-      return Reflect.get(prototype, name, handle) + offset;
-    },
-  });
 }
 
 module.exports = { NativeSocket };

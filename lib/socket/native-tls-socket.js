@@ -11,7 +11,8 @@ const net = require('node:net');
 const tls = require('node:tls');
 
 const { kReinitializeHandle } = require('../node/internals');
-const { NativeDuplex, replaceHandle } = require('./native-duplex');
+const { setImmediate } = require('../node/timing');
+const { NativeDuplex, continueCounters, replaceHandle } = require('./native-duplex');
 const { TlsHandle } = require('./tls-handle');
 
 const { [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
@@ -39,16 +40,17 @@ class NativeTlsSocket extends tls.TLSSocket {
    */
   becomeLibuv(descriptor) {
     const { _handle: native } = this;
-    const { held, shutdownRequest } = native;
+    const { bytesRead, bytesWritten, held, shutdownRequest } = native;
     native.held = native.shutdownRequest = null;
     const unreferenced = !native.hasRef();
     const { handle, rest } = native.giveBack(descriptor);
+    continueCounters(handle, bytesRead, bytesWritten);
     replaceHandle(this, handle);
     this.ssl = handle;
     handle.reading = false;
     if (unreferenced) handle.unref();
     if (rest.length > 0) this.push(rest);
-    handle.start();
+    setImmediate(readOn, this, handle);
     if (held !== null) this._writeGeneric(held.isVector, held.data, held.encoding, held.callback);
     if (shutdownRequest && !this.destroyed) {
       shutdownRequest.handle = handle;
@@ -67,6 +69,16 @@ for (const name of Reflect.ownKeys(NativeDuplex.prototype)) {
 
 /** Users, util.inspect() and stacks see the class of Node. */
 Object.defineProperty(NativeTlsSocket.prototype, 'constructor', { value: tls.TLSSocket });
+
+/**
+ * Makes Node's handle read on, or shake hands. Its `SSL` may have more, or the end of the stream: that must not come
+ * before a listener of 'upgrade' has had a turn to add its own.
+ * @param {NativeTlsSocket} socket
+ * @param {object} handle
+ */
+function readOn(socket, handle) {
+  if (socket._handle === handle) handle.start();
+}
 
 /**
  * Tells whether the I/O thread may have the connection of a socket that Node has just made: it does not connect yet,

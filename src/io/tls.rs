@@ -370,6 +370,10 @@ impl Connection {
     /// Waits until the first handshake is over.
     pub(super) fn poll_handshake(&self, state: &mut State, context: &mut Context<'_>) -> Poll<()> {
         loop {
+            // Once the descriptor is given away, Node goes on with the handshake.
+            if state.has_ended() {
+                return Poll::Ready(());
+            }
             let Some((stream, tls, ..)) = state.tls_reader() else {
                 return Poll::Ready(());
             };
