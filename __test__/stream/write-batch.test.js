@@ -98,6 +98,28 @@ describe('a response that is faster than the callback of the write', () => {
     expect(new Set(seen)).toEqual(new Set(['finish,response,end,close']));
   });
 
+  it('is cut, and closes, when its reader breaks off before the end of the connection', async () => {
+    const agent = newAgent({ keepAlive: true });
+    agent.createConnection = () => new HastyConnection((socket, request) => {
+      socket.push(request.includes('/first') ? OK : 'HTTP/1.1 200 OK\r\n\r\nall of it');
+      if (request.includes('/second')) socket.push(null);
+    });
+    await many(async () => (await responseTo(http.get({ host: 'localhost', agent, path: '/first' }))).resume());
+    await until(() => poolOf(agent).freeSockets === MANY);
+    const seen = await many(async () => {
+      const req = http.get({ host: 'localhost', agent, path: '/second' });
+      const res = await responseTo(req);
+      const errors = [];
+      res.on('error', ({ code }) => errors.push(code));
+      for await (const chunk of res) {
+        if (chunk) break;
+      }
+      await until(() => req.closed && res.closed, 'a request and its response to close');
+      return [res.complete, ...errors].join();
+    });
+    expect(new Set(seen)).toEqual(new Set(['false,ECONNRESET']));
+  });
+
   it('is not lost when the connection fails', async () => {
     const seen = await hastyBurst((socket, request) => {
       socket.push(request.includes('/second') ? OK.slice(0, -1) : OK);

@@ -382,7 +382,7 @@ ClientRequest.prototype.abort = function abort() {
   this.aborted = true;
   nextTick(emitAbort, this);
   // An async iterator that is broken off calls this, perhaps behind a destroy() of the user's.
-  if (this.destroyed && isWhole(this)) endUnread(this);
+  if (this.destroyed && (isWhole(this) || (this._closed && this.res?.complete))) endUnread(this);
   else this.destroy();
 };
 

@@ -47,9 +47,12 @@ function onResponseEnd() {
  */
 function endUnread(req) {
   const { res } = req;
-  if (!res.readableEnded) setImmediate(onStillUnread, req);
-  // Called off by a listener of 'finish', behind a response that had ended before: ours finds the request destroyed.
-  else if (req._ended && req.shouldKeepAlive && res.socket !== null && !req.socket.destroyed) keepAlive(req);
+  if (!res.readableEnded) {
+    setImmediate(onStillUnread, req);
+  } else if (req._ended && !req._closed && req.shouldKeepAlive && res.socket !== null && !req.socket.destroyed) {
+    // Called off by a listener of 'finish', behind a response that had ended before: ours finds the request destroyed.
+    keepAlive(req);
+  }
 }
 
 /** Ends the exchange of a request that was called off a turn ago, and the response if its reader has broken off. */

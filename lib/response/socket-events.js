@@ -202,8 +202,9 @@ function onSocketEnd() {
 /** Fails a request whose response has not come, and completes or cuts one that is not whole. */
 function endExchange(socket) {
   const req = requestOf(socket);
-  // Idle, or its response is complete: net closes it.
-  if (!req || req.res?.complete) return;
+  // Idle, or its response is complete: net closes it. Of a request that was called off while the end waited, the
+  // response stays cut: a socket that is destroyed tells of no end.
+  if (!req || req.destroyed || req.res?.complete) return;
   if (!req.res && !socket._hadError) {
     // On the request, because there is nothing else to emit it on.
     socket._hadError = true;

@@ -25,7 +25,7 @@ const MOST_GROWTH = 24 << 20;
 const MOST_PAUSED = 6 << 20;
 
 /** Connections that are kept idle. */
-const IDLE_CONNECTIONS = 2000;
+const IDLE_CONNECTIONS = 1000;
 
 function collect() {
   globalThis.gc?.();
@@ -109,14 +109,13 @@ async function pause(http, options) {
 /** Measures what an idle connection holds. */
 async function idle(http, options) {
   const agent = new http.Agent({ keepAlive: true, maxFreeSockets: IDLE_CONNECTIONS });
+  // What the first request makes for good is not a connection's.
+  await once(http.get({ ...options, agent: false }, (res) => res.resume()), 'close');
   const before = collect();
-  for (let made = 0; made < IDLE_CONNECTIONS; made += 200) {
-    // All of them at a time, so that each has a connection of its own.
-    await Promise.all(Array.from({ length: Math.min(200, IDLE_CONNECTIONS - made) }, () => new Promise((resolve) => {
-      http.get({ ...options, agent, path: '/once' }, (res) => res.resume().on('close', resolve))
-        .on('error', resolve).on('socket', (socket) => socket.once('free', () => socket.ref()));
-    })));
-  }
+  // All of them at a time, so that each has a connection of its own.
+  await Promise.all(Array.from({ length: IDLE_CONNECTIONS }, () => new Promise((resolve) => {
+    http.get({ ...options, agent, path: '/once' }, (res) => res.resume().on('close', resolve)).on('error', resolve);
+  })));
   await sleep(100);
   const after = collect();
   const count = Object.values(agent.freeSockets).flat().length;
@@ -134,6 +133,9 @@ async function measure({ http }, { requests, print }) {
   const [{ port }] = await once(server, 'message');
   const options = { host: '127.0.0.1', port };
   const faults = [];
+  // First, while the process has no memory to spare.
+  const { count, rss, heap } = await idle(http, options);
+  print(`${count} idle connections: ${rss.toFixed(0)} bytes of RSS each, ${heap.toFixed(0)} of them heap`);
   const looks = await flood(http, options, requests, print);
   for (const name of ['rss', 'heapUsed']) {
     const growth = growthOf(looks, name);
@@ -143,8 +145,6 @@ async function measure({ http }, { requests, print }) {
   const { read, held } = await pause(http, options);
   print(`a paused response: ${mebibytes(read)} read, RSS ${mebibytes(held)} more`);
   if (read > MOST_PAUSED) faults.push(`a paused response reads ${mebibytes(read)}`);
-  const { count, rss, heap } = await idle(http, options);
-  print(`${count} idle connections: ${rss.toFixed(0)} bytes of RSS each, ${heap.toFixed(0)} of them heap`);
   server.disconnect();
   return faults;
 }

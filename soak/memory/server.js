@@ -21,7 +21,7 @@ const server = http.createServer((req, res) => {
     return;
   }
   // Not at once, so that no connection serves two of the requests that come together.
-  setTimeout(() => res.end(), 200);
+  setTimeout(() => res.end(), 1500);
 });
 server.keepAliveTimeout = 600_000;
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
