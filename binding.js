@@ -8,6 +8,10 @@
  * files may be needed, and take one that is missing for optional.
  */
 
+const { createRequire } = require('node:module');
+const path = require('node:path');
+
+const { isCut } = require('./lib/ladder/elf');
 const searches = require('./lib/ladder/search');
 const { version: wanted } = require('./package.json');
 
@@ -79,6 +83,30 @@ function openFile(file) {
   }
 }
 
+/**
+ * Loads an addon, unless its file has been cut, which would end the process on Linux.
+ * @param {string|undefined} file The file, where it is known.
+ * @param {() => { addon?: object, error?: Error }} open
+ * @returns {{ addon?: object, error?: Error }}
+ */
+function openWhole(file, open) {
+  if (process.platform !== 'linux' || file === undefined || !isCut(file)) return open();
+  return { error: new Error('file too short') };
+}
+
+/**
+ * Finds the file of the package of a platform.
+ * @param {string} build
+ * @returns {string|undefined} Undefined where there is none, or a bundle has it.
+ */
+function fileOfPackage(build) {
+  try {
+    return createRequire(__filename).resolve(`ferrequest-${build}`);
+  } catch (_error) {
+    return undefined;
+  }
+}
+
 /** Tells whether exports are those of an addon of ferrequest, of whichever version. */
 function isOurs(addon) {
   return typeof addon === 'object' && addon !== null && typeof addon.StreamDecoder === 'function';
@@ -115,7 +143,7 @@ function take(search, source, { addon, error }) {
  * @returns {object|undefined}
  */
 function takeNamed(search, file) {
-  const loaded = openFile(file);
+  const loaded = openWhole(file, () => openFile(file));
   if (loaded.addon === undefined || isOurs(loaded.addon)) return take(search, file, loaded);
   search.tried(file, Object.assign(new Error('The addon of another package'), { code: 'MODULE_NOT_FOUND' }));
   return undefined;
@@ -131,8 +159,9 @@ function load() {
   const named = process.env.NAPI_RS_NATIVE_LIBRARY_PATH;
   let addon = named ? takeNamed(search, named) : undefined;
   if (addon === undefined && build !== undefined) {
-    addon = take(search, `ferrequest.${build}.node`, requireFile(build)) ||
-      take(search, `ferrequest-${build}`, requirePackage(build));
+    const name = `ferrequest.${build}.node`;
+    addon = take(search, name, openWhole(path.join(__dirname, name), () => requireFile(build))) ||
+      take(search, `ferrequest-${build}`, openWhole(fileOfPackage(build), () => requirePackage(build)));
   }
   if (addon !== undefined) return addon;
   const found = search.attempts.find(({ error }) => error && !NOT_FOUND.includes(error.code));

@@ -2,37 +2,9 @@
 
 /** The C library of a process is that of its dynamic loader, which the program names. */
 
-const fs = require('node:fs');
-const os = require('node:os');
-const path = require('node:path');
-
-const { cleanUp, describeLinux } = require('../support');
-const { dynamicLoader, glibcVersion, libcFamily } = require('../../lib/ladder/libc');
-
-/** Makes an ELF file of 64 bits whose second program header, if any, names a dynamic loader. */
-function program(loader) {
-  const head = Buffer.alloc(64 + 2 * 56);
-  head.write('\x7fELF\x02\x01\x01', 'latin1');
-  head.writeBigUInt64LE(64n, 0x20);
-  head.writeUInt16LE(56, 0x36);
-  head.writeUInt16LE(2, 0x38);
-  head.writeUInt32LE(1, 64);
-  head.writeUInt32LE(loader === undefined ? 1 : 3, 64 + 56);
-  head.writeBigUInt64LE(8192n, 64 + 56 + 8);
-  const name = Buffer.from(`${loader}\0`);
-  head.writeBigUInt64LE(BigInt(name.length), 64 + 56 + 0x20);
-  // Behind what is read first, where patchelf puts it.
-  return Buffer.concat([head, Buffer.alloc(8192 - head.length), name]);
-}
-
-/** Writes a program. */
-function write(bytes) {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ferrequest-elf-'));
-  cleanUp(() => fs.rmSync(folder, { recursive: true, force: true }));
-  const file = path.join(folder, 'program');
-  fs.writeFileSync(file, bytes);
-  return file;
-}
+const { describeLinux } = require('../support');
+const { program, write } = require('../support/elf');
+const { glibcVersion, libcFamily } = require('../../lib/ladder/libc');
 
 /** Asks for the C library of another program. */
 function familyOf(bytes) {
@@ -44,25 +16,6 @@ function familyOf(bytes) {
     process.execPath = before;
   }
 }
-
-describe('the dynamic loader of a program', () => {
-  it('is read wherever its name stands', () => {
-    expect(dynamicLoader(write(program('/lib/ld-musl-x86_64.so.1')))).toBe('/lib/ld-musl-x86_64.so.1');
-  });
-
-  it.each([
-    ['names none', program(undefined)],
-    ['is cut', program('/lib64/ld-linux-x86-64.so.2').subarray(0, 80)],
-    ['is none of ELF', Buffer.from('#!/bin/sh\n')],
-    ['is empty', Buffer.alloc(0)],
-  ])('is unknown where the program %s', (_what, bytes) => {
-    expect(dynamicLoader(write(bytes))).toBeUndefined();
-  });
-
-  it('is unknown where there is no program', () => {
-    expect(dynamicLoader(path.join(__dirname, 'none'))).toBeUndefined();
-  });
-});
 
 describeLinux('the C library', () => {
   const { glibcVersionRuntime } = process.report.getReport().header;

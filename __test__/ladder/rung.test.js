@@ -11,6 +11,9 @@ const esbuild = require('esbuild');
 const { cleanUp, describeOurs, ROOT, runNode, runScript } = require('../support');
 const { engines } = require('../../package.json');
 
+/** The first minor of Node 20 that is supported. */
+const LEAST_MINOR = Number(/20\.(\d+)/.exec(engines.node)[1]);
+
 /** Prints how the process stands, and what comes of one request. */
 function exchangeOnce(http, { files }) {
   const server = require('node:net').createServer((socket) => {
@@ -96,7 +99,8 @@ describeOurs('the client', () => {
   });
 
   it.each([
-    ['20.3.1', 'node'], ['20.4.0', 'native'], ['20.99.0', 'native'], ['21.7.3', 'node'], ['22.0.0', 'native'],
+    [`20.${LEAST_MINOR - 1}.99`, 'node'], [`20.${LEAST_MINOR}.0`, 'native'], ['20.99.0', 'native'],
+    ['21.7.3', 'node'], ['22.0.0', 'native'],
     ['23.11.0', 'node'], ['24.0.0', 'native'], ['25.1.0', 'node'], ['26.0.0', 'native'], ['27.0.0-nightly', 'native'],
   ])('of Node %s is the one of the mode %s', async (node, mode) => {
     expect(await exchangeWith({ before: versions({ node }) })).toMatchObject({ mode, body: 'ok' });

@@ -110,10 +110,19 @@ describeOurs('without an addon that loads', () => {
     await expectFallback(folder, 'ERR_FERREQUEST_ADDON_DAMAGED', [`ferrequest.${build}.node`, 'install again']);
   });
 
-  it('an addon that has been cut is named', async () => {
+  it.each([50, 5000, 500_000])('an addon that has been cut behind %d bytes is named', async (length) => {
     const folder = copyPackage();
-    writeAddon(folder, fs.readFileSync(ADDON).subarray(0, 50));
+    writeAddon(folder, fs.readFileSync(ADDON).subarray(0, length));
     await expectFallback(folder, 'ERR_FERREQUEST_ADDON_DAMAGED', [`ferrequest.${build}.node`]);
+  });
+
+  it('a package whose addon has been cut is named', async () => {
+    const folder = copyPackage();
+    writeAddon(folder, fs.readFileSync(ADDON).subarray(0, 5000));
+    const cut = path.join(folder, `ferrequest.${build}.node`);
+    installBuild(folder, build, cut);
+    fs.rmSync(cut);
+    await expectFallback(folder, 'ERR_FERREQUEST_ADDON_DAMAGED', [`ferrequest-${build}`]);
   });
 
   it('an addon of another version is named, with both versions', async () => {

@@ -3,11 +3,12 @@
 /** A listener of bytes on the socket itself, added while the I/O thread has the connection. */
 
 const {
-  bytesOf, describeOurs, exchange, http, isOracle, newAgent, pseudoRandomBytes, responseTo, serve, until,
+  bytesOf, describeNative, exchange, http, isOracle, newAgent, pseudoRandomBytes, responseTo, serve,
+  until,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
-describeOurs("a raw 'data' listener added in the middle of a response", () => {
+describeNative("a raw 'data' listener added in the middle of a response", () => {
   it('undoes neither its backpressure nor its decoding', async () => {
     const body = pseudoRandomBytes(1 << 20);
     const total = 48 * body.length;

@@ -4,7 +4,7 @@
 
 const { once } = require('node:events');
 const net = require('node:net');
-const { cleanUp, describeOurs, http, itOurs, newAgent, quiet, until } = require('../support');
+const { cleanUp, describeOurs, http, itNative, newAgent, quiet, until } = require('../support');
 
 const KIBIBYTE = 1024;
 const PIECE = Buffer.alloc(64 * KIBIBYTE, 'w');
@@ -24,7 +24,7 @@ async function unwilling() {
 }
 
 describe('A peer that reads nothing', () => {
-  itOurs('is written no more than 1 MiB that the kernel does not take', async () => {
+  itNative('is written no more than 1 MiB that the kernel does not take', async () => {
     const { address, sockets } = await unwilling();
     const req = http.request({ ...address, agent: newAgent(), method: 'POST' });
     req.on('error', () => {});

@@ -7,14 +7,7 @@
  * millisecond; a diagnostic report takes 5, and before Node 20.13 it looks up the names of all peers too.
  */
 
-const fs = require('node:fs');
-
-/** Bytes that are read for the header of an ELF file and its program headers. */
-const HEAD_SIZE = 4096;
-/** Type of the program header that names the dynamic loader (elf(5), PT_INTERP). */
-const PT_INTERP = 3;
-/** Most bytes of the path of a dynamic loader. */
-const PATH_MAX = 4096;
+const { dynamicLoader } = require('./elf');
 
 /**
  * Finds the C library of the process.
@@ -43,45 +36,6 @@ function glibcVersion() {
 }
 
 /**
- * Reads the path of the dynamic loader from a program.
- * @param {string} file An ELF file of 64 bits, whose numbers begin with their lowest byte.
- * @returns {string|undefined} Undefined if the file cannot be read, or names none.
- */
-function dynamicLoader(file) {
-  let descriptor;
-  try {
-    descriptor = fs.openSync(file, 'r');
-    const head = readAt(descriptor, 0, HEAD_SIZE);
-    if (head.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') return undefined;
-    const table = Number(head.readBigUInt64LE(0x20));
-    const size = head.readUInt16LE(0x36);
-    const count = head.readUInt16LE(0x38);
-    for (let at = table; at < table + size * count; at += size) {
-      if (head.readUInt32LE(at) !== PT_INTERP) continue;
-      const length = Math.min(Number(head.readBigUInt64LE(at + 0x20)), PATH_MAX);
-      return readAt(descriptor, Number(head.readBigUInt64LE(at + 8)), length).toString('latin1').replace(/\0.*$/, '');
-    }
-  } catch (_error) {
-    // A permission model may forbid it, and a file may be cut.
-  } finally {
-    if (descriptor !== undefined) fs.closeSync(descriptor);
-  }
-  return undefined;
-}
-
-/**
- * Reads a part of a file.
- * @param {number} descriptor
- * @param {number} position
- * @param {number} length
- * @returns {Buffer}
- */
-function readAt(descriptor, position, length) {
-  const bytes = Buffer.alloc(length);
-  return bytes.subarray(0, fs.readSync(descriptor, bytes, 0, length, position));
-}
-
-/**
  * Makes a diagnostic report without the parts that take long.
  * @returns {{ glibcVersionRuntime?: string }|undefined} Undefined where there are no reports.
  */
@@ -101,4 +55,4 @@ function reportHeader() {
   }
 }
 
-module.exports = { dynamicLoader, glibcVersion, libcFamily };
+module.exports = { glibcVersion, libcFamily };

@@ -2,12 +2,12 @@
 
 /** The tests over a lent connection rely on lend(), which must notice when an exchange began anywhere else. */
 
-const { describeOurs, exchange, http, newAgent, serve } = require('..');
+const { describeNative, exchange, http, newAgent, serve } = require('..');
 const { lend } = require('./lending');
 
 const LONG = 'x'.repeat(10_000);
 
-describeOurs('lend()', () => {
+describeNative('lend()', () => {
   it.each([
     ['true of a small request', () => {}, {}, true],
     ['false of one with a long header, which the I/O thread sends', () => {}, { headers: { X: LONG } }, false],
