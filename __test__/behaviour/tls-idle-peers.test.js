@@ -99,8 +99,9 @@ describe('an idle connection', () => {
     const { second, reused } = await expectAsNode((client) => twoRequests(client, peer, async (connection) => {
       await connection.send(give(connection));
       // A connection with unread bytes serves no request, whatever they are.
-      await until(() => peerHasReadAll(connection.socket), 'the client to read');
+      const hasRead = () => peerHasReadAll(connection.socket);
       await turnOfEventLoop();
+      await until(hasRead, 'the client to read');
       await turnOfEventLoop();
     }));
     expect([reused, second.status, second.body]).toEqual([[false, true], 200, 'ab']);
