@@ -105,7 +105,10 @@ async function observe(client, { body, visit, after, isKept = false, ...options 
   await closed;
   await after?.();
   if (!isKept) await socketClosed;
-  seen.socketEvents = recorder.of('socket').filter((entry) => !BYTES.test(entry));
+  // Behind a whole response both sides end the connection, and which is first is chance.
+  const isWhole = seen.complete && !seen.error;
+  seen.socketEvents = recorder.of('socket')
+    .filter((entry) => !BYTES.test(entry) && !(isWhole && entry === 'socket end'));
   // Node tells 'finish' of a request of which no byte was sent; ours does not: faults/finish-of-a-failed-upload.
   const isQuiet = (entry) => seen.error && !seen.tls && entry === 'req finish';
   seen.events = recorder.events.filter((entry) => !entry.startsWith('socket ') && !isQuiet(entry))

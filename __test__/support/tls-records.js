@@ -243,6 +243,15 @@ async function pause() {
 }
 
 /**
+ * Resets a connection at once. The method of a socket sends FIN first on some releases of Node.
+ * @param {import('node:net').Socket} socket
+ */
+function reset(socket) {
+  socket._handle?.reset(() => {});
+  socket.destroy();
+}
+
+/**
  * Starts a server that shakes hands by Node's tls, and is played by the test from the first request on.
  * @param {(connection: Connection, index: number) => unknown} play
  * @param {tls.TlsOptions} [options]
@@ -252,4 +261,4 @@ function serveRecords(play, options) {
   return serveRaw((socket, index) => play(new Connection(socket, options), index));
 }
 
-module.exports = { ALERTS, pacing, pause, plainRecord, serveRecords, TYPES };
+module.exports = { ALERTS, pacing, pause, plainRecord, reset, serveRecords, TYPES };
