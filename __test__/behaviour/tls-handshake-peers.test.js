@@ -5,7 +5,7 @@
 const { cleanUp, onRequestHead, serveRaw } = require('../support');
 const { certificates } = require('../support/tls');
 const { expectAsNode, observeOnce } = require('../support/tls-observer');
-const { ALERTS, plainRecord, serveRecords, TYPES } = require('../support/tls-records');
+const { ALERTS, plainRecord, reset, serveRecords, TYPES } = require('../support/tls-records');
 
 const { ca } = certificates;
 
@@ -33,7 +33,7 @@ const ANSWERS = [
 
 const ENDINGS = [
   ['FIN', (socket) => socket.end()],
-  ['RST', (socket) => socket.resetAndDestroy()],
+  ['RST', (socket) => reset(socket)],
 ];
 
 describe.each(ENDINGS)('a peer answers and ends by %s', (_how, end) => {
@@ -83,7 +83,7 @@ const damage = (record) => {
 const FAULTS = [
   ['FIN', (connection) => connection.socket.end()],
   ['half a record and FIN', (connection, record) => connection.socket.end(record.subarray(0, record.length >> 1))],
-  ['RST', (connection) => connection.socket.resetAndDestroy()],
+  ['RST', (connection) => reset(connection.socket)],
   ['a damaged record', (connection, record) => connection.socket.end(damage(record))],
   ['garbage', (connection) => connection.socket.end('garbage, and no record at all')],
   ['a plain fatal alert', (connection) => connection.socket.end(alert('handshakeFailure'))],

@@ -5,7 +5,7 @@
 const { cleanUp, peerHasReadAll, poolOf, turnOfEventLoop, until } = require('../support');
 const { certificates } = require('../support/tls');
 const { expectAsNode, observe } = require('../support/tls-observer');
-const { plainRecord, serveRecords, TYPES } = require('../support/tls-records');
+const { plainRecord, reset, serveRecords, TYPES } = require('../support/tls-records');
 
 const { ca } = certificates;
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab';
@@ -15,7 +15,7 @@ const ENDINGS = [
   ['FIN', (connection) => connection.socket.end()],
   ['close_notify and FIN', (connection) => connection.socket.end(connection.alert('closeNotify'))],
   ['close_notify', (connection) => connection.send(connection.alert('closeNotify'))],
-  ['RST', (connection) => connection.socket.resetAndDestroy()],
+  ['RST', (connection) => reset(connection.socket)],
   ['a fatal alert', (connection) => connection.send(connection.alert('internalError'))],
   ['garbage', (connection) => connection.send(Buffer.from('garbage, and no record at all'))],
   ['a plain alert', (connection) => connection.send(plainRecord(TYPES.alert, Buffer.from([1, 0])))],
@@ -99,8 +99,9 @@ describe('an idle connection', () => {
     const { second, reused } = await expectAsNode((client) => twoRequests(client, peer, async (connection) => {
       await connection.send(give(connection));
       // A connection with unread bytes serves no request, whatever they are.
-      await until(() => peerHasReadAll(connection.socket), 'the client to read');
+      const hasRead = () => peerHasReadAll(connection.socket);
       await turnOfEventLoop();
+      await until(hasRead, 'the client to read');
       await turnOfEventLoop();
     }));
     expect([reused, second.status, second.body]).toEqual([[false, true], 200, 'ab']);

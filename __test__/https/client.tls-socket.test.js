@@ -42,7 +42,6 @@ function chainOf(certificate) {
 /** Members of a socket that give one value as long as it is open. */
 const MEMBERS = {
   class: (socket) => [socket.constructor.name, socket instanceof tls.TLSSocket, socket.constructor === tls.TLSSocket],
-  prototype: (socket) => Object.getPrototypeOf(socket) === tls.TLSSocket.prototype,
   tag: (socket) => Object.prototype.toString.call(socket),
   encrypted: (socket) => [socket.encrypted, Object.hasOwn(socket, 'encrypted')],
   authorized: (socket) => [socket.authorized, socket.authorizationError],

@@ -8,7 +8,7 @@
 const { cleanUp } = require('../support');
 const { certificates } = require('../support/tls');
 const { expectAsNode, observeOnce } = require('../support/tls-observer');
-const { ALERTS, plainRecord, serveRecords, TYPES } = require('../support/tls-records');
+const { ALERTS, pause, plainRecord, serveRecords, TYPES } = require('../support/tls-records');
 
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n';
 
@@ -143,9 +143,9 @@ describe('a peer sends', () => {
     const seen = await compare(async (connection) => {
       await connection.request();
       await connection.send(connection.data(`${HEAD}abcde`));
+      await pause();
       const injected = give(makersOf(connection));
-      await connection.send(...injected);
-      await connection.send(connection.data('fghij'), connection.alert('closeNotify'));
+      await connection.send(...injected, connection.data('fghij'), connection.alert('closeNotify'));
       connection.socket.end();
     }, version, false);
     if (whole !== undefined) expect(isWhole(seen)).toBe(whole);
@@ -155,8 +155,8 @@ describe('a peer sends', () => {
     const [version, , give] = row;
     await compare(async (connection) => {
       await connection.request();
-      await connection.send(...give(makersOf(connection)), connection.data(`${HEAD}abcdefghij`));
-      await connection.send(connection.alert('closeNotify'));
+      const injected = give(makersOf(connection));
+      await connection.send(...injected, connection.data(`${HEAD}abcdefghij`), connection.alert('closeNotify'));
       connection.socket.end();
     }, version, true);
   });

@@ -11,6 +11,7 @@ const { Duplex } = require('node:stream');
 const tls = require('node:tls');
 const certificates = require('./certificates');
 const { onRequestHead, serveRaw } = require('./servers');
+const { quiet } = require('./wait');
 
 /** Types of records. */
 const TYPES = { cipherChange: 20, alert: 21, handshake: 22, application: 23 };
@@ -233,6 +234,23 @@ class Connection extends Duplex {
   }
 }
 
+/** Pace of servers that send something in two parts. Without a pause (`apart` false) one read may bring both. */
+const pacing = { apart: true };
+
+/** Lets the client read what was sent, so that what follows comes in a read of its own, unless chance is wanted. */
+async function pause() {
+  if (pacing.apart) await quiet(2);
+}
+
+/**
+ * Resets a connection at once. The method of a socket sends FIN first on some releases of Node.
+ * @param {import('node:net').Socket} socket
+ */
+function reset(socket) {
+  socket._handle?.reset(() => {});
+  socket.destroy();
+}
+
 /**
  * Starts a server that shakes hands by Node's tls, and is played by the test from the first request on.
  * @param {(connection: Connection, index: number) => unknown} play
@@ -243,4 +261,4 @@ function serveRecords(play, options) {
   return serveRaw((socket, index) => play(new Connection(socket, options), index));
 }
 
-module.exports = { ALERTS, plainRecord, serveRecords, TYPES };
+module.exports = { ALERTS, pacing, pause, plainRecord, reset, serveRecords, TYPES };
