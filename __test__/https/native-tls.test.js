@@ -27,8 +27,7 @@ describeNative('TLS runs on the I/O thread', () => {
     ['without a check of the peer', { ca: undefined, rejectUnauthorized: false }],
     ['with a certificate of the client', { ...certificates.local }],
     ['with versions, ciphers and curves', {
-      minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256',
-      ecdhCurve: 'auto',
+      minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256', ecdhCurve: 'auto',
     }],
     ['with a check of its own', { checkServerIdentity: () => undefined }],
     ['with protocols for ALPN', { ALPNProtocols: ['http/1.1'] }],
@@ -165,8 +164,8 @@ describeNative('a connection with TLS that the peer has closed while it was idle
       peer.server.setSecureContext(certificates.named);
       peer.server.setTicketKeys(Buffer.alloc(48, 7));
     });
-    const failed = await exchangeTls({ ...peer.address, agent, method: 'POST', body: 'secret' }).catch((error) => error);
-    expect(failed.code).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
+    const { code } = await exchangeTls({ ...peer.address, agent, method: 'POST', body: 'x' }).catch((error) => error);
+    expect(code).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
     expect(requests).toBe(1);
     await closed;
   });

@@ -7,14 +7,14 @@ const { once } = require('node:events');
 const nodeHttps = require('node:https');
 const net = require('node:net');
 const { bytesOf, cleanUp, poolOf, responseTo, until, untilIdle } = require('../support');
-const { certificates, exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
+const { certificates, exchangeTls, https, newNodeTlsAgent, serveTls } = require('../support/tls');
 
 const OURS = ['data', 'end', 'close', 'error', 'drain'];
 
 /** An agent with one idle connection, which has served two requests. */
 async function warmConnection(handler = (req, res) => req.pipe(res)) {
   const peer = await serveTls(handler);
-  const agent = newTlsAgent({ keepAlive: true, maxSockets: 1 });
+  const agent = newNodeTlsAgent({ keepAlive: true, maxSockets: 1 });
   const options = { ...peer.address, agent };
   for (let i = 0; i < 2; i++) {
     await exchangeTls({ ...options, method: 'POST', body: 'warm' });
@@ -69,7 +69,7 @@ describe('a TLS connection that serves one request after the other', () => {
       if (req.url === '/cut') setImmediate(() => req.socket.destroy());
       else setImmediate(() => res.end('more'));
     });
-    const agent = newTlsAgent({ keepAlive: true });
+    const agent = newNodeTlsAgent({ keepAlive: true });
     const seen = [];
     for (const path of ['/', '/', '/cut']) {
       const req = https.get({ ...peer.address, agent, path });
@@ -239,7 +239,7 @@ describe('a header and a small body', () => {
   it.each(['text', Buffer.from('bytes')])('go out in one TLS record (%p)', async (body) => {
     const peer = await serveTls((req, res) => req.pipe(res));
     const { lengths, port } = await relayTo(peer.address.port);
-    const agent = newTlsAgent({ keepAlive: true, ca: certificates.ca });
+    const agent = newNodeTlsAgent({ keepAlive: true, ca: certificates.ca });
     const options = { ...peer.address, port, agent, method: 'POST', headers: { 'Content-Length': body.length } };
     await exchangeTls({ ...options, body });
     await untilIdle(agent);

@@ -12,7 +12,7 @@ const tls = require('node:tls');
 const {
   cleanUp, describeOurs, http, itOurs, newAgent, record, responseTo, turnOfEventLoop, until,
 } = require('../support');
-const { certificates, https, newTlsAgent } = require('../support/tls');
+const { certificates, https, newNodeTlsAgent } = require('../support/tls');
 
 const HEAD = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 const chunks = (...texts) => texts.map((text) => `${text.length.toString(16)}\r\n${text}\r\n`).join('');
@@ -182,7 +182,7 @@ describe.each([['TLSv1.2'], ['TLSv1.3']])('records of %s that come together', (m
         chunks('A1.', 'A2.', 'A3.'), chunks('B1.', 'B2.'), `${chunks('C1.', 'C2.')}0\r\nX-Trailer: y\r\n\r\n`,
       ]);
     }, { maxVersion });
-    const agent = newTlsAgent({ keepAlive: true });
+    const agent = newNodeTlsAgent({ keepAlive: true });
     const req = https.get({ host: '127.0.0.1', port, agent });
     const { events } = record(req);
     const res = await responseTo(req);

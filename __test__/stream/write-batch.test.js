@@ -7,14 +7,14 @@ const { once } = require('node:events');
 const { Duplex } = require('node:stream');
 const { bytesOf, http, newAgent, poolOf, responseTo, until } = require('../support');
 const { ROOT, runScript } = require('../support/child');
-const { certificates, exchangeTls, https, newTlsAgent, serveRawTls, serveTls } = require('../support/tls');
+const { certificates, exchangeTls, https, newNodeTlsAgent, serveRawTls, serveTls } = require('../support/tls');
 
 const MANY = 40;
 const many = (make) => Promise.all(Array.from({ length: MANY }, (_, index) => make(index)));
 
 /** An agent with as many idle connections to a peer as there are requests in these tests. */
 async function warmAgent(peer) {
-  const agent = newTlsAgent({ keepAlive: true });
+  const agent = newNodeTlsAgent({ keepAlive: true });
   await many(() => exchangeTls({ ...peer.address, agent }));
   await until(() => poolOf(agent).freeSockets === MANY);
   return agent;

@@ -46,6 +46,14 @@ function newTlsAgent(options) {
 }
 
 /**
+ * @param {import('node:https').AgentOptions} [options]
+ * @returns {nodeHttps.Agent} an agent as `newTlsAgent` gives, of which Node keeps the connections: they are streams
+ */
+function newNodeTlsAgent(options) {
+  return newTlsAgent({ secureContext: tls.createSecureContext({ ca: certificates.ca }), ...options });
+}
+
+/**
  * Makes a request, by an agent of its own unless one is given, and reads the response to its end.
  * @param {object} options of the request; `body`: what to end it with
  * @returns {Promise<{ req: import('node:http').ClientRequest, res: import('node:http').IncomingMessage, body: Buffer,
@@ -106,4 +114,4 @@ async function listening(server, listen = { port: 0, host: '127.0.0.1' }) {
 // Sockets that wait in the global agent would hold on to the servers of the next test.
 afterEach(() => https.globalAgent.destroy());
 
-module.exports = { certificates, exchangeTls, https, newTlsAgent, serveRawTls, serveTls };
+module.exports = { certificates, exchangeTls, https, newNodeTlsAgent, newTlsAgent, serveRawTls, serveTls };

@@ -159,10 +159,11 @@ function isIdle(socket) {
  * Finds the request whose exchange is under way. `_httpMessage` is the last request for a while longer, or a request of
  * Node's own client, which has its own listeners.
  * @param {import('node:stream').Duplex} socket
- * @returns {import('../request/client-request').ClientRequest|null|undefined}
+ * @returns {import('../request/client-request').ClientRequest|null}
  */
 function requestOf(socket) {
-  return socket[kStage] === IDLE ? null : socket._httpMessage;
+  const req = socket[kStage] === IDLE ? null : socket._httpMessage;
+  return req?.adoptStream === undefined ? null : req;
 }
 
 /**

@@ -186,6 +186,7 @@ impl Engine {
                 break Stop::Full;
             }
             let handshakes = self.notes.handshakes;
+            let input = self.pipe.input();
             let mut got = 0;
             // SAFETY: as for the handshake; OpenSSL gets the room that there is.
             let (outcome, error) = unsafe {
@@ -194,12 +195,14 @@ impl Engine {
                 let outcome = (self.openssl.ssl_read_ex)(self.ssl, place, room.len(), &raw mut got);
                 (outcome, (self.openssl.ssl_get_error)(self.ssl, outcome))
             };
-            self.note_ticket();
             if self.notes.handshakes != handshakes {
                 // The peer has begun another handshake. What it said afterwards waits.
+                self.note_ticket();
                 let behind = room.get(..got).unwrap_or_default();
-                // SAFETY: OpenSSL has filled `got` bytes.
-                self.held = unsafe { behind.assume_init_ref() }.to_vec();
+                // SAFETY: OpenSSL has filled `got` bytes, which are all of these.
+                let behind =
+                    unsafe { std::slice::from_raw_parts(behind.as_ptr().cast(), behind.len()) };
+                self.held = Vec::from(behind);
                 break Stop::Secured;
             }
             match error {
@@ -210,9 +213,20 @@ impl Engine {
                 }
                 SSL_ERROR_WANT_READ | SSL_ERROR_WANT_WRITE => break Stop::Dry,
                 SSL_ERROR_ZERO_RETURN => break Stop::Closed,
-                _ => break Stop::Failed(TlsError::take(self.openssl)),
+                _ => {
+                    let error = TlsError::take(self.openssl);
+                    // Node passes over an alert that OpenSSL has no word for; what follows counts.
+                    if !error.reason.is_empty() {
+                        self.notes.ticket_due = false;
+                        break Stop::Failed(error);
+                    }
+                    if self.pipe.input() == input {
+                        break Stop::Dry;
+                    }
+                }
             }
         };
+        self.note_ticket();
         self.pipe.keep_rest();
         self.more = matches!(stop, Stop::Full | Stop::Secured);
         (n, stop)

@@ -83,6 +83,11 @@ impl Pipe {
         }
     }
 
+    /// Gives the number of bytes that OpenSSL has not asked for.
+    pub fn input(&self) -> usize {
+        self.kept.len() - self.taken + self.packet.len()
+    }
+
     /// Takes the bytes that OpenSSL has not asked for.
     pub fn take_input(&mut self) -> Vec<u8> {
         let rest = self.kept.split_off(self.taken.min(self.kept.len()));
