@@ -178,6 +178,7 @@ module.exports = {
   peerAddress: addon.peerAddress,
   recordLayout: addon.recordLayout,
   staging: bridge.staging,
+  unwatchTls: addon.unwatchTls,
   /** Undefined where no I/O thread can have a connection with TLS. */
   watchTls: mode === 'native' ? addon.watchTls : undefined,
 };

@@ -8,7 +8,7 @@
 const tls = require('node:tls');
 
 const { canBeNative } = require('../agent/agent-socket');
-const { TlsConnection, watchTls } = require('../bridge/bridge');
+const { TlsConnection, unwatchTls, watchTls } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { https } = require('../node/modules');
 const { canTakeOver, takeOver } = require('../socket/native-tls-socket');
@@ -118,8 +118,15 @@ function connect(agent, connectTls, arguments_) {
   }
   const secureContext = contextFor(agent, options);
   if (!watchTls()) return connectOfNode(agent, connectTls, arguments_);
-  const socket = connectTls.apply(agent, [{ ...options, secureContext }, ...arguments_.slice(1)]);
-  const connection = canTakeOver(socket) ? TlsConnection.capture() : null;
+  let connection = null;
+  let socket;
+  try {
+    socket = connectTls.apply(agent, [{ ...options, secureContext }, ...arguments_.slice(1)]);
+    if (canTakeOver(socket)) connection = TlsConnection.capture();
+  } finally {
+    // A lookup may make a connection within the call of another one, which must not get its `SSL`.
+    if (connection === null) unwatchTls();
+  }
   if (connection === null) {
     counters.tlsOfNode++;
     leaveToNode(socket, options);

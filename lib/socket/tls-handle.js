@@ -204,6 +204,8 @@ class TlsHandle extends NativeHandle {
     const { socket } = this;
     const { isAgain } = this;
     this.isAgain = false;
+    // Until the peer is verified, also the one of another handshake: a check that throws must not count as passed.
+    socket.secureConnecting = true;
     try {
       if (isAgain) quietly(socket, () => this.ofNode.onhandshakedone());
       else this.ofNode.onhandshakedone();

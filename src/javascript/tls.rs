@@ -14,6 +14,12 @@ pub fn watch_tls() -> bool {
     tls::capture::watch()
 }
 
+/// Ends the watch that `watchTls` has begun, if no `SSL` was taken over.
+#[napi(catch_unwind)]
+pub fn unwatch_tls() {
+    tls::capture::take();
+}
+
 /// TLS of one connection. Node owns the `SSL`, and its handle has to live as long.
 #[napi(js_name = "TlsConnection")]
 pub struct JsTlsConnection {

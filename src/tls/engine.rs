@@ -242,6 +242,11 @@ impl Engine {
         let mut written = 0;
         // SAFETY: as for the handshake; OpenSSL gets the bytes that there are.
         let (outcome, error) = unsafe {
+            // Only a read goes on with a handshake. A write would complete it by bytes at hand, for a peer that is not
+            // verified, and fails on data between its messages.
+            if (self.openssl.ssl_in_init)(self.ssl) != 0 {
+                return Written::Held;
+            }
             (self.openssl.err_clear_error)();
             let place = bytes.as_ptr().cast();
             let outcome =

@@ -100,6 +100,7 @@ functions! {
     ssl_set_cert_cb = c"SSL_set_cert_cb": fn(*mut Ssl, Option<CertificateCallback>, *mut c_void);
     ssl_ctrl = c"SSL_ctrl": fn(*mut Ssl, c_int, c_long, *mut c_void) -> c_long;
     ssl_do_handshake = c"SSL_do_handshake": fn(*mut Ssl) -> c_int;
+    ssl_in_init = c"SSL_in_init": fn(*const Ssl) -> c_int;
     ssl_read_ex = c"SSL_read_ex": fn(*mut Ssl, *mut c_void, usize, *mut usize) -> c_int;
     ssl_write_ex = c"SSL_write_ex": fn(*mut Ssl, *const c_void, usize, *mut usize) -> c_int;
     ssl_shutdown = c"SSL_shutdown": fn(*mut Ssl) -> c_int;
