@@ -260,8 +260,9 @@ describe('a burst of requests on TLS connections that are used again', () => {
     const options = { ...peer.address, ca: String(certificates.ca) };
     const args = { https: `${ROOT}/https.js`, options, count: MANY };
     const { code, stdout } = await runScript((_http, { https, options, count }) => {
+      const { createSecureContext } = require('node:tls');
       const { Agent, get } = require(https);
-      const agent = new Agent({ keepAlive: true, ca: options.ca });
+      const agent = new Agent({ keepAlive: true, secureContext: createSecureContext({ ca: options.ca }) });
       let thrown = 0;
       let inARow = 0;
       let most = 0;
@@ -291,9 +292,10 @@ describe('a burst of requests on TLS connections that are used again', () => {
     const args = { https: `${ROOT}/https.js`, options, count: MANY };
     const { code, stdout, stderr } = await runScript((_http, { https, options, count }) => {
       const { AsyncLocalStorage } = require('node:async_hooks');
+      const { createSecureContext } = require('node:tls');
       const { Agent, get } = require(https);
       const storage = new AsyncLocalStorage();
-      const agent = new Agent({ keepAlive: true, ca: options.ca });
+      const agent = new Agent({ keepAlive: true, secureContext: createSecureContext({ ca: options.ca }) });
       const exceptions = [];
       process.on('uncaughtException', ({ message }) => exceptions.push(`${message} of ${storage.getStore()}`));
       const throwers = new Set();
@@ -337,8 +339,9 @@ describe('a burst of requests on TLS connections that are used again', () => {
     const options = { ...peer.address, ca: String(certificates.ca) };
     const args = { https: `${ROOT}/https.js`, options, count: MANY, throws };
     const { code, stderr } = await runScript((_http, { https, options, count, throws }) => {
+      const { createSecureContext } = require('node:tls');
       const { Agent, request } = require(https);
-      const agent = new Agent({ keepAlive: true, ca: options.ca });
+      const agent = new Agent({ keepAlive: true, secureContext: createSecureContext({ ca: options.ca }) });
       const start = (fields) => request({ ...options, ...fields, agent });
       const warm = () => new Promise((resolve) => {
         start({})

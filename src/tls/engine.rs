@@ -410,14 +410,14 @@ unsafe extern "C" fn on_message(
         let Some(openssl) = get() else { return };
         // SAFETY: OpenSSL calls this with an `SSL` that is taken over, in a call of its engine, and gives `length` bytes.
         unsafe {
-            let Some(notes) = notes_of(openssl, ssl) else {
+            let Some(notes) = notes_of(openssl, ssl).filter(|_| is_written == 0) else {
                 return;
             };
-            // Any other message comes when the ticket has been processed.
+            // Another message comes when the ticket has been processed.
             if std::mem::take(&mut notes.ticket_due) {
                 note_session(openssl, ssl, notes);
             }
-            if is_written == 0 && content_type == HANDSHAKE && length > 0 {
+            if content_type == HANDSHAKE && length > 0 {
                 let is_ticket = *bytes.cast::<u8>() == NEW_SESSION_TICKET;
                 notes.ticket_due = is_ticket && (openssl.ssl_version)(ssl) == TLS1_3_VERSION;
             }
