@@ -235,7 +235,9 @@ impl Connection {
             return Poll::Pending;
         }
         self.poll_writes(&mut state, context);
+        // What a handshake could not write says less than what comes of the peer.
         if self.poll_reads(&mut state, context) == Reads::Done
+            && state.tls.as_ref().is_none_or(|tls| tls.is_open())
             && let Some(errno) = state.take_write_error()
         {
             self.emit(event::WRITE_ERROR, 0, &[&errno.to_le_bytes()]);

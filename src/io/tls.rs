@@ -96,9 +96,9 @@ impl Tls {
         }
     }
 
-    /// Tells whether Node may have its `SSL` back: it would not hear of a handshake that is complete, and not verify the
-    /// peer.
-    pub fn can_release(&self) -> bool {
+    /// Returns true while the peer is verified. Before that Node may not have its `SSL` back: it would not hear of a
+    /// handshake that is complete, and not verify the peer.
+    pub fn is_open(&self) -> bool {
         self.stage == Stage::Open
     }
 
