@@ -163,6 +163,24 @@ async function expectAsNode(run) {
 }
 
 /**
+ * Leaves out of an observation what a reset leaves to chance: which call of the kernel tells of it, one that connects,
+ * reads or writes. Another one then sees the end of the stream.
+ * @param {object} seen
+ * @returns {object}
+ */
+function withoutChanceOfReset(seen) {
+  if (seen.error?.code !== 'ECONNRESET' && seen.bodyError?.code !== 'ECONNRESET') return seen;
+  const codeOf = (error) => error && { code: error.code };
+  return {
+    ...seen,
+    error: codeOf(seen.error ?? seen.bodyError),
+    bodyError: codeOf(seen.bodyError),
+    events: seen.events.filter((entry) => !/^(req|res) error/.test(entry)),
+    socketEvents: seen.socketEvents.filter((entry) => !/^socket (connect|ready|end|error.*)$/.test(entry)),
+  };
+}
+
+/**
  * Starts a TLS server that answers each request with its path and closes, and keeps the bytes that it decrypts.
  * @param {import('node:tls').TlsOptions & { keepsOpen?: boolean, contentOf?: Function }} [options] contentOf: gives the
  *   content of a response for the path and the socket
@@ -202,4 +220,5 @@ function hearSessions(req) {
 
 module.exports = {
   describeError, describeTls, expectAsNode, hearSessions, lookup, observe, observeOnce, serveWitness,
+  withoutChanceOfReset,
 };

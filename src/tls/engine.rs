@@ -13,6 +13,9 @@ use super::pipe::Pipe;
 /// Bytes of the largest session that Node passes on (`SecureContext::kMaxSessionSize`).
 const MAX_SESSION_SIZE: c_int = 10 * 1024;
 
+/// Bytes of a record that is one of many: a peer that has little to say sends smaller ones.
+const LARGE_RECORD: usize = 8 * 1024;
+
 const SSL_ERROR_WANT_READ: c_int = 2;
 const SSL_ERROR_WANT_WRITE: c_int = 3;
 const SSL_ERROR_ZERO_RETURN: c_int = 6;
@@ -56,7 +59,7 @@ pub struct Notes {
 /// Reason for which reading has stopped.
 #[derive(Debug)]
 pub enum Stop {
-    /// The buffer is full, or there are enough bytes; more may be there.
+    /// The buffer is full, or there are enough bytes, or a record was a small one; more may be there.
     Full,
     /// OpenSSL needs more bytes from the peer.
     Dry,
@@ -168,7 +171,8 @@ impl Engine {
 
     /// Decrypts a packet of the peer, and what is left of earlier ones, into a buffer. Gives the number of bytes there.
     ///
-    /// It stops behind the first record with which there are `enough` bytes: Node passes each record on by itself.
+    /// It stops behind the first record that is not a large one, or with which there are `enough` bytes: Node passes each
+    /// record on by itself.
     pub fn read(
         &mut self,
         packet: &[u8],
@@ -206,7 +210,7 @@ impl Engine {
                 break Stop::Secured;
             }
             match error {
-                _ if outcome == 1 && n + got < enough => n += got,
+                _ if outcome == 1 && got >= LARGE_RECORD && n + got < enough => n += got,
                 _ if outcome == 1 => {
                     n += got;
                     break Stop::Full;
