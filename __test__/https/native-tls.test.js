@@ -6,7 +6,7 @@ const { once } = require('node:events');
 const tls = require('node:tls');
 
 const certificates = require('../support/certificates');
-const { describeNative, exchange, http, socketPath, untilIdle } = require('../support');
+const { describeNative, exchange, http, pseudoRandomBytes, socketPath, untilIdle } = require('../support');
 const { https, exchangeTls, newTlsAgent, serveTls } = require('../support/tls');
 
 /** Gives the connections that have been made since, by the thread of their TLS. */
@@ -168,6 +168,21 @@ describeNative('a connection with TLS that the peer has closed while it was idle
     expect(code).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
     expect(requests).toBe(1);
     await closed;
+  });
+});
+
+describe('a large body', () => {
+  it.each([512, 3000, 9000, 16384])('in records of at most %i bytes comes as it was sent', async (size) => {
+    const body = pseudoRandomBytes(1_500_000);
+    const peer = await serveTls((req, res) => {
+      req.socket.setMaxSendFragment(size);
+      res.end(body);
+    });
+    const agent = newTlsAgent({ keepAlive: true });
+    for (let i = 0; i < 5; i++) {
+      const received = await exchangeTls({ ...peer.address, agent });
+      expect(received.body.equals(body)).toBe(true);
+    }
   });
 });
 

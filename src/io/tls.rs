@@ -268,7 +268,8 @@ impl Tls {
             let (got, why) = engine.read(std::mem::take(&mut packet), claim.bytes(), READ_SIZE);
             n += got;
             stop = why;
-            if !matches!(stop, Stop::Full) {
+            // Every buffer but the last is full.
+            if got < READ_SIZE {
                 break;
             }
         }
@@ -278,7 +279,7 @@ impl Tls {
             pass_pieces(claims, n, id, outlet, state);
         }
         let progress = match stop {
-            Stop::Full => Progress::ReadBody,
+            Stop::Full if n >= READ_SIZE => Progress::ReadBody,
             _ => Progress::Read,
         };
         Poll::Ready(Ok((progress, stop)))
