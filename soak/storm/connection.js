@@ -52,7 +52,9 @@ class Connection {
     const [, seed, id] = PATH.exec(head) ?? [];
     if (Number(seed) !== this.storm.seed) throw new Error(`no request of this storm: ${head.slice(0, 80)}`);
     const { ledger } = this.storm;
-    if (this.exchange && !this.exchange.isAnswering) ledger.complain(Number(id), 'came before the answer to another');
+    // A forgery may have raced with that request, and be its answer.
+    const isUnanswered = this.exchange && !this.exchange.isAnswering && this.forgery === undefined;
+    if (isUnanswered) ledger.complain(Number(id), 'came before the answer to another');
     const plan = planOf(this.storm.seed, Number(id), this.storm.setting);
     this.requests++;
     ledger.see(plan.id, this.forgery);
