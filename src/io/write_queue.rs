@@ -3,25 +3,18 @@
 //! All totals count from the beginning of the connection as JavaScript knows it: they go on when a
 //! stale connection is replaced underneath.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::stream::Stream;
+use crate::shared::spare_buffers;
 
 /// Bytes up to which small writes are gathered, so that a header block and its body go out in one.
-const GATHER: usize = 16 * 1024;
+const GATHER: usize = spare_buffers::LARGEST;
 /// Slices handed to one vectored write.
 const MAX_SLICES: usize = 16;
-/// Buffers that a thread keeps for the next small writes, of whatever connection.
-const SPARE_BUFFERS: usize = 8;
-
-thread_local! {
-    /// Empty buffers of the thread. All connections take from here, so an idle one holds none.
-    static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
-}
 
 /// Outcome of a flush.
 #[derive(Debug, PartialEq, Eq)]
@@ -195,7 +188,7 @@ impl Unsent {
                 last.extend_from_slice(bytes);
             }
             _ => {
-                let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+                let mut buffer = spare_buffers::take();
                 buffer.extend_from_slice(bytes);
                 self.0.push_back(Chunk::Gathered(buffer));
             }
@@ -241,7 +234,7 @@ impl Buf for Unsent {
             n -= length;
             // Not advanced to its end: so the buffer is filled again from its beginning.
             if let Some(Chunk::Gathered(buffer)) = self.0.pop_front() {
-                keep(buffer);
+                spare_buffers::give_back(buffer);
             }
         }
         self.0 = VecDeque::new();
@@ -266,18 +259,6 @@ impl Buf for Chunk {
             Self::Owned(bytes) => bytes.advance(n),
         }
     }
-}
-
-/// Keeps a buffer for the next small writes, unless it has become large or enough are kept.
-fn keep(mut buffer: BytesMut) {
-    buffer.clear();
-    // Its capacity does not count what was sent of it in parts; what can be reclaimed does.
-    let is_large = buffer.try_reclaim(GATHER + 1);
-    SPARE.with_borrow_mut(|spare| {
-        if !is_large && spare.len() < SPARE_BUFFERS {
-            spare.push(buffer);
-        }
-    });
 }
 
 #[cfg(test)]
@@ -359,20 +340,5 @@ mod tests {
         unsent.push_copy(b"the next");
         assert!(std::ptr::eq(unsent.chunk().as_ptr(), memory));
         assert_eq!(unsent.chunk(), b"the next");
-    }
-
-    #[test]
-    fn a_large_buffer_is_not_kept_and_the_number_kept_is_bounded() {
-        let kept = || SPARE.with_borrow(Vec::len);
-        let mut unsent = Unsent::default();
-        unsent.push_copy(&[1; GATHER + 1]);
-        unsent.advance(GATHER);
-        unsent.advance(1);
-        assert_eq!(kept(), 0);
-        for _ in 0..2 * SPARE_BUFFERS {
-            unsent.push_copy(&[1; GATHER]);
-        }
-        unsent.advance(2 * SPARE_BUFFERS * GATHER);
-        assert_eq!(kept(), SPARE_BUFFERS);
     }
 }
