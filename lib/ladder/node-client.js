@@ -36,6 +36,7 @@ function stats() {
     connectionsOpened: 0,
     connectionsReused: 0,
     staleReplaced: 0,
+    resent: 0,
     bytesIn: 0,
     bytesOut: 0,
     doorbells: 0,

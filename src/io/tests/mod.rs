@@ -10,4 +10,5 @@ mod options;
 mod reading;
 mod releasing;
 mod replacing;
+mod resending;
 mod writing;
