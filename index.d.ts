@@ -113,11 +113,6 @@ export interface Stats {
   connectionsReused: number;
   /** Idle connections that were found closed by the peer and replaced before a byte was sent on them. */
   staleReplaced: number;
-  /**
-   * Requests that went out a second time, on a new connection. The peer had closed the first one before they arrived
-   * there, and the kernel knows that no application has read them. Always 0 on systems other than Linux.
-   */
-  resent: number;
   /** Bytes read from connections of the I/O thread. */
   bytesIn: number;
   /** Bytes written to connections of the I/O thread. */

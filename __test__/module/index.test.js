@@ -113,7 +113,7 @@ describe('stats()', () => {
     const after = http.stats();
     const counted = Object.fromEntries(Object.keys(after).map((name) => [name, after[name] - before[name]]));
     expect(counted).toMatchObject({
-      requests: 10, responses: 10, connectionsOpened: 1, connectionsReused: 9, staleReplaced: 0, resent: 0,
+      requests: 10, responses: 10, connectionsOpened: 1, connectionsReused: 9, staleReplaced: 0,
       bytesIn: peer.accepted[0].bytesWritten, bytesOut: peer.accepted[0].bytesRead,
     });
     expect(counted.doorbells).toBeGreaterThanOrEqual(10);

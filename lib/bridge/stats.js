@@ -18,7 +18,6 @@ function stats() {
     connectionsOpened: ioThread?.connectionsOpened ?? 0,
     connectionsReused: counters.connectionsReused,
     staleReplaced: ioThread?.staleReplaced ?? 0,
-    resent: ioThread?.resent ?? 0,
     bytesIn: ioThread?.bytesIn ?? 0,
     bytesOut: ioThread?.bytesOut ?? 0,
     doorbells: ioThread?.doorbells ?? 0,

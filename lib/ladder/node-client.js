@@ -36,7 +36,6 @@ function stats() {
     connectionsOpened: 0,
     connectionsReused: 0,
     staleReplaced: 0,
-    resent: 0,
     bytesIn: 0,
     bytesOut: 0,
     doorbells: 0,

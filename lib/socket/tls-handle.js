@@ -219,8 +219,8 @@ class TlsHandle extends NativeHandle {
   }
 
   /**
-   * The connection has died while it was idle, and no application has read anything of the next request: the I/O thread
-   * makes another one underneath, with TLS that Node makes anew.
+   * The connection has died while it was idle, and nothing of the next request is out: the I/O thread makes another one
+   * underneath, with TLS that Node makes anew.
    */
   onStale() {
     const { socket } = this;

@@ -12,13 +12,11 @@
 //! | a head that upgrades | exchange `Done`, reading `Ended`, release due | the head |
 //! | bytes that are not HTTP | reading `Ended` | `PARSE_ERROR` |
 //! | unsolicited bytes | reading `Spoiled` | `EOF` with `UNSOLICITED`, once |
-//! | the end of the stream, and no word on the request | reading `Doubtful` | nothing yet |
 //! | the end of the stream | exchange `Done`, reading `Ended` | `EOF` |
 //! | failed to read | reading `Ended` | `READ_ERROR` |
 //!
 //! A connection that stood before its request is only watched until the first byte of that is out. Bytes,
-//! an end or a failure before then show that it has died. It is replaced when there is a byte to send. A request that
-//! is out and has not arrived goes out again on another connection, once (`resend.rs`).
+//! an end or a failure before then show that it has died. It is replaced when there is a byte to send.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -28,7 +26,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::connect::{ConnectError, Prepared, Target};
-use super::delivery::Delivery;
 use super::outlet::{Outlet, note_work};
 use super::reader;
 use super::socket_options::SocketOptions;
@@ -51,15 +48,6 @@ enum Reads {
     Done,
     /// More may be there. The task goes on at its next turn, or when JavaScript has taken some.
     Deferred,
-}
-
-/// Cause for which a connection is replaced.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// It had died before the first byte of the request was out.
-    Stale,
-    /// The peer has refused the whole request, which goes out again.
-    Refused,
 }
 
 /// Connection of the I/O thread; its task and the registry share it.
@@ -280,11 +268,8 @@ impl Connection {
     }
 
     fn poll_reads(&self, state: &mut State, context: &mut Context<'_>) -> Reads {
-        if state.doubt().is_some() {
-            self.progress(state, Progress::Ended);
-        }
         for _ in 0..READS_A_TURN {
-            if state.reads_nothing() || (state.paused && !self.hears_end(state, context)) {
+            if state.has_ended() || (state.paused && !self.hears_end(state, context)) {
                 return Reads::Done;
             }
             if self.outlet.throttle(context.waker(), &mut state.round) {
@@ -314,7 +299,6 @@ impl Connection {
             if !armed {
                 state.end_exchange();
             }
-            state.note_arrival();
             match outcome {
                 Poll::Pending => return Reads::Done,
                 // That was as much as a whole turn of others.
@@ -354,9 +338,6 @@ impl Connection {
                 }
             }
             Progress::Ended => {
-                if self.outlives_end(state) {
-                    return;
-                }
                 state.end_reading();
                 // After a write has reported a reset, that looks like an end here. It is none: a body that
                 // the end would complete has been cut.
@@ -381,7 +362,7 @@ impl Connection {
                 self.look_through_tls(state);
             }
             if state.is_replaceable() && state.is_stale() {
-                self.replace(state, Cause::Stale);
+                self.replace(state);
             }
         }
         let before = state.writes.written();
@@ -430,12 +411,7 @@ impl Connection {
 
     fn write_failed(&self, state: &mut State, error: &io::Error) {
         if state.is_replaceable() {
-            self.replace(state, Cause::Stale);
-            return;
-        }
-        // The kernel tells so of a reset that has come behind the end of the stream.
-        if errno(error) == libc::EPIPE && state.delivery() == Delivery::Refused {
-            self.replace(state, Cause::Refused);
+            self.replace(state);
             return;
         }
         // A response may have come before the peer closed: the task passes it on first.
@@ -445,19 +421,14 @@ impl Connection {
 
     /// Connects again underneath the same socket, because the peer had closed an idle connection. A pinned one is
     /// lost instead.
-    pub(super) fn replace(&self, state: &mut State, cause: Cause) {
+    fn replace(&self, state: &mut State) {
         if state.target.is_none() {
             state.lose();
             let error = io::Error::from_raw_os_error(libc::ECONNRESET);
             self.read_failed(state, &error, 0);
             return;
         }
-        let counters = &self.outlet.completions().counters;
-        let counter = match cause {
-            Cause::Stale => &counters.stale_replaced,
-            Cause::Refused => &counters.resent,
-        };
-        Counters::add(counter, 1);
+        Counters::add(&self.outlet.completions().counters.stale_replaced, 1);
         state.begin_replacement();
         if state.tls.is_some() {
             // Only JavaScript can make TLS anew.

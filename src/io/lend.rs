@@ -13,11 +13,9 @@ impl Connection {
             return;
         }
         let offered = offers.offer(|| {
-            let (stream, decoder, written, keeps) = state.begin_lend()?;
+            let (stream, decoder, written) = state.begin_lend()?;
             let detached = stream.detach();
-            Some(LentConnection::new(
-                self.id, detached, decoder, written, keeps,
-            ))
+            Some(LentConnection::new(self.id, detached, decoder, written))
         });
         if offered {
             self.outlet.note_offer();
@@ -35,7 +33,8 @@ impl Connection {
             Ok(stream) => (Some(stream), None),
             Err(error) => (None, Some(error)),
         };
-        state.end_lend(stream, lent.decoder, lent.armed, lent.account);
+        let (sent_before, sent) = (lent.sent_before, lent.sent);
+        state.end_lend(stream, lent.decoder, lent.armed, sent_before, sent);
         let flags = idle_flag(&state);
         if let Some(error) = error {
             self.read_failed(&mut state, &error, flags);

@@ -13,17 +13,14 @@
 
 mod connect;
 mod connection;
-mod delivery;
 mod lend;
 mod outlet;
 mod reader;
 mod registry;
-mod resend;
 mod socket_options;
 mod state;
 mod stream;
 mod thread;
-mod timer;
 mod tls;
 mod watch;
 mod write_queue;

@@ -24,9 +24,8 @@
 //!           any ──take back──> Armed(Reused) with a response under way, else Unused
 //!
 //! reading   Open ──unsolicited bytes──> Spoiled
-//!            │ │                           │
-//!            │ └───────────────────────────┴──end, error, upgrade, not HTTP──> Ended
-//!            └──end, and the request may not have arrived──> Doubtful ──it may have──> Ended
+//!             │                            │
+//!             └────────────────────────────┴──end, error, upgrade, not HTTP──> Ended
 //!           any ──replace──> Open
 //!
 //! writing   Open ──shutdown──> ShutdownDue ──everything is written──> Open
@@ -39,17 +38,15 @@
 
 use std::io;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::connect::{ConnectError, Connecting, Prepared, Target};
-use super::delivery::{Delivery, Sent};
 use super::outlet::time_since_poll;
 use super::socket_options::SocketOptions;
 use super::stream::Stream;
 use super::tls::Tls;
 use super::write_queue::{Flushed, WriteQueue};
 use crate::codec::{DecoderOptions, RequestMethod};
-use crate::shared::lent_connection::Account;
 use crate::shared::response_decoder::ResponseDecoder;
 
 /// Age up to which the runtime's last look at all sockets is good enough for a request. Beyond it, the
@@ -104,20 +101,8 @@ enum Reading {
     /// The peer has sent unsolicited bytes, so no other request may use the connection. An upload may
     /// still be under way: what comes is read, so that the end is noticed, and forgotten.
     Spoiled,
-    /// The stream has ended, and the kernel does not know yet whether the armed request has arrived. Nothing is written
-    /// meanwhile.
-    Doubtful(Doubt),
     /// Nothing more is to be read: the stream has ended, failed, been upgraded, or is not HTTP.
     Ended,
-}
-
-/// Time that a connection waits for the fate of its request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Doubt {
-    /// The end of it.
-    pub until: Instant,
-    /// Time until the kernel is asked again.
-    pub pause: Duration,
 }
 
 /// Stage of the writing side.
@@ -259,7 +244,6 @@ impl State {
             stream.reset_on_close();
         }
         self.phase = Phase::Waiting;
-        self.writes.send_again();
         self.exchange = ExchangeStage::Armed(Carrier::Replaced);
         self.reading = Reading::Open;
         if let Writing::Failed { planned, .. } = self.writing {
@@ -273,14 +257,13 @@ impl State {
     }
 
     /// Takes the stream, the decoder and the total of the bytes written, to lend them to the JavaScript
-    /// thread, and tells whether it keeps the requests that it sends. Only an idle connection is lent.
-    pub fn begin_lend(&mut self) -> Option<(Stream, ResponseDecoder, u64, bool)> {
-        let keeps = self.keeps_requests();
+    /// thread. Only an idle connection is lent.
+    pub fn begin_lend(&mut self) -> Option<(Stream, ResponseDecoder, u64)> {
         let Phase::Open(stream) = std::mem::replace(&mut self.phase, Phase::Lent) else {
             return None;
         };
         let decoder = std::mem::take(&mut self.decoder);
-        Some((stream, decoder, self.writes.written(), keeps))
+        Some((stream, decoder, self.writes.written()))
     }
 
     /// Returns true while the JavaScript thread has the connection.
@@ -288,23 +271,17 @@ impl State {
         matches!(self.phase, Phase::Lent)
     }
 
-    /// Takes the connection back. `armed` says that a response is awaited or under way.
+    /// Takes the connection back. `armed` says that a response is awaited or under way; of the bytes that
+    /// the JavaScript thread has sent, the last `sent` are those of its last request.
     pub fn end_lend(
         &mut self,
         stream: Option<Stream>,
         decoder: ResponseDecoder,
         armed: bool,
-        account: Account,
+        sent_before: u64,
+        sent: u64,
     ) {
-        let Account {
-            sent_before,
-            sent,
-            kept,
-        } = account;
-        self.phase = stream.map_or(Phase::Lost(None), |mut stream| {
-            stream.begin_request(Sent::at_once(sent));
-            Phase::Open(stream)
-        });
+        self.phase = stream.map_or(Phase::Lost(None), Phase::Open);
         self.decoder = decoder;
         self.exchange = if armed {
             ExchangeStage::Armed(Carrier::Reused)
@@ -312,13 +289,8 @@ impl State {
             ExchangeStage::Unused
         };
         self.writes.note_sent(sent_before);
-        match kept {
-            Some(bytes) => self.writes.note_request_sent(bytes),
-            None => {
-                self.writes.begin_request(false);
-                self.writes.note_sent(sent);
-            }
-        }
+        self.writes.begin_request();
+        self.writes.note_sent(sent);
     }
 
     /// Gives the connection up, and drops what was to be sent.
@@ -356,42 +328,11 @@ impl State {
     /// Arms the decoder for the response to a request whose bytes follow.
     pub fn begin_exchange(&mut self, options: DecoderOptions, method: RequestMethod) {
         self.decoder.arm(options, method);
-        let keeps = self.keeps_requests();
-        self.exchange = ExchangeStage::Armed(match &mut self.phase {
-            Phase::Open(stream) => {
-                stream.begin_request(Sent::default());
-                Carrier::Reused
-            }
+        self.exchange = ExchangeStage::Armed(match self.phase {
+            Phase::Open(_) => Carrier::Reused,
             _ => Carrier::Fresh,
         });
-        self.writes.begin_request(keeps);
-    }
-
-    /// Tells whether the connection keeps what it sends of a request, to send it again should it not arrive.
-    fn keeps_requests(&self) -> bool {
-        self.target.is_some() && self.stream().is_some_and(Stream::knows_delivery)
-    }
-
-    /// Tells how the armed request fares, on a connection whose stream has ended.
-    pub fn delivery(&self) -> Delivery {
-        match &self.phase {
-            Phase::Open(stream)
-                if self.exchange == ExchangeStage::Armed(Carrier::Reused)
-                    && self.target.is_some()
-                    && self.writes.keeps_request()
-                    && !self.decoder.has_begun() =>
-            {
-                stream.delivery()
-            }
-            _ => Delivery::Possible,
-        }
-    }
-
-    /// Forgets what was sent of a request that has arrived: a byte of its response has come, or it is over.
-    pub fn note_arrival(&mut self) {
-        if !self.is_armed() || self.decoder.has_begun() {
-            self.writes.forget_sent();
-        }
+        self.writes.begin_request();
     }
 
     /// Returns true while a response is awaited or under way.
@@ -416,7 +357,6 @@ impl State {
         let was_armed = self.is_armed();
         if was_armed {
             self.exchange = ExchangeStage::Done;
-            self.writes.forget_sent();
         }
         was_armed
     }
@@ -437,33 +377,14 @@ impl State {
 
 /// The reading side.
 impl State {
-    /// Notes that nothing more is to be read. JavaScript hears why, so the armed request is not sent again.
+    /// Notes that nothing more is to be read.
     pub fn end_reading(&mut self) {
         self.reading = Reading::Ended;
-        self.writes.forget_sent();
     }
 
     /// Returns true once nothing more is to be read.
     pub fn has_ended(&self) -> bool {
         self.reading == Reading::Ended
-    }
-
-    /// Returns true while there is nothing to read for now.
-    pub fn reads_nothing(&self) -> bool {
-        self.has_ended() || self.doubt().is_some()
-    }
-
-    /// Notes that the fate of the armed request is not known yet.
-    pub fn note_doubt(&mut self, doubt: Doubt) {
-        self.reading = Reading::Doubtful(doubt);
-    }
-
-    /// Gives the time that the connection waits for the fate of its request, while it does.
-    pub fn doubt(&self) -> Option<Doubt> {
-        match (&self.phase, self.reading) {
-            (Phase::Open(_), Reading::Doubtful(doubt)) => Some(doubt),
-            _ => None,
-        }
     }
 
     /// Notes unsolicited bytes. Tells whether they are the first.
@@ -511,12 +432,9 @@ fn is_input_there(stream: &Stream) -> bool {
 
 /// The writing side, and what follows everything written.
 impl State {
-    /// Writes what is queued, as far as the kernel takes it. Gives nothing unless the connection is open, and
-    /// writing has not failed and need not wait.
+    /// Writes what is queued, as far as the kernel takes it. Gives nothing unless the connection is open
+    /// and writing has not failed.
     pub fn flush(&mut self) -> Option<io::Result<Flushed>> {
-        if self.doubt().is_some() {
-            return None;
-        }
         match (&mut self.phase, self.writing) {
             (Phase::Open(stream), Writing::Open | Writing::ShutdownDue { .. }) => {
                 Some(match &mut self.tls {
@@ -558,8 +476,6 @@ impl State {
             return None;
         };
         self.writing = Writing::Open;
-        // Behind a half-close, what is out cannot be sent again as it was.
-        self.writes.forget_sent();
         Some(acknowledge)
     }
 
@@ -613,7 +529,6 @@ impl State {
     /// Notes that the descriptor is given away: JavaScript reads from it, so no other may take its place.
     pub fn give_away(&mut self) {
         self.reading = Reading::Ended;
-        self.writes.forget_sent();
         if self.is_armed() {
             self.exchange = ExchangeStage::Armed(Carrier::Fresh);
         }

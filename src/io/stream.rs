@@ -8,7 +8,6 @@ use socket2::{MaybeUninitSlice, SockRef};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, ReadBuf};
 
-use super::delivery::{self, Delivery, Sent};
 use crate::shared::address::host_text;
 use crate::shared::detached::Detached;
 
@@ -23,8 +22,6 @@ const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 pub struct Stream {
     watched: AsyncFd<Detached>,
     readiness: Readiness,
-    /// Account of what was sent since the last request began.
-    sent: Sent,
 }
 
 /// Stage of what the runtime knows of a stream.
@@ -67,28 +64,12 @@ impl Stream {
         Ok(Self {
             watched,
             readiness: Readiness::Unseen,
-            sent: Sent::default(),
         })
     }
 
     /// Tells whether this is a Unix domain socket.
     pub fn is_unix(&self) -> bool {
         matches!(self.watched.get_ref(), Detached::Unix(_))
-    }
-
-    /// Begins a request; `sent` is what is out of it already.
-    pub fn begin_request(&mut self, sent: Sent) {
-        self.sent = sent;
-    }
-
-    /// Tells whether the kernel can know that no byte of a request has arrived.
-    pub fn knows_delivery(&self) -> bool {
-        delivery::IS_KNOWN && !self.is_unix()
-    }
-
-    /// Asks the kernel for the fate of the last request, on a stream that has ended.
-    pub fn delivery(&self) -> Delivery {
-        self.sent.delivery(self.as_fd())
     }
 
     /// Reads once. After a short read, the kernel is not asked again before the next readiness event.
@@ -186,16 +167,14 @@ impl Stream {
         if self.readiness != Readiness::Known {
             return self.write_unasked(slices);
         }
-        let n = self.watched.try_io(Interest::WRITABLE, |stream| {
+        self.watched.try_io(Interest::WRITABLE, |stream| {
             let socket = SockRef::from(stream);
             match slices {
                 // `send` is a little cheaper than `sendmsg`, and one slice is the usual case.
                 [one] => socket.send_with_flags(one, SEND_FLAGS),
                 _ => socket.send_vectored_with_flags(slices, SEND_FLAGS),
             }
-        })?;
-        self.sent.add(n);
-        Ok(n)
+        })
     }
 
     /// Writes without asking the runtime, which says `WouldBlock` of a stream that it has not looked at.
@@ -204,7 +183,6 @@ impl Stream {
         if n > 0 {
             self.readiness = Readiness::Written;
         }
-        self.sent.add(n);
         Ok(n)
     }
 

@@ -437,7 +437,6 @@ impl Connection {
         if !armed {
             state.end_exchange();
         }
-        state.note_arrival();
         match outcome {
             Err(error) => {
                 let flags = super::connection::idle_flag(state);
@@ -448,7 +447,7 @@ impl Connection {
                 self.progress(state, progress);
                 match stop {
                     Stop::Full | Stop::Dry => {}
-                    Stop::Closed if state.reads_nothing() => {}
+                    Stop::Closed if state.has_ended() => {}
                     Stop::Closed => self.progress(state, Progress::Ended),
                     Stop::Secured => self.emit(event::SECURED, 0, &[]),
                     Stop::Failed(error) => {

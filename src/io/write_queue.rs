@@ -2,30 +2,26 @@
 //!
 //! All totals count from the beginning of the connection as JavaScript knows it: they go on when a
 //! stale connection is replaced underneath.
-//!
-//! On request the queue keeps what is sent of the last request, so that it can go out again:
-//!
-//! ```text
-//! begin_request ──> keeps ──response, half-close, too much, end──> keeps nothing
-//!                     └──send_again──> unsent again, counted as written already
-//! ```
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::stream::Stream;
-use crate::shared::spare_buffers;
 
 /// Bytes up to which small writes are gathered, so that a header block and its body go out in one.
-const GATHER: usize = spare_buffers::LARGEST;
+const GATHER: usize = 16 * 1024;
 /// Slices handed to one vectored write.
 const MAX_SLICES: usize = 16;
+/// Buffers that a thread keeps for the next small writes, of whatever connection.
+const SPARE_BUFFERS: usize = 8;
 
-/// Bytes up to which a sent request is kept. Beyond it, too much memory would wait for the peers that are slow to answer;
-/// it is enough for the requests that are sent in one piece.
-const MOST_KEPT: u64 = 64 * 1024;
+thread_local! {
+    /// Empty buffers of the thread. All connections take from here, so an idle one holds none.
+    static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Outcome of a flush.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,10 +46,6 @@ pub struct WriteQueue {
     encrypted: u64,
     /// Total of the bytes queued when the last request began.
     request_start: u64,
-    /// Bytes that are sent of the last request and kept; nothing if they are not to be kept.
-    kept: Option<u64>,
-    /// Bytes, the first unsent ones, that count as written since they were sent before.
-    again: u64,
     /// Totals at which JavaScript wants to hear of the bytes written.
     acknowledge: VecDeque<u64>,
 }
@@ -78,15 +70,6 @@ impl WriteQueue {
         self.written += length;
     }
 
-    /// Does the same as [`Self::note_sent`] for a whole request, and keeps it.
-    pub fn note_request_sent(&mut self, bytes: BytesMut) {
-        let length = bytes.len() as u64;
-        self.begin_request(true);
-        self.note_sent(length);
-        self.unsent.push_sent(bytes);
-        self.kept = Some(length);
-    }
-
     /// Returns true while the kernel has everything.
     pub fn is_empty(&self) -> bool {
         !self.unsent.has_remaining() && self.encrypted == 0
@@ -99,43 +82,18 @@ impl WriteQueue {
 
     /// Notes that the next `n` bytes are ciphertext.
     pub fn note_encrypted(&mut self, n: usize) {
-        self.advance(n);
+        self.unsent.advance(n);
         self.encrypted += n as u64;
     }
 
     /// Notes that the kernel has all ciphertext.
     pub fn note_ciphertext_sent(&mut self) {
-        let encrypted = std::mem::take(&mut self.encrypted);
-        self.note_written(encrypted);
+        self.written += std::mem::take(&mut self.encrypted);
     }
 
-    /// Begins a request, to which belongs what is appended from now on. `keeps` says that what is sent of it is kept.
-    pub fn begin_request(&mut self, keeps: bool) {
+    /// Begins a request, to which belongs what is appended from now on.
+    pub fn begin_request(&mut self) {
         self.request_start = self.queued;
-        self.forget_sent();
-        // What an earlier request has left would have to be told from this one.
-        self.kept = (keeps && self.is_empty()).then_some(0);
-    }
-
-    /// Tells whether everything that is sent of the last request is kept.
-    pub fn keeps_request(&self) -> bool {
-        let sent = (self.written + self.encrypted).saturating_sub(self.request_start);
-        sent > 0 && self.kept == Some(sent)
-    }
-
-    /// Forgets what is kept of the last request, and keeps nothing more of it.
-    pub fn forget_sent(&mut self) {
-        if self.kept.take().is_some_and(|kept| kept > 0) {
-            self.unsent.forget_sent();
-        }
-    }
-
-    /// Queues again what is kept of the last request, in front of the rest of it.
-    pub fn send_again(&mut self) {
-        if self.kept.take().is_some() {
-            self.unsent.send_again();
-            self.again = self.written.saturating_sub(self.request_start);
-        }
     }
 
     /// Tells whether not one byte of the last request is out.
@@ -163,8 +121,6 @@ impl WriteQueue {
     /// Forgets everything, for a connection that is lost.
     pub fn clear(&mut self) {
         self.unsent = Unsent::default();
-        self.kept = None;
-        self.again = 0;
         self.encrypted = 0;
         self.acknowledge.clear();
     }
@@ -196,8 +152,8 @@ impl WriteQueue {
             let count = self.unsent.chunks_vectored(&mut slices);
             match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
                 Ok(n) => {
-                    self.note_written(n as u64);
-                    self.advance(n);
+                    self.written += n as u64;
+                    self.unsent.advance(n);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Flushed::Blocked);
@@ -209,26 +165,6 @@ impl WriteQueue {
         Ok(Flushed::All)
     }
 
-    /// Takes bytes that are sent from the queue, and keeps them if they are to be kept.
-    fn advance(&mut self, n: usize) {
-        match &mut self.kept {
-            Some(kept) if *kept + n as u64 <= MOST_KEPT => {
-                *kept += n as u64;
-                self.unsent.keep(n);
-            }
-            _ => {
-                self.forget_sent();
-                self.unsent.advance(n);
-            }
-        }
-    }
-
-    fn note_written(&mut self, n: u64) {
-        let again = n.min(self.again);
-        self.again -= again;
-        self.written += n - again;
-    }
-
     fn note_queued(&mut self, length: usize, acknowledge: bool) {
         self.queued += length as u64;
         if acknowledge {
@@ -237,15 +173,11 @@ impl WriteQueue {
     }
 }
 
-/// The unsent bytes themselves, in order, behind those that are kept; no chunk is empty.
+/// The unsent bytes themselves, in order; no chunk is empty.
 #[derive(Default)]
-struct Unsent {
-    chunks: VecDeque<Chunk>,
-    /// Number of the first chunks that are sent and kept.
-    sent: usize,
-}
+struct Unsent(VecDeque<Chunk>);
 
-/// Some bytes that lie next to each other.
+/// Some unsent bytes that lie next to each other.
 enum Chunk {
     /// Copies of small writes, in a buffer of the thread.
     Gathered(BytesMut),
@@ -258,86 +190,41 @@ impl Unsent {
         if bytes.is_empty() {
             return;
         }
-        let all_is_sent = !self.has_remaining();
-        match self.chunks.back_mut() {
-            Some(Chunk::Gathered(last)) if !all_is_sent && last.len() + bytes.len() <= GATHER => {
+        match self.0.back_mut() {
+            Some(Chunk::Gathered(last)) if last.len() + bytes.len() <= GATHER => {
                 last.extend_from_slice(bytes);
             }
             _ => {
-                let mut buffer = spare_buffers::take();
+                let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
                 buffer.extend_from_slice(bytes);
-                self.chunks.push_back(Chunk::Gathered(buffer));
+                self.0.push_back(Chunk::Gathered(buffer));
             }
         }
     }
 
     fn push_owned(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
-            self.chunks.push_back(Chunk::Owned(bytes));
-        }
-    }
-
-    /// Appends bytes that are sent and kept. There are no others.
-    fn push_sent(&mut self, bytes: BytesMut) {
-        if !bytes.is_empty() {
-            self.chunks.push_back(Chunk::Gathered(bytes));
-            self.sent = self.chunks.len();
-        }
-    }
-
-    /// Takes the next `n` bytes as sent, and keeps them.
-    fn keep(&mut self, mut n: usize) {
-        while n > 0
-            && let Some(chunk) = self.chunks.get_mut(self.sent)
-        {
-            let length = chunk.remaining();
-            if n < length {
-                let sent = chunk.split_to(n);
-                self.chunks.insert(self.sent, sent);
-            }
-            n = n.saturating_sub(length);
-            self.sent += 1;
-        }
-    }
-
-    /// Takes what is kept as unsent.
-    fn send_again(&mut self) {
-        self.sent = 0;
-    }
-
-    /// Drops what is kept.
-    fn forget_sent(&mut self) {
-        for chunk in self.chunks.drain(..self.sent) {
-            chunk.give_back();
-        }
-        self.sent = 0;
-        if self.chunks.is_empty() {
-            self.chunks = VecDeque::new();
+            self.0.push_back(Chunk::Owned(bytes));
         }
     }
 }
 
-/// The unsent bytes. They are only advanced while none are kept.
 impl Buf for Unsent {
     fn remaining(&self) -> usize {
-        self.chunks
-            .iter()
-            .skip(self.sent)
-            .map(Chunk::remaining)
-            .sum()
+        self.0.iter().map(Chunk::remaining).sum()
     }
 
     fn has_remaining(&self) -> bool {
-        self.chunks.len() > self.sent
+        !self.0.is_empty()
     }
 
     fn chunk(&self) -> &[u8] {
-        self.chunks.get(self.sent).map_or(&[], Chunk::chunk)
+        self.0.front().map_or(&[], Chunk::chunk)
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut count = 0;
-        for (slice, chunk) in slices.iter_mut().zip(self.chunks.iter().skip(self.sent)) {
+        for (slice, chunk) in slices.iter_mut().zip(&self.0) {
             *slice = IoSlice::new(chunk.chunk());
             count += 1;
         }
@@ -345,36 +232,19 @@ impl Buf for Unsent {
     }
 
     fn advance(&mut self, mut n: usize) {
-        while let Some(first) = self.chunks.front_mut() {
+        while let Some(first) = self.0.front_mut() {
             let length = first.remaining();
             if n < length {
                 first.advance(n);
                 return;
             }
             n -= length;
-            if let Some(chunk) = self.chunks.pop_front() {
-                chunk.give_back();
+            // Not advanced to its end: so the buffer is filled again from its beginning.
+            if let Some(Chunk::Gathered(buffer)) = self.0.pop_front() {
+                keep(buffer);
             }
         }
-        self.chunks = VecDeque::new();
-    }
-}
-
-impl Chunk {
-    /// Takes the first `n` bytes, which are not all.
-    fn split_to(&mut self, n: usize) -> Self {
-        match self {
-            Self::Gathered(bytes) => Self::Gathered(bytes.split_to(n)),
-            Self::Owned(bytes) => Self::Owned(bytes.split_to(n)),
-        }
-    }
-
-    /// Gives the memory back.
-    fn give_back(self) {
-        // Not advanced to its end: so the buffer is filled again from its beginning.
-        if let Self::Gathered(buffer) = self {
-            spare_buffers::give_back(buffer);
-        }
+        self.0 = VecDeque::new();
     }
 }
 
@@ -396,6 +266,18 @@ impl Buf for Chunk {
             Self::Owned(bytes) => bytes.advance(n),
         }
     }
+}
+
+/// Keeps a buffer for the next small writes, unless it has become large or enough are kept.
+fn keep(mut buffer: BytesMut) {
+    buffer.clear();
+    // Its capacity does not count what was sent of it in parts; what can be reclaimed does.
+    let is_large = buffer.try_reclaim(GATHER + 1);
+    SPARE.with_borrow_mut(|spare| {
+        if !is_large && spare.len() < SPARE_BUFFERS {
+            spare.push(buffer);
+        }
+    });
 }
 
 #[cfg(test)]
@@ -479,98 +361,18 @@ mod tests {
         assert_eq!(unsent.chunk(), b"the next");
     }
 
-    /// Makes a queue with a request of which `sent` bytes are encrypted and sent.
-    fn sent(pieces: &[&[u8]], sent: usize, keeps: bool) -> WriteQueue {
-        let mut queue = WriteQueue::default();
-        queue.begin_request(keeps);
-        for (n, piece) in pieces.iter().enumerate() {
-            if n % 2 == 0 {
-                queue.push(piece, false);
-            } else {
-                queue.push_owned(Bytes::copy_from_slice(piece), false);
-            }
+    #[test]
+    fn a_large_buffer_is_not_kept_and_the_number_kept_is_bounded() {
+        let kept = || SPARE.with_borrow(Vec::len);
+        let mut unsent = Unsent::default();
+        unsent.push_copy(&[1; GATHER + 1]);
+        unsent.advance(GATHER);
+        unsent.advance(1);
+        assert_eq!(kept(), 0);
+        for _ in 0..2 * SPARE_BUFFERS {
+            unsent.push_copy(&[1; GATHER]);
         }
-        send(&mut queue, sent);
-        queue
-    }
-
-    fn send(queue: &mut WriteQueue, mut n: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while n > 0 {
-            let piece = queue.plaintext();
-            let piece = piece[..piece.len().min(n)].to_vec();
-            queue.note_encrypted(piece.len());
-            n -= piece.len();
-            bytes.extend(piece);
-        }
-        queue.note_ciphertext_sent();
-        bytes
-    }
-
-    #[test]
-    fn what_is_sent_of_a_request_is_sent_again_in_front_of_the_rest_and_counts_once() {
-        let pieces: [&[u8]; 3] = [b"head", b"a body", b"its end"];
-        let all = pieces.concat();
-        for n in 1..=all.len() {
-            let mut queue = sent(&pieces, n, true);
-            assert!(queue.keeps_request(), "{n}");
-            queue.send_again();
-            queue.forget_earlier_requests();
-            assert!(!queue.keeps_request());
-            assert_eq!(queue.written(), n as u64);
-            assert_eq!(send(&mut queue, 1), all[..1]);
-            assert_eq!(queue.written(), n as u64);
-            queue.push(b" and more", false);
-            let rest = [&all[1..], b" and more"].concat();
-            assert_eq!(send(&mut queue, rest.len()), rest);
-            assert_eq!(queue.written(), (all.len() + 9) as u64);
-            assert!(queue.is_empty());
-        }
-    }
-
-    #[test]
-    fn what_is_sent_is_not_filled_up() {
-        let mut queue = sent(&[b"sent"], 4, true);
-        queue.push(b"more", false);
-        assert_eq!(queue.plaintext(), b"more");
-        queue.send_again();
-        assert_eq!(send(&mut queue, 8), b"sentmore");
-    }
-
-    #[test]
-    fn nothing_is_kept_of_what_is_answered_too_large_or_behind_another_request() {
-        let mut answered = sent(&[b"head", b"body"], 4, true);
-        answered.forget_sent();
-        assert_eq!(send(&mut answered, 4), b"body");
-        assert!(!answered.keeps_request());
-
-        let large = vec![7; MOST_KEPT as usize];
-        assert!(sent(&[&large], large.len(), true).keeps_request());
-        let mut too_large = sent(&[&large, b"!"], large.len() + 1, true);
-        assert!(!too_large.keeps_request());
-        assert_eq!(too_large.unsent.chunks.len(), 0);
-        too_large.send_again();
-        assert!(too_large.is_empty());
-
-        let mut behind = sent(&[b"head", b"body"], 4, false);
-        behind.begin_request(true);
-        behind.push(b"next", false);
-        assert_eq!(send(&mut behind, 8), b"bodynext");
-        assert!(!behind.keeps_request());
-    }
-
-    #[test]
-    fn a_request_that_was_sent_around_the_queue_is_kept_if_it_is_known() {
-        let mut queue = WriteQueue::default();
-        queue.note_request_sent(BytesMut::from(&b"head"[..]));
-        assert!(queue.is_empty() && queue.keeps_request());
-        queue.push(b"body", false);
-        queue.send_again();
-        assert_eq!(send(&mut queue, 8), b"headbody");
-        assert_eq!(queue.written(), 8);
-
-        queue.begin_request(true);
-        queue.note_sent(4);
-        assert!(!queue.keeps_request());
+        unsent.advance(2 * SPARE_BUFFERS * GATHER);
+        assert_eq!(kept(), SPARE_BUFFERS);
     }
 }

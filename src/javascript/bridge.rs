@@ -285,7 +285,6 @@ impl Bridge {
         Counters {
             connections_opened: get(&counters.connections_opened),
             stale_replaced: get(&counters.stale_replaced),
-            resent: get(&counters.resent),
             bytes_in: get(&counters.bytes_in),
             bytes_out: get(&counters.bytes_out),
             doorbells: self.doorbells.get() as f64,
@@ -346,8 +345,6 @@ pub struct Counters {
     pub connections_opened: f64,
     /// Dead connections that were replaced underneath a request.
     pub stale_replaced: f64,
-    /// Requests that went out again, because they had not arrived.
-    pub resent: f64,
     /// Bytes read from the kernel.
     pub bytes_in: f64,
     /// Bytes written to the kernel.

@@ -79,8 +79,6 @@ pub struct Counters {
     pub connections_opened: AtomicU64,
     /// Connections found dead before a request and replaced underneath the same socket.
     pub stale_replaced: AtomicU64,
-    /// Requests that went out again, because they had not arrived.
-    pub resent: AtomicU64,
     /// Bytes read from the kernel.
     pub bytes_in: AtomicU64,
     /// Bytes written to the kernel.

@@ -10,14 +10,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::BytesMut;
 use socket2::SockRef;
 
 use super::completions::Counters;
 use super::detached::Detached;
 use super::exchange::{Exchange, Progress, READ_SIZE, decode_packet, with_scratch};
 use super::response_decoder::ResponseDecoder;
-use super::spare_buffers;
 use crate::records::decoding;
 
 /// A lent connection: its socket and its decoder, which move from thread to thread. One thread has it at a
@@ -27,8 +25,6 @@ pub struct LentConnection {
     parts: Parts,
     /// Bytes that the kernel had taken when the connection was lent, in total.
     written: u64,
-    /// A request that has not arrived can be sent again.
-    keeps: bool,
 }
 
 /// The parts of a lent connection, for the I/O thread to go on with when it is returned.
@@ -39,21 +35,12 @@ pub struct Parts {
     pub decoder: ResponseDecoder,
     /// A response is awaited or under way.
     pub armed: bool,
-    /// Account of what the JavaScript thread has sent.
-    pub account: Account,
+    /// Bytes that the JavaScript thread has sent for all requests but the last.
+    pub sent_before: u64,
+    /// Bytes that the JavaScript thread has sent for the last request.
+    pub sent: u64,
     /// Outcome of the last read, if the I/O thread has to act on it.
     pub outcome: Option<io::Result<Progress>>,
-}
-
-/// Account of what the JavaScript thread has sent on a lent connection.
-#[derive(Default)]
-pub struct Account {
-    /// Bytes for all requests but the last.
-    pub sent_before: u64,
-    /// Bytes for the last request, which went out in one piece.
-    pub sent: u64,
-    /// The last request, until a byte of its response comes, if it can be sent again.
-    pub kept: Option<BytesMut>,
 }
 
 /// A request, as its records in the staging buffer say it.
@@ -70,26 +57,19 @@ pub struct Request<'a> {
 }
 
 impl LentConnection {
-    /// Makes an idle connection ready to be lent. `keeps` says that a request which has not arrived can be sent
-    /// again. The I/O thread calls this.
-    pub fn new(
-        id: u32,
-        stream: Detached,
-        decoder: ResponseDecoder,
-        written: u64,
-        keeps: bool,
-    ) -> Self {
+    /// Makes an idle connection ready to be lent. The I/O thread calls this.
+    pub fn new(id: u32, stream: Detached, decoder: ResponseDecoder, written: u64) -> Self {
         Self {
             id,
             parts: Parts {
                 stream,
                 decoder,
                 armed: false,
-                account: Account::default(),
+                sent_before: 0,
+                sent: 0,
                 outcome: None,
             },
             written,
-            keeps,
         }
     }
 
@@ -120,7 +100,8 @@ impl LentConnection {
             stream,
             decoder,
             armed,
-            account,
+            sent_before,
+            sent: sent_last,
             ..
         } = &mut self.parts;
         // The I/O thread deals with an error: it will meet the same one.
@@ -130,13 +111,8 @@ impl LentConnection {
                 decoding::decoder_settings(request.flags, request.max_header_size, request.llhttp);
             decoder.arm(options, method);
             *armed = true;
-            account.sent_before += account.sent;
-            account.sent = sent as u64;
-            if self.keeps {
-                let mut kept = spare_buffers::take();
-                kept.extend_from_slice(request.bytes);
-                account.kept = Some(kept);
-            }
+            *sent_before += *sent_last;
+            *sent_last = sent as u64;
             Counters::add(&counters.bytes_out, sent as u64);
             Counters::add(&counters.direct, 1);
         }
@@ -182,11 +158,8 @@ impl LentConnection {
                 let exchange = Exchange {
                     armed: &mut parts.armed,
                     decoder: &mut parts.decoder,
-                    written: *written + parts.account.sent_before + parts.account.sent,
+                    written: *written + parts.sent_before + parts.sent,
                 };
-                if let Some(kept) = parts.account.kept.take() {
-                    spare_buffers::give_back(kept);
-                }
                 match decode_packet(page, packet, *id, exchange) {
                     Progress::Read => {}
                     other => return parts.leave(Ok(other)),
@@ -242,12 +215,6 @@ pub(super) mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         stream.set_nonblocking(true).unwrap();
-        LentConnection::new(
-            id,
-            Detached::Tcp(stream),
-            ResponseDecoder::default(),
-            0,
-            true,
-        )
+        LentConnection::new(id, Detached::Tcp(stream), ResponseDecoder::default(), 0)
     }
 }

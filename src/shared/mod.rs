@@ -13,7 +13,6 @@
 //! | [`exchange`] | the records of one read |
 //! | [`response_decoder`] | the decoder that a connection has while a response is on its way |
 //! | [`body_buffers`] | buffers of JavaScript's that large bodies are read into |
-//! | [`spare_buffers`] | buffers for short writes, used again |
 //! | [`write_buffers`] | memory for long writes, used again |
 //! | [`address`], [`binding`] | numeric addresses; sockets bound before they connect |
 
@@ -27,6 +26,5 @@ pub mod lent_connection;
 pub mod mailbox;
 pub mod offers;
 pub mod response_decoder;
-pub mod spare_buffers;
 pub mod wake;
 pub mod write_buffers;

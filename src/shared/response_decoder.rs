@@ -62,11 +62,6 @@ impl ResponseDecoder {
         })
     }
 
-    /// Returns true once a byte of the armed response has come.
-    pub fn has_begun(&self) -> bool {
-        self.decoder.is_some()
-    }
-
     /// Tells whether the decoder is between two responses; see [`Decoder::is_idle`].
     pub fn is_idle(&self) -> bool {
         self.decoder

@@ -10,5 +10,4 @@ mod options;
 mod reading;
 mod releasing;
 mod replacing;
-mod resending;
 mod writing;

@@ -17,14 +17,14 @@ use crate::shared::completions::HIGH_WATER_MARK;
 /// Bytes that are more than the kernel's buffers of both ends hold.
 const MUCH: usize = 24 * 1024 * 1024;
 
-pub fn reset(peer: TcpStream) {
+fn reset(peer: TcpStream) {
     SockRef::from(&peer)
         .set_linger(Some(Duration::ZERO))
         .unwrap();
 }
 
 /// Expects the request on the next connection, and answers it.
-pub fn serve_again(client: &mut Client, listener: &std::net::TcpListener) -> TcpStream {
+fn serve_again(client: &mut Client, listener: &std::net::TcpListener) -> TcpStream {
     assert_eq!(client.expect(0, event::CONNECTED).flags, event::AGAIN);
     let mut peer = accept(listener);
     assert_eq!(take(&mut peer, GET.len()), GET);
@@ -205,7 +205,7 @@ fn a_request_is_saved_although_the_rest_of_an_answered_one_has_failed_before() {
 }
 
 #[test]
-fn once_a_byte_has_arrived_nothing_is_sent_again() {
+fn once_a_byte_is_out_nothing_is_sent_again() {
     for end in [drop, reset] {
         let listener = listen();
         let mut client = Client::new();

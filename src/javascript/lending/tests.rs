@@ -2,20 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use socket2::SockRef;
 
 use super::batch_kind::{BatchKind, FEW, MAX_REQUEST};
 use crate::records::{self, command, event};
 use crate::shared::exchange::PANIC;
 use crate::tests::module::Module;
 use crate::tests::support::{
-    Batch as Commands, DEADLINE, GET, HELLO, accept, expect_no_connection, listen, noise, take,
-    take_all, until_delivered,
+    Batch as Commands, GET, HELLO, accept, expect_no_connection, listen, noise, take, take_all,
+    until_delivered,
 };
 
 /// Loads a module that has borrowed connection 0.
@@ -474,78 +470,4 @@ fn a_batch_that_does_anything_but_send_short_requests_is_another() {
         BatchKind::of(&cut[..cut.len() - 4]),
         BatchKind::Few(vec![(0, 0..records::HEADER_SIZE + 8)])
     );
-}
-
-/// Has a peer close at the moment at which a request goes out, a little later each time, until a request that the
-/// JavaScript thread has sent goes out again.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[test]
-fn a_request_that_a_closed_peer_has_refused_goes_out_again() {
-    let listener = listen();
-    let (mut module, mut peer) = borrower(&listener);
-    let resent = |module: &Module| module.completions.counters.resent.load(Ordering::Relaxed);
-    let deadline = Instant::now() + DEADLINE;
-    for spins in (0..2000).cycle() {
-        assert!(
-            Instant::now() < deadline,
-            "no request has met a closed peer"
-        );
-        module.until_it_has(0);
-        let (exchanged, before) = (module.exchanged(), resent(&module));
-        let sending = Arc::new(AtomicBool::new(false));
-        let signal = sending.clone();
-        let closer = std::thread::spawn(move || {
-            while !signal.load(Ordering::Acquire) {
-                std::hint::spin_loop();
-            }
-            (0..spins).for_each(|_| std::hint::spin_loop());
-            drop(peer);
-        });
-        sending.store(true, Ordering::Release);
-        module.send(|batch| batch.request(0).write(0, GET));
-        let is_direct = module.exchanged() > exchanged;
-        closer.join().unwrap();
-        let told = module.next();
-        if told.opcode == event::CONNECTED {
-            peer = accept(&listener);
-            assert_eq!(take(&mut peer, GET.len()), GET);
-            peer.write_all(HELLO).unwrap();
-            for opcode in [event::HEAD, event::DATA, event::END] {
-                module.expect(opcode);
-            }
-            if is_direct && resent(&module) > before {
-                return;
-            }
-        } else {
-            // The request had arrived.
-            module.send(|batch| batch.close(0));
-            while module.next().opcode != event::CLOSED {}
-            peer = module.connect(0, &listener);
-            module.exchange(0, &mut peer);
-        }
-    }
-}
-
-#[test]
-fn a_request_that_was_read_is_not_sent_again() {
-    for end in [drop, reset] {
-        let listener = listen();
-        let (mut module, mut peer) = borrower(&listener);
-        module.send(|batch| batch.request(0).write(0, GET));
-        assert_eq!(module.exchanged(), 1);
-        take(&mut peer, GET.len());
-        end(peer);
-        let told = module.next();
-        assert!(
-            [event::EOF, event::READ_ERROR].contains(&told.opcode),
-            "{told:?}"
-        );
-        expect_no_connection(&listener);
-    }
-}
-
-fn reset(peer: TcpStream) {
-    SockRef::from(&peer)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
 }
