@@ -6,11 +6,15 @@
  *     npm run soak -- [storm] [--minutes N | --requests N] [--seed S] [--client ferrequest|node]
  *       [--transport native,lent,stream,duplex,tls] [--limit 200] [--deadline MS] [--no-forgeries] [--node BIN]
  *     npm run soak -- lifetimes [--count 1000] [--seed S] [--client ferrequest|node] [--node BIN]
+ *     npm run soak -- race [--requests 20000] [--transport native,lent,tls] [--ends close]
+ *       [--client ferrequest|node] [--node BIN]
  *     npm run soak -- memory [--requests 5000000] [--client ferrequest|node] [--node BIN]
  *
  * storm: each round of 20,000 requests has a seed of its own, the first one S. `--limit` says how many requests are in
  * progress at most, `--deadline` after how many milliseconds one counts as hung. `--no-forgeries` leaves out bytes for
  * which no request has asked. lifetimes: `--count` says how many workers are terminated, and how many processes exit.
+ * race: a server ends connections when they are used again; `--ends` says how, of `close`, `reset`, `half` (it reads
+ * on) and `abort` (it reads a request, and resets). A breach is a request that is read twice, lost, or fails avoidably.
  * memory: see memory.js. `--client node` puts node:http in our place, `--node` runs all under another Node.
  *
  * The status is 1 if there is a breach, 2 if the soak itself fails, and 3 if the process does not end when all is over.
@@ -21,6 +25,7 @@ const { parseArgs } = require('node:util');
 
 const lifetimes = require('./lifetimes/lifetimes');
 const memory = require('./memory/memory');
+const race = require('./race/race');
 const { BREACHES } = require('./storm/verdict');
 const { Storm } = require('./storm/storm');
 
@@ -44,6 +49,7 @@ const OPTIONS = {
   transport: { type: 'string', default: TRANSPORTS.join(',') },
   limit: { type: 'string', default: '200' },
   deadline: { type: 'string', default: '30000' },
+  ends: { type: 'string', default: 'close' },
   'no-forgeries': { type: 'boolean', default: false },
   node: { type: 'string' },
 };
@@ -130,7 +136,37 @@ async function runMemory({ requests = '5000000', client }) {
   return faults.length;
 }
 
-const COMMANDS = { storm: runStorms, lifetimes: runLifetimes, memory: runMemory };
+/** Counters of stats() that tell how a race was run. */
+const RACE_COUNTERS = ['staleReplaced', 'resent', 'direct'];
+
+/** Runs one race, prints what came of it, and gives the number of breaches. */
+async function runRace(client, name, options) {
+  const began = Date.now();
+  const before = client.http.stats?.();
+  const { errors, ...counts } = await race.run(client, options);
+  const after = client.http.stats?.();
+  printCounts(errors);
+  const of = after ? RACE_COUNTERS.map((counter) => [counter, after[counter] - before[counter]]) : [];
+  const figures = [...Object.entries(counts), ...of].map(([what, count]) => `${what} ${count}`).join(', ');
+  const { transport, requests, ends } = options;
+  const seconds = ((Date.now() - began) / 1000).toFixed(0);
+  console.log(`${process.version} ${name} ${transport}, ends by ${ends}: ` +
+    `${requests} requests, ${figures}; ${seconds} s`);
+  return counts.doubled + counts.lost + (name === 'node' ? 0 : counts.avoidable);
+}
+
+/** Runs the keep-alive race over each transport, and gives the number of breaches. */
+async function runRaces({ requests = String(ROUND), transport, ends, client: name }) {
+  const client = clientOf(name);
+  const isDefault = transport === OPTIONS.transport.default;
+  let breaches = 0;
+  for (const one of isDefault ? race.TRANSPORTS : transport.split(',')) {
+    breaches += await runRace(client, name, { transport: one, requests: Number(requests), ends: ends.split(',') });
+  }
+  return breaches;
+}
+
+const COMMANDS = { storm: runStorms, lifetimes: runLifetimes, race: runRaces, memory: runMemory };
 
 async function main() {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
