@@ -137,7 +137,7 @@ async function runMemory({ requests = '5000000', client }) {
 }
 
 /** Counters of stats() that tell how a race was run. */
-const RACE_COUNTERS = ['staleReplaced', 'resent', 'direct'];
+const RACE_COUNTERS = ['staleReplaced', 'direct'];
 
 /** Runs one race, prints what came of it, and gives the number of breaches. */
 async function runRace(client, name, options) {
