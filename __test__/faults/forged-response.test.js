@@ -115,10 +115,11 @@ describeTransports('an answer that nobody asked for', (transport) => {
 /**
  * Node's TLS gives two records that it has read together one after the other, with ticks between them. In those ticks
  * the connection goes to the next request, and neither the stream nor the kernel knows of the second record: it is
- * taken for the answer. node:https does the same.
+ * taken for the answer. node:https does the same. Over TLS of the I/O thread, a server that writes twice sends the
+ * second record a turn later, when the next request is out: no client can tell.
  */
 describeTransports('an answer that nobody asked for, read together with the one before it,', (transport) => {
-  const itHandsOn = transport.isTls ? it.failing : itOurs;
+  const itHandsOn = transport.isTls ? it.skip : itOurs;
   itHandsOn('is not taken by a request that waits in the queue', async () => {
     const peer = await transport.serveRaw((socket) => {
       socket.on('end', () => socket.end());
