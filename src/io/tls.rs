@@ -18,7 +18,7 @@ use bytes::BufMut;
 use tokio::io::ReadBuf;
 
 use super::connect::Prepared;
-use super::connection::Connection;
+use super::connection::{Connection, idle_flag};
 use super::outlet::Outlet;
 use super::reader::{self, BODY_PIECES, pass_pieces, with_ciphertext};
 use super::state::State;
@@ -118,12 +118,11 @@ impl Tls {
             let Some(mut engine) = self.connection.lock() else {
                 return Ok(Flushed::Held);
             };
-            let mut is_held = false;
-            if self.stage == Stage::Open {
-                is_held = encrypt(&mut engine, writes)?;
+            let is_held = if self.stage == Stage::Open {
+                encrypt(&mut engine, writes)?
             } else {
-                is_held |= !writes.is_empty();
-            }
+                !writes.is_empty()
+            };
             let all_is_out = !is_held && writes.plaintext().is_empty();
             if closes && all_is_out && !self.closed {
                 self.closed = true;
@@ -228,9 +227,6 @@ impl Tls {
             };
             with_scratch(|scratch| {
                 let (n, stop) = engine.read(buffer.filled(), as_room(scratch), ahead);
-                if matches!(stop, Stop::Secured) {
-                    self.stage = Stage::Verifying;
-                }
                 pass_notes(&mut engine, id, outlet);
                 drop(engine);
                 let packet = scratch.get(..n).unwrap_or_default();
@@ -246,9 +242,7 @@ impl Tls {
             })
         })
     }
-}
 
-impl Tls {
     /// Decrypts plain body into buffers that JavaScript has laid out.
     fn read_body(
         &mut self,
@@ -400,7 +394,7 @@ impl Connection {
                 }
                 Ok(Stop::Failed(error)) => self.tls_failed(state, &error),
                 Err(error) => {
-                    let flags = super::connection::idle_flag(state);
+                    let flags = idle_flag(state);
                     self.read_failed(state, &error, flags);
                     return Poll::Ready(());
                 }
@@ -427,6 +421,11 @@ impl Connection {
         let outcome = tls.poll_read(stream, context, self.id, &self.outlet, exchange);
         let mut is_whole_turn = false;
         let outcome = std::task::ready!(outcome);
+        // At once, whatever came with it: nothing more is read, and Node does not get the `SSL` back, before the peer is
+        // verified.
+        if matches!(outcome, Ok((_, Stop::Secured))) {
+            tls.stage = Stage::Verifying;
+        }
         if is_replaceable {
             if !matches!(outcome, Ok((Progress::Read, Stop::Full | Stop::Dry))) {
                 state.end_reading();
@@ -439,7 +438,7 @@ impl Connection {
         }
         match outcome {
             Err(error) => {
-                let flags = super::connection::idle_flag(state);
+                let flags = idle_flag(state);
                 self.read_failed(state, &error, flags);
             }
             Ok((progress, stop)) => {
