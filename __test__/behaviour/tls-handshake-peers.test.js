@@ -84,7 +84,7 @@ const damage = (record) => {
   return copy;
 };
 
-/** What a peer does instead of sending one record of its handshake. */
+/** Faults that a peer commits in place of one record of its handshake. */
 const FAULTS = [
   ['FIN', (connection) => connection.socket.end()],
   ['half a record and FIN', (connection, record) => connection.socket.end(record.subarray(0, record.length >> 1))],

@@ -26,7 +26,7 @@ const ENDINGS = [
   }],
 ];
 
-/** What a peer may send on an idle connection: name, bytes, version of TLS. */
+/** Messages that a peer may send on an idle connection: name, bytes, version of TLS. */
 const HARMLESS = [
   ['nothing', () => Buffer.alloc(0), 'TLSv1.2'],
   ['nothing', () => Buffer.alloc(0), 'TLSv1.3'],

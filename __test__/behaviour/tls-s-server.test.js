@@ -39,7 +39,7 @@ async function ask(module, server, command, options) {
   const visit = (req) => req.on('response', () => { stage.isAnswered = true; });
   const observation = observeOnce(module, { ...server.address, ca, visit, ...options }).then((seen) => {
     stage.isOver = true;
-    // Whether another handshake is complete before the response is, is chance.
+    // Chance decides whether another handshake is complete before the response is.
     const isNews = (entry, index, all) => !/^socket se(cure|ssion)/.test(entry) || all.indexOf(entry) === index;
     return { ...seen, socketEvents: seen.socketEvents.filter(isNews) };
   });

@@ -73,7 +73,7 @@ const MEANT = [
     wanted.reading === 'late' && remains(wanted) > 0 && ours[common]?.startsWith('request error') &&
     ours[common].includes('"code":"HPE_CLOSED_CONNECTION"') &&
     node.join('\n') === ours.toSpliced(common, 1).join('\n')],
-  // What both take is compared, also there.
+  // Answers that both take are compared, also there.
   ['an early parser refuses, takes or words otherwise', ({ wanted, node, ours }) => isParserEarly &&
     (isRefused(node) || isRefused(ours) || /\r(?!\n)/.test(wanted.bytes))],
   ['an early parser reads a body behind 101 and 204', ({ node }) => isParserEarly &&

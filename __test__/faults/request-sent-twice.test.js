@@ -13,7 +13,7 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 /** Gives the socket of TCP below one of TLS. */
 const tcpOf = (socket) => socket._parent ?? socket;
 
-/** What a peer does with a connection whose request it has taken. */
+/** Ways in which a peer ends a connection whose request it has taken. */
 const ENDS = {
   closes: (socket) => socket.destroy(),
   resets: (socket) => {

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What ferrequest reads from ELF files: the dynamic loader that a program names, and whether a file is whole. */
+/** ferrequest reads from ELF files: the dynamic loader that a program names, and whether a file is whole. */
 
 const path = require('node:path');
 

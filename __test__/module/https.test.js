@@ -186,7 +186,7 @@ describe('an agent of https', () => {
   });
 });
 
-// As newer releases of Node do.
+// Newer releases of Node do the same.
 const itSeparates = isOracle && !nodeIsAtLeast(22) ? it.skip : it;
 
 describe('requests with a checkServerIdentity of their own', () => {

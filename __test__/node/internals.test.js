@@ -365,7 +365,7 @@ describeOurs('a NativeHandle', () => {
 });
 
 describeOurs('the class of the request that ends a writing side', () => {
-  // What it is for is tested in __test__/socket/native-handle.native-code.test.js.
+  // Its purpose is tested in __test__/socket/native-handle.native-code.test.js.
   it('is native, and what NativeHandle is derived from', () => {
     const { ShutdownRequest } = internals;
     expect(ShutdownRequest.name).toBe('ShutdownWrap');

@@ -237,4 +237,16 @@ function canWriteDirectly(socket, chunk) {
     !req?.isCorkedByUser;
 }
 
-module.exports = { NativeDuplex, continueCounters, replaceHandle };
+/**
+ * Ends the writing side. The handle before this one had been asked for it, and may have done it: no harm.
+ * @param {object} handle
+ * @param {object} request Of net.Socket.
+ */
+function shutDown(handle, request) {
+  request.handle = handle;
+  const error = handle.shutdown(request);
+  // Net looks at no error, but waits for the answer.
+  if (error !== 0) request.oncomplete(error);
+}
+
+module.exports = { NativeDuplex, continueCounters, replaceHandle, shutDown };

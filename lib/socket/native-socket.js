@@ -15,7 +15,7 @@ const { isCalledBy } = require('../node/callers');
 const { socketInUse } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
 const { NativeHandle } = require('./native-handle');
-const { NativeDuplex, continueCounters, replaceHandle } = require('./native-duplex');
+const { NativeDuplex, continueCounters, replaceHandle, shutDown } = require('./native-duplex');
 
 const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 
@@ -180,18 +180,6 @@ function giveToLibuv(socket) {
   const descriptor = socket._handle.releaseNow();
   if (descriptor < 0) throw socketInUse('to another process');
   socket.becomeLibuv(descriptor);
-}
-
-/**
- * Ends the writing side. The handle before this one had been asked for it, and may have done it: no harm.
- * @param {object} handle
- * @param {object} request Of net.Socket.
- */
-function shutDown(handle, request) {
-  request.handle = handle;
-  const error = handle.shutdown(request);
-  // Net looks at no error, but waits for the answer.
-  if (error !== 0) request.oncomplete(error);
 }
 
 module.exports = { NativeSocket };

@@ -12,7 +12,7 @@ const tls = require('node:tls');
 
 const { kReinitializeHandle } = require('../node/internals');
 const { setImmediate } = require('../node/timing');
-const { NativeDuplex, continueCounters, replaceHandle } = require('./native-duplex');
+const { NativeDuplex, continueCounters, replaceHandle, shutDown } = require('./native-duplex');
 const { TlsHandle } = require('./tls-handle');
 
 const { [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
@@ -52,11 +52,7 @@ class NativeTlsSocket extends tls.TLSSocket {
     if (rest.length > 0) this.push(rest);
     setImmediate(readOn, this, handle);
     if (held !== null) this._writeGeneric(held.isVector, held.data, held.encoding, held.callback);
-    if (shutdownRequest && !this.destroyed) {
-      shutdownRequest.handle = handle;
-      const error = handle.shutdown(shutdownRequest);
-      if (error !== 0) shutdownRequest.oncomplete(error);
-    }
+    if (shutdownRequest && !this.destroyed) shutDown(handle, shutdownRequest);
     this.read(0);
   }
 }
