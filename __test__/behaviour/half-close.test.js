@@ -7,6 +7,7 @@ const {
   bytesOf, exchange, http, onRequestHead, responseTo, runScript,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
+const { NativeHandle } = require('../../lib/socket/native-handle');
 
 const ANSWER = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
 
@@ -138,6 +139,23 @@ describeTransports('a half-close and a connection that becomes one of libuv', (t
   it('is done after an upgrade in the same read', async () => {
     const { req, ended, finished } = await startUpgrade(`HTTP/1.1 103 Early Hints\r\n\r\n${SWITCH}`);
     req.on('information', () => req.socket.end());
+    const upgraded = once(req, 'upgrade');
+    req.end();
+    await Promise.all([upgraded, ended, finished]);
+    req.socket.destroy();
+  });
+
+  it('is done after an upgrade that the I/O thread has seen before it', async () => {
+    const { req, ended, finished } = await startUpgrade(`HTTP/1.1 103 Early Hints\r\n\r\n${SWITCH}`);
+    req.on('information', () => {
+      const { socket } = req;
+      socket.end();
+      if (!(socket._handle instanceof NativeHandle)) return;
+      // What the check phase does, in the turn in which the descriptor comes: so one batch ends the writing side of the
+      // I/O thread's connection, which is released already, and closes it.
+      socket._handle.finishShutdown();
+      if (transport.isLent) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    });
     const upgraded = once(req, 'upgrade');
     req.end();
     await Promise.all([upgraded, ended, finished]);

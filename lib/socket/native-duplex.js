@@ -8,7 +8,7 @@
 const { OutgoingMessage } = require('node:http');
 const net = require('node:net');
 
-const { kReinitializeHandle } = require('../node/internals');
+const { kReinitializeHandle, ShutdownRequest } = require('../node/internals');
 const { nextTick } = require('../node/timing');
 const { NativeHandle } = require('./native-handle');
 const { isReading, onLateTimeout } = require('../response/socket-events');
@@ -238,15 +238,19 @@ function canWriteDirectly(socket, chunk) {
 }
 
 /**
- * Ends the writing side. The handle before this one had been asked for it, and may have done it: no harm.
+ * Ends the writing side of the handle that comes after one of ours, if that has been asked for it. The I/O thread may
+ * have done it already: no harm. It may also have released the descriptor before it heard of it, and then it does not.
  * @param {object} handle
- * @param {object} request Of net.Socket.
+ * @param {boolean} endsWriting The handle before has been asked for it.
+ * @param {object|null} request Of net.Socket, which waits for it; null if net.Socket has been told that it is done.
  */
-function shutDown(handle, request) {
-  request.handle = handle;
-  const error = handle.shutdown(request);
+function continueShutdown(handle, endsWriting, request) {
+  if (!endsWriting) return;
+  const shutdown = request ?? Object.assign(new ShutdownRequest(), { oncomplete: noop });
+  shutdown.handle = handle;
+  const error = handle.shutdown(shutdown);
   // Net looks at no error, but waits for the answer.
-  if (error !== 0) request.oncomplete(error);
+  if (error !== 0) shutdown.oncomplete(error);
 }
 
-module.exports = { NativeDuplex, continueCounters, replaceHandle, shutDown };
+module.exports = { NativeDuplex, continueCounters, continueShutdown, replaceHandle };

@@ -103,6 +103,8 @@ class NativeHandle extends ShutdownRequest {
     /** Requests of net.Socket that are under way. */
     this.connectRequest = null;
     this.shutdownRequest = null;
+    /** net.Socket has ended the writing side; the I/O thread does it, or has done it. */
+    this.endsWriting = false;
     /** Descriptor of a socket that has been bound, and waits for `connect`; -1 if there is none. */
     this.boundDescriptor = -1;
     this.localAddress = '';
@@ -281,6 +283,7 @@ class NativeHandle extends ShutdownRequest {
    * @returns {number} 0.
    */
   shutdown(request) {
+    this.endsWriting = true;
     this.shutdownRequest = request;
     if (this.life === life.OPEN && !this.releasing && this.writes.ahead() === 0) shutdowns.add(this);
     else staging.send(command.SHUTDOWN, this.connection, command.ACKNOWLEDGE);

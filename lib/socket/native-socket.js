@@ -15,7 +15,7 @@ const { isCalledBy } = require('../node/callers');
 const { socketInUse } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
 const { NativeHandle } = require('./native-handle');
-const { NativeDuplex, continueCounters, replaceHandle, shutDown } = require('./native-duplex');
+const { NativeDuplex, continueCounters, continueShutdown, replaceHandle } = require('./native-duplex');
 
 const { setKeepAlive, setNoDelay, [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 
@@ -144,7 +144,7 @@ class NativeSocket extends NativeDuplex {
    * @param {number} descriptor
    */
   becomeLibuv(descriptor) {
-    const { bytesRead, bytesWritten, shutdownRequest } = this._handle;
+    const { bytesRead, bytesWritten, endsWriting, shutdownRequest } = this._handle;
     this._handle.shutdownRequest = null;
     const carrier = new net.Socket({ fd: descriptor, manualStart: true, readable: true, writable: true });
     const handle = carrier._handle;
@@ -154,7 +154,7 @@ class NativeSocket extends NativeDuplex {
     replaceHandle(this, handle);
     handle.reading = false;
     if (unreferenced) handle.unref();
-    if (shutdownRequest) shutDown(handle, shutdownRequest);
+    continueShutdown(handle, endsWriting, shutdownRequest);
     // Starts libuv's reading.
     this.read(0);
   }

@@ -12,7 +12,7 @@ const tls = require('node:tls');
 
 const { kReinitializeHandle } = require('../node/internals');
 const { setImmediate } = require('../node/timing');
-const { NativeDuplex, continueCounters, replaceHandle, shutDown } = require('./native-duplex');
+const { NativeDuplex, continueCounters, continueShutdown, replaceHandle } = require('./native-duplex');
 const { TlsHandle } = require('./tls-handle');
 
 const { [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
@@ -40,7 +40,7 @@ class NativeTlsSocket extends tls.TLSSocket {
    */
   becomeLibuv(descriptor) {
     const { _handle: native } = this;
-    const { bytesRead, bytesWritten, held, shutdownRequest } = native;
+    const { bytesRead, bytesWritten, endsWriting, held, shutdownRequest } = native;
     native.held = native.shutdownRequest = null;
     const unreferenced = !native.hasRef();
     const { handle, rest } = native.giveBack(descriptor);
@@ -52,7 +52,7 @@ class NativeTlsSocket extends tls.TLSSocket {
     if (rest.length > 0) this.push(rest);
     setImmediate(readOn, this, handle);
     if (held !== null) this._writeGeneric(held.isVector, held.data, held.encoding, held.callback);
-    if (shutdownRequest && !this.destroyed) shutDown(handle, shutdownRequest);
+    if (!this.destroyed) continueShutdown(handle, endsWriting, shutdownRequest);
     this.read(0);
   }
 }

@@ -170,7 +170,7 @@ impl Connection {
         let mut state = self.state.borrow_mut();
         if !reset && !state.has_unread() && state.tls.is_none() {
             // To the peer, the close does the same as a half-close that is still due. JavaScript does not
-            // ask any more whether that is done.
+            // ask any more whether that is done. A descriptor that was given away is half-closed by libuv.
             state.take_shutdown();
         }
         self.flush_state(&mut state);
