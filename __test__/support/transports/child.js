@@ -23,7 +23,7 @@ function transportInChild(title, http) {
   const https = process.env.ORACLE === 'node' ? require('node:https') : require('../../../https');
 
   async function serveRaw(onConnection) {
-    const options = { ...isTls ? certificates.local : {}, allowHalfOpen: true };
+    const options = { ...isTls ? certificates.local : {}, allowHalfOpen: true, noDelay: true };
     const server = (isTls ? tls : net).createServer(options, (socket) => {
       socket.on('error', () => {});
       onConnection(socket);
