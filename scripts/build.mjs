@@ -4,7 +4,7 @@
  * that says which platform it is for.
  */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -37,8 +37,14 @@ function compile(release) {
 const suffix = libc();
 const name = `ferrequest.${process.platform}-${process.arch}${suffix && `-${suffix}`}.node`;
 const library = compile(!process.argv.includes('--debug'));
-// By a rename: a process that has the old one loaded keeps it, while writing into its file would crash that process.
-const unfinished = path.join(root, `.unfinished.${name}`);
-copyFileSync(library, unfinished);
-renameSync(unfinished, path.join(root, name));
-console.log(`built ${name}`);
+const addon = path.join(root, name);
+// One that is there already stays: a process that loads the addon twice would have it twice if its file was another.
+if (existsSync(addon) && readFileSync(addon).equals(readFileSync(library))) {
+  console.log(`${name} is up to date`);
+} else {
+  // By a rename: a process that has the old one loaded keeps it, while writing into its file would crash that process.
+  const unfinished = path.join(root, `.unfinished.${name}`);
+  copyFileSync(library, unfinished);
+  renameSync(unfinished, addon);
+  console.log(`built ${name}`);
+}
