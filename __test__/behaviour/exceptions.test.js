@@ -23,37 +23,48 @@ const LOST_IN_NODE = new Set([
 const isOfNet = ({ isStream, isTls }, event) => isStream && !isTls && event === 'req finish';
 
 describeTransports('an exception in a listener', (transport) => {
-  describe.each([...new Set(EVENTS)].filter((event) => !isOfNet(transport, event)))("of '%s'", (event) => {
+  const throwers = [...new Set(EVENTS)].filter((event) => !isOfNet(transport, event));
+  /** One exchange for each thrower, in one process for all, which is started by the first test that wants it. */
+  let result;
+  const exchanges = () => (result ??= transport.runScript(async (http, names, { serveRaw, agentTo }) => {
+    let seen;
+    process.on('uncaughtException', (error) => {
+      if (!/at (\w+\.)?throwing/.test(error.stack)) throw error;
+      seen.push(`thrown in ${error.message}`);
+    });
+    const exchange = async (thrower) => {
+      seen = [];
+      const watch = (emitter, label, events) => events.forEach((name) => {
+        emitter.on(name, () => seen.push(`${label} ${name}`));
+        if (thrower === `${label} ${name}`) emitter.on(name, function throwing() { throw new Error(thrower); });
+      });
+      const peer = await serveRaw((socket) => socket.once('data', () => {
+        socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n' +
+          'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+        setTimeout(() => socket.write('3\r\ndef\r\n0\r\n\r\n'), 30);
+        // One that waits for what it has lost would do so for ever.
+        setTimeout(() => socket.destroy(), 1000);
+      }));
+      const req = http.get({ ...peer.address, agent: await agentTo(peer) });
+      const closed = new Promise((resolve) => { req.on('close', () => setTimeout(resolve, 20)); });
+      req.on('response', (res) => watch(res, 'res', ['data', 'end', 'close']));
+      watch(req, 'req', ['socket', 'finish', 'continue', 'information', 'response', 'close']);
+      await closed;
+      return seen;
+    };
+    const all = {};
+    for (const thrower of names) all[thrower] = await exchange(thrower);
+    console.log(JSON.stringify(all));
+    process.exit();
+  }, { args: throwers, timeout: 14000 }));
+
+  describe.each(throwers)("of '%s'", (event) => {
     itMends(LOST_IN_NODE.has(event))('reaches uncaughtException, and the other events still come', async () => {
-      const result = await transport.runScript(async (http, thrower, { serveRaw, agentTo }) => {
-        const seen = [];
-        process.on('uncaughtException', (error) => {
-          if (!/at (\w+\.)?throwing/.test(error.stack)) throw error;
-          seen.push(`thrown in ${error.message}`);
-        });
-        const watch = (emitter, label, names) => names.forEach((name) => {
-          emitter.on(name, () => seen.push(`${label} ${name}`));
-          if (thrower === `${label} ${name}`) emitter.on(name, function throwing() { throw new Error(thrower); });
-        });
-        const peer = await serveRaw((socket) => socket.once('data', () => {
-          socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n' +
-            'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
-          setTimeout(() => socket.write('3\r\ndef\r\n0\r\n\r\n'), 30);
-          // One that waits for what it has lost would do so for ever.
-          setTimeout(() => socket.destroy(), 1000);
-        }));
-        const req = http.get({ ...peer.address, agent: await agentTo(peer) });
-        req.on('close', () => setTimeout(() => {
-          console.log(seen.join('\n'));
-          process.exit();
-        }, 20));
-        req.on('response', (res) => watch(res, 'res', ['data', 'end', 'close']));
-        watch(req, 'req', ['socket', 'finish', 'continue', 'information', 'response', 'close']);
-      }, { args: event, timeout: 4000 });
-      expect(result).toMatchObject({ code: 0, stderr: '' });
+      const { stdout, ...rest } = await exchanges();
+      expect(rest).toMatchObject({ code: 0, stderr: '' });
       // A Readable of Node closes itself after the listeners of 'end', if none throws.
       const events = event === 'res end' ? EVENTS.filter((name) => name !== 'res close') : EVENTS;
-      expect(result.stdout.trim().split('\n')).toEqual(
+      expect(JSON.parse(stdout)[event]).toEqual(
         events.flatMap((name) => (name === event ? [name, `thrown in ${name}`] : [name])));
     });
   });
