@@ -33,6 +33,12 @@ function transportInChild(title, http) {
     return { server, address: { host: '127.0.0.1', port, protocol: isTls ? 'https:' : 'http:' } };
   }
 
+  /** Agents whose next exchange is to begin on a lent connection, and has not. */
+  const unproved = new Set();
+  const watchExit = () => {
+    if (unproved.size > 0) process.exitCode = NOT_LENT;
+  };
+
   async function agentTo({ server, address }, options) {
     const agent = makeAgent({ http, https }, { keepAlive: true, ...options });
     if (!isLent) return agent;
@@ -41,11 +47,11 @@ function transportInChild(title, http) {
       await warmUp(http, agent, address);
       return agent;
     }
-    let isProved = false;
-    process.on('exit', () => {
-      if (!isProved) process.exitCode = NOT_LENT;
+    process.off('exit', watchExit).on('exit', watchExit);
+    unproved.add(agent);
+    await lend(http, agent, server, address, (begun) => {
+      if (begun || http.stats === undefined) unproved.delete(agent);
     });
-    await lend(http, agent, server, address, (begun) => { isProved = begun || http.stats === undefined; });
     return agent;
   }
 
