@@ -187,7 +187,6 @@ describe('an unreferenced socket whose peer takes nothing', () => {
       req.end(Buffer.alloc(20 << 20));
     }, { args: peer.address });
     expect(result).toMatchObject({ code: 3, timedOut: false, stderr: '' });
-    expect(result.milliseconds).toBeLessThan(5000);
   });
 
   it('does not hold a worker that is terminated', async () => {

@@ -18,16 +18,16 @@ describe('a process', () => {
       for (let i = 0; i < 5; i++) http.get({ ...address, agent }, (res) => res.resume()).on('close', onClose);
     }, { args: peer.address });
     expect(result).toMatchObject({ ...ENDED, stdout: '5\n' });
-    expect(result.milliseconds).toBeLessThan(5000);
   });
 
   it('ends by itself with idle connections of the global agent', async () => {
     const peer = await serve((req, res) => res.end('body'), { keepAliveTimeout: 60000 });
     const result = await runScript((http, address) => {
       http.get(address, (res) => res.on('data', (chunk) => console.log(String(chunk))));
+      // A process that waited until it times out would have none any more.
+      process.on('exit', () => console.log(Object.values(http.globalAgent.freeSockets).flat().length));
     }, { args: peer.address });
-    expect(result).toMatchObject({ ...ENDED, stdout: 'body\n' });
-    expect(result.milliseconds).toBeLessThan(4000);
+    expect(result).toMatchObject({ ...ENDED, stdout: 'body\n1\n' });
   });
 
   it.each([
@@ -138,7 +138,6 @@ describe('a process', () => {
       setTimeout(() => all.forEach((req) => req.destroy()), 100);
     }, { args: peer.address });
     expect(result).toMatchObject({ ...ENDED, stdout: '1\n2\n3\n4\n' });
-    expect(result.milliseconds).toBeLessThan(5000);
   });
 
   it.each([

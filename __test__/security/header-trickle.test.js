@@ -48,7 +48,9 @@ async function expectLinear(make) {
   let short = Infinity;
   // The best of several: what else the process does, such as compiling, weighs on the short one.
   for (let i = 0; i < 4; i++) short = Math.min(short, await costOf(make(66_000)));
-  const long = await costOf(make(528_000));
+  // A collection of what other tests have left can weigh on a long one, but not on each.
+  let long = Infinity;
+  for (let i = 0; i < 3 && long / short >= 20; i++) long = Math.min(long, await costOf(make(528_000)));
   expect(long / short).toBeLessThan(20);
 }
 
