@@ -56,7 +56,7 @@ describeTransports('an exception in a listener', (transport) => {
     for (const thrower of names) all[thrower] = await exchange(thrower);
     console.log(JSON.stringify(all));
     process.exit();
-  }, { args: isOracle ? throwers.filter((event) => !LOST_IN_NODE.has(event)) : throwers, timeout: 14000 }));
+  }, { args: isOracle ? throwers.filter((event) => !LOST_IN_NODE.has(event)) : throwers }));
 
   describe.each(throwers)("of '%s'", (event) => {
     itMends(LOST_IN_NODE.has(event))('reaches uncaughtException, and the other events still come', async () => {
@@ -355,7 +355,7 @@ describeTransports('an exception in a listener', (transport) => {
     for (const [name, options] of Object.entries(all)) seen[name] = await follow(http, options, support);
     console.log(JSON.stringify(seen));
     process.exit();
-  }`, { args: FOLLOWED, timeout: 14000 }));
+  }`, { args: FOLLOWED }));
 
   itMends(true).each(Object.keys(FOLLOWED))('%s', async (name) => {
     const { stdout, ...rest } = await followed();

@@ -8,5 +8,5 @@ describe('examples/demo.js', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('7 of 7 came true');
     expect(stdout).not.toContain('FAILED');
-  }, 40_000);
+  });
 });

@@ -40,7 +40,7 @@ describeTransports('an upload that the peer resets', (transport) => {
     expect(writableFinished).toBe(false);
     // Once more, when all is over.
     await expect(new Promise((resolve) => { req.end(resolve); })).resolves.toBe(errors[0]);
-  }, 20_000);
+  });
   // A TLSSocket cannot be reset.
 }, ({ isTls }) => !isTls);
 

@@ -116,5 +116,5 @@ describeTransports('an upload that outlasts its response', (transport) => {
     await untilIdle(agent);
     // 'finish' means that the kernel has taken all; the slow server need not have.
     expect(received).toBeGreaterThan(0);
-  }, 20_000);
+  });
 });

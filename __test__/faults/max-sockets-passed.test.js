@@ -93,5 +93,5 @@ describeTransports('maxSockets', (transport) => {
     expect(outcomes.failed).toBeGreaterThan(50);
     agent.destroy();
     await untilPoolIsEmpty(agent);
-  }, 20_000);
+  });
 });

@@ -129,7 +129,7 @@ describe('a server that closes idle connections while the event loop is blocked'
     expect(Math.max(...arrived)).toBe(1);
     agent.destroy();
     await untilPoolIsEmpty(agent);
-  }, 30_000);
+  });
 });
 
 // ferrequest counts the connections that it found closed and replaced.

@@ -27,7 +27,7 @@ function runScript(main, { args = null, execArgv = [], ...options } = {}) {
  * @returns {Promise<{ code: number | null, signal: string | null, stdout: string, stderr: string, timedOut: boolean,
  *   milliseconds: number }>}
  */
-function runNode(argv, { timeout = 10000, env = {}, cwd = ROOT } = {}) {
+function runNode(argv, { timeout = 30_000, env = {}, cwd = ROOT } = {}) {
   return new Promise((resolve, reject) => {
     const started = Date.now();
     const stdio = ['ignore', 'pipe', 'pipe'];

@@ -10,7 +10,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
  * @param {number} [timeout] milliseconds
  * @returns {Promise<T>} what the condition gave
  */
-async function until(condition, what = condition.toString(), timeout = 8000) {
+async function until(condition, what = condition.toString(), timeout = 30_000) {
   const deadline = Date.now() + timeout;
   for (let turn = 0; ; turn++) {
     const value = await condition();
