@@ -23,7 +23,7 @@ const { ClientRequest, ServerResponse } = http;
 const finishRequest = ClientRequest.prototype._finish;
 const finishResponse = ServerResponse.prototype._finish;
 
-/** Properties of Node's, which are learnt when the first request is out: node:perf_hooks is loaded for that. */
+/** Properties of Node's, which are learnt when the first request is out. */
 let properties = null;
 
 /** The function that Node's client gives its parser; null until a trace event has begun. */
