@@ -14,6 +14,7 @@ const { describeMachine } = require('./lib/machine');
 const { parseOptions, USAGE } = require('./lib/options');
 const { toChart } = require('./lib/report/chart');
 const { toMarkdown } = require('./lib/report/markdown');
+const { chartFileOf, putSection, titleOf } = require('./lib/report/sections');
 const { toText } = require('./lib/report/text');
 const { startServer } = require('./lib/server-process');
 const { summarise } = require('./lib/summary');
@@ -78,6 +79,7 @@ async function measureAll(options, server) {
     machine: describeMachine(options.node, clientsOf(options).filter(isThere)),
     missing,
     summaries,
+    scope: options.scope,
   };
   write(run, options);
   conclude(run);
@@ -169,8 +171,23 @@ function write(run, options) {
     fs.writeFileSync(options.json, `${JSON.stringify(run, null, 2)}\n`);
   }
   if (options.write) {
-    fs.writeFileSync(path.join(__dirname, 'RESULTS.md'), toMarkdown(run));
-    fs.writeFileSync(path.join(__dirname, 'chart.svg'), toChart(run.summaries));
+    writeResults(run);
+  }
+}
+
+/**
+ * Writes the section of this run in RESULTS.md, and its chart if all was measured.
+ *
+ * @param {import('./lib/report/markdown').Run} run
+ */
+function writeResults(run) {
+  const file = path.join(__dirname, 'RESULTS.md');
+  const title = titleOf(run);
+  const chartFile = run.scope.length === 0 ? chartFileOf(title) : '';
+  const document = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+  fs.writeFileSync(file, putSection(document, title, toMarkdown(run, chartFile)));
+  if (chartFile) {
+    fs.writeFileSync(path.join(__dirname, chartFile), toChart(run.summaries));
   }
 }
 

@@ -34,6 +34,7 @@ function runOf(summary) {
     machine: { cpu: 'a', cores: 2, memory: 'b', system: 'c', node: 'd', packages: {} },
     missing: [],
     summaries: [summary],
+    scope: [],
   };
 }
 
@@ -43,7 +44,7 @@ describe('the reports', () => {
     const text = toText(summary);
     expect(text).toMatch(/loop delay p99 ms {5}× {2}resumed/);
     expect(text).toMatch(/ferrequest .* 4\.900 {2}0\.40 {5}97 %/);
-    const markdown = toMarkdown(runOf(summary));
+    const markdown = toMarkdown(runOf(summary), '');
     expect(markdown).toContain('| loop delay p99 ms | × | resumed |');
     expect(markdown).toContain('| 4.900 | 0.40 | 97 % |');
   });
@@ -55,6 +56,6 @@ describe('the reports', () => {
   it('name a goal that is to be below a bound', () => {
     const goal = 'ferrequest: p99 of the event-loop delay below 1 × node:http';
     expect(toText(summaryOf('https-new'))).toContain(`reached ${goal}: 0.40`);
-    expect(toMarkdown(runOf(summaryOf('https-new')))).toContain(`${goal} | 0.40 | yes |`);
+    expect(toMarkdown(runOf(summaryOf('https-new')), '')).toContain(`${goal} | 0.40 | yes |`);
   });
 });

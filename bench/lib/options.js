@@ -13,7 +13,7 @@ const USAGE = `Usage: node bench/run.js [options]
   --client LIST       only these clients, separated by commas (the baseline is always there)
   --compare DIR       also measure the ferrequest of another checkout
   --node BIN          run the clients with another Node binary
-  --write             write bench/RESULTS.md and bench/chart.svg
+  --write             write the section of this machine in bench/RESULTS.md, and its chart
   --json FILE         write every sample to FILE
   --list              show the workloads and clients, and measure nothing
   --help`;
@@ -42,6 +42,7 @@ const NOT_QUICK = new Set(['fetch', 'net-socket', 'wrk']);
  * @property {boolean} write
  * @property {string | undefined} json
  * @property {boolean} list
+ * @property {string[]} scope what is said of the choice of workloads and clients; empty if all are measured
  *
  * @param {string[]} args
  * @returns {Options | null} null if only the usage was asked for
@@ -74,6 +75,7 @@ function parseOptions(args) {
     write: values.write,
     json: values.json,
     list: values.list,
+    scope: scopeOf(values),
   };
 }
 
@@ -87,6 +89,20 @@ function positiveInteger(text) {
     throw new Error(`--rounds takes a positive integer, not ${text}`);
   }
   return number;
+}
+
+/**
+ * Says which choice of workloads and clients was made.
+ *
+ * @param {{ quick: boolean, workload?: string, client?: string }} values
+ * @returns {string[]}
+ */
+function scopeOf({ quick, workload, client }) {
+  return [
+    ...quick ? ['quick'] : [],
+    ...workload === undefined ? [] : [`workloads \`${workload}\``],
+    ...client === undefined ? [] : ['some clients'],
+  ];
 }
 
 /**

@@ -3,7 +3,7 @@
 const { columnsFor, number } = require('./columns');
 
 /**
- * Everything that a run found, as bench/RESULTS.md.
+ * Everything that a run found, as a section of bench/RESULTS.md without its heading.
  *
  * @typedef {object} Run
  * @property {string} command
@@ -14,16 +14,16 @@ const { columnsFor, number } = require('./columns');
  * @property {import('../machine').Machine} machine
  * @property {{ client: import('../../clients').Client, reason: string }[]} missing
  * @property {import('../summary').WorkloadSummary[]} summaries
+ * @property {string[]} scope the choices of workloads and clients, if not all were measured
  *
  * @param {Run} run
+ * @param {string} chartFile name of the chart's file; empty for none
  * @returns {string}
  */
-function toMarkdown(run) {
+function toMarkdown(run, chartFile) {
   const parts = [
-    '# Results',
-    'Written by `bench/run.js`; [README.md](README.md) says how to read it.',
     conditions(run),
-    '![Requests a second and CPU a request, relative to node:http](chart.svg)',
+    chartFile && `![Requests a second and CPU a request, relative to node:http](${chartFile})`,
     goalTable(run.summaries),
     ...run.summaries.map(workloadSection),
   ];
@@ -61,7 +61,7 @@ function goalTable(summaries) {
       .filter(({ met }) => met !== null)
       .map(({ text, value, met }) => [workload.title, text, number(value ?? NaN, 2), met ? 'yes' : '**no**']),
   );
-  return rows.length === 0 ? '' : `## Goals\n\n${table(['workload', 'goal', 'measured', 'reached'], rows, 2)}`;
+  return rows.length === 0 ? '' : `### Goals\n\n${table(['workload', 'goal', 'measured', 'reached'], rows, 2)}`;
 }
 
 /**
@@ -74,7 +74,7 @@ function workloadSection({ workload, rows }) {
   const failures = rows.flatMap(({ client, errors }) =>
     errors.map((error) => `- Failed: ${client.label}: ${error.split('\n', 1)[0]}`),
   );
-  const parts = [`## ${workload.title}`, table(columns.map(({ title }) => title), body), failures.join('\n')];
+  const parts = [`### ${workload.title}`, table(columns.map(({ title }) => title), body), failures.join('\n')];
   return parts.filter(Boolean).join('\n\n');
 }
 
