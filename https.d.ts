@@ -1,7 +1,7 @@
 /// <reference types="node" />
 
 import * as https from 'node:https';
-import type { ClientRequest, ClientResponse } from './index.js';
+import type { ClientRequest, ClientResponse, PoolOptions, RacingOptions } from './index.js';
 
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:https';
@@ -11,7 +11,7 @@ export * from 'node:https';
  * [`tls.connect()`](https://nodejs.org/api/tls.html#tlsconnectoptions-callback).
  * All times are in milliseconds. Source: https://nodejs.org/api/https.html#new-agentoptions
  */
-export interface AgentOptions extends https.AgentOptions {
+export interface AgentOptions extends https.AgentOptions, PoolOptions {
   /** The most TLS sessions that are kept for resumption; `0` turns the cache off. Default: `100`. */
   maxCachedSessions?: number | undefined;
   /**
@@ -24,7 +24,7 @@ export interface AgentOptions extends https.AgentOptions {
 
 /** Gives each request a TLS socket, and keeps TLS sessions for resumption. */
 export class Agent extends https.Agent {
-  constructor(options?: AgentOptions);
+  constructor(options?: AgentOptions | Omit<AgentOptions, 'autoSelectFamily'> & RacingOptions);
 }
 
 /** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */

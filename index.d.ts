@@ -6,13 +6,50 @@ import type { Socket } from 'node:net';
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:http';
 
+/** How the look-ups of an agent are kept. Times are in seconds, as those of the package cacheable-lookup. */
+export interface DnsOptions {
+  /** Keeps the answers of look-ups, and lets equal ones that are under way have one in common. Default: `false`. */
+  cache?: boolean | undefined;
+  /**
+   * The most seconds for which addresses are kept. `dns.lookup()` tells no time to live, so that its answers are kept
+   * for as long as this; a `lookup` of yours may give each address a `ttl`. Default: `10`.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it, or another of these, is no number of at least 0
+   */
+  maxTtl?: number | undefined;
+  /** Seconds for which it is kept that a name has no address (ENOTFOUND, ENODATA). Default: `0.15`. */
+  errorTtl?: number | undefined;
+  /**
+   * Seconds for which `dns.lookup()` is asked for a name of which your `lookup` has said that it has no address, once
+   * `dns.lookup()` has found one. Default: `0`, which never asks it instead of yours.
+   */
+  fallbackDuration?: number | undefined;
+  /** The most answers that are kept; the one that was used least recently gives way. Default: `1000`. */
+  maxItems?: number | undefined;
+}
+
+/** Options that agents of http and of https have, and those of Node have not. */
+export interface PoolOptions {
+  /** How look-ups are kept: they go through `lookup`, or `dns.lookup` as it is at the call. Default: they are not. */
+  dns?: DnsOptions | undefined;
+}
+
+/** Options of an {@link Agent} whose connections race. */
+export interface RacingOptions {
+  /**
+   * `'race'` connects to the addresses of a name as RFC 8305 says: no attempt is given up for the next, which begins
+   * `autoSelectFamilyAttemptTimeout` ms later (default: `250`), or when one has failed. The first that succeeds is
+   * taken. If all fail, the error is an `AggregateError` with their errors.
+   */
+  autoSelectFamily: 'race';
+}
+
 /**
  * Options of {@link Agent}. Besides these it takes every option of
  * [`socket.connect()`](https://nodejs.org/api/net.html#socketconnectoptions-connectlistener) and hands it on.
  * All times are in milliseconds. An agent's option takes precedence over the same option of a request.
  * Source: https://nodejs.org/api/http.html#new-agentoptions
  */
-export interface AgentOptions extends http.AgentOptions {
+export interface AgentOptions extends http.AgentOptions, PoolOptions {
   /** Keeps the socket of a finished exchange open for the next one. Default: `false` (`true` for `globalAgent`). */
   keepAlive?: boolean | undefined;
   /** Idle time in ms before the kernel's first TCP keep-alive probe of a pooled socket. Default: `1000`. */
@@ -53,7 +90,7 @@ export interface AgentOptions extends http.AgentOptions {
  * An agent of node:http, of another package, or any object with `addRequest()` works in its place.
  */
 export class Agent extends http.Agent {
-  constructor(options?: AgentOptions);
+  constructor(options?: AgentOptions | Omit<AgentOptions, 'autoSelectFamily'> & RacingOptions);
 }
 
 /** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
@@ -84,6 +121,8 @@ export interface RequestOptions extends http.RequestOptions {
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no finite number of at least 0
    */
   timeout?: number | undefined;
+  /** As {@link RacingOptions}, for this request; a boolean is Node's own option. An agent's takes precedence. */
+  autoSelectFamily?: boolean | 'race' | undefined;
   /** Bytes buffered for writing before `write()` answers `false`. Default: that of Node's streams. */
   highWaterMark?: number | undefined;
 }

@@ -8,6 +8,7 @@
 const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 
+const { kRace } = require('../addresses/race');
 const { hasIoThread } = require('../bridge/bridge');
 const { serverNameOf } = require('./origin-names');
 const { assign, bareObject } = require('../node/bare-options');
@@ -59,7 +60,8 @@ function open(agent, req, requestOptions, name) {
   const options = connectionOptions(agent, req, requestOptions, name);
   if (!canBeNative(options)) return undefined;
   refuseNulInHost(options);
-  const socket = start(new NativeSocket(options), options, onConnect);
+  // The attempts of a race are libuv's; the I/O thread takes over the one that wins.
+  const socket = start(new NativeSocket(options, options[kRace] !== undefined), options, onConnect);
   socket[kAgent] = agent;
   socket[kOptions] = options;
   socket.on('free', onFree);

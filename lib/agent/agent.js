@@ -9,6 +9,7 @@
 
 const net = require('node:net');
 
+const { apply: applyAddressOptions, kAddresses } = require('./address-options');
 const agentSocket = require('./agent-socket');
 const keepAlive = require('./keep-alive');
 const { HttpOriginNames } = require('./origin-names');
@@ -61,6 +62,7 @@ Object.defineProperty(Agent, 'defaultMaxSockets', {
  */
 function serve(agent, req, options) {
   if (typeof options !== 'object') return false;
+  if (agent[kAddresses] !== undefined) applyAddressOptions(agent, req, options);
   const name = pool.nameOf(agent, req, options);
   if (name === undefined) {
     pool.dropAllUnfit(agent);

@@ -10,6 +10,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
+const addressOptions = require('./address-options');
 const { isOpenedWith, mergeOptions } = require('./agent-socket');
 const { hasPendingRead: descriptorHasPendingRead } = require('../bridge/bridge');
 const { timeoutBufferOf } = require('./keep-alive');
@@ -39,6 +40,7 @@ function install(agent, names, createsPlainly, removesPlainly) {
   // Set by Node's own constructor since 22.
   agent.agentKeepAliveTimeoutBuffer ??= timeoutBufferOf(agent.options);
   agent.on('free', onFree);
+  addressOptions.install(agent);
 }
 
 /**

@@ -12,6 +12,7 @@ const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 const { addAbortSignal, finished } = require('node:stream');
 
+const race = require('../addresses/race');
 const agents = require('./global-agent');
 const behaviour = require('../node/behaviour');
 const { debug } = require('../node/debug');
@@ -97,6 +98,7 @@ function ClientRequest(input, options, callback) {
   setHeaders(this, options, authority, isProxied ? options : undefined);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
+  if (options.autoSelectFamily === 'race') raceIfPossible(this, agent, options);
   if (debug) debug.onRequest(this);
   if (agent) {
     agent.addRequest(this, options);
@@ -107,6 +109,12 @@ function ClientRequest(input, options, callback) {
 }
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
 Object.setPrototypeOf(ClientRequest, OutgoingMessage);
+
+/** Has a request connect by a race. An agent of others may make connections of which it tells too late. */
+function raceIfPossible(req, agent, options) {
+  if (!agent || agent[socketEvents.kKeepsListeners]) race.prepare(req, options, agent?.options);
+  else options.autoSelectFamily = true;
+}
 
 /** Checked whenever it is set, as since Node 24.15: a path with line ends would be several requests. */
 Object.defineProperty(ClientRequest.prototype, 'path', {
@@ -426,6 +434,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
  */
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
+  if (this[race.kRace] !== undefined) this[race.kRace].attach(socket);
   // Before libuv begins to connect, if it can be: the I/O thread then makes the connection.
   if (socket?.isNative === false && !error) takeOver(socket);
   // At once, because a socket can fail before the next tick. What is none is a TypeError of that tick.
