@@ -1,7 +1,7 @@
 /// <reference types="node" />
 
 import * as https from 'node:https';
-import type { ClientRequest, ClientResponse, PoolOptions, RacingOptions } from './index.js';
+import type { AgentStats, AgentStatus, ClientRequest, ClientResponse, PoolOptions, RacingOptions } from './index.js';
 
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:https';
@@ -25,6 +25,11 @@ export interface AgentOptions extends https.AgentOptions, PoolOptions {
 /** Gives each request a TLS socket, and keeps TLS sessions for resumption. */
 export class Agent extends https.Agent {
   constructor(options?: AgentOptions | Omit<AgentOptions, 'autoSelectFamily'> & RacingOptions);
+
+  /** Takes a snapshot of what the agent has done and has now, by origin. Counting is always on. */
+  getCurrentStatus(): AgentStatus;
+  /** Takes a snapshot of what the agent has done and has now, over all origins. */
+  stats(): AgentStats;
 }
 
 /** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */

@@ -31,6 +31,52 @@ export interface DnsOptions {
 export interface PoolOptions {
   /** How look-ups are kept: they go through `lookup`, or `dns.lookup` as it is at the call. Default: they are not. */
   dns?: DnsOptions | undefined;
+  /**
+   * Time in ms after which an idle socket is closed. Default, also for `0`: `timeout`, and what the server announces.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no number of at least 0
+   */
+  freeSocketTimeout?: number | undefined;
+  /**
+   * Age in ms past which a socket serves no further request: it is closed when it is free. Default, also for `0`: none.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no number of at least 0
+   */
+  socketActiveTTL?: number | undefined;
+  /**
+   * Serves requests that wait for `maxSockets` or `maxTotalSockets` in the order in which they came, over all origins; a
+   * connection to one origin is closed for an earlier request to another. Default: `false`.
+   * @throws `ERR_INVALID_ARG_TYPE` if it is no boolean
+   */
+  fairQueue?: boolean | undefined;
+}
+
+/** What an agent has done since it was made, under the names that agentkeepalive has for it. */
+export interface AgentCounters {
+  /** Sockets made. */
+  createSocketCount: number;
+  /** Sockets that `createConnection` could not make. */
+  createSocketErrorCount: number;
+  /** Sockets closed. */
+  closeSocketCount: number;
+  /** Those of them that had an error. */
+  errorSocketCount: number;
+  /** `'timeout'` events of sockets, idle ones among them. */
+  timeoutSocketCount: number;
+  /** Requests with a response behind which their socket came back to the agent. */
+  requestCount: number;
+}
+
+/** What an agent has done, and the number of its sockets and waiting requests by origin (`getName()`). */
+export interface AgentStatus extends AgentCounters {
+  freeSockets: Record<string, number>;
+  sockets: Record<string, number>;
+  requests: Record<string, number>;
+}
+
+/** What an agent has done, and the number of its sockets and waiting requests. */
+export interface AgentStats extends AgentCounters {
+  freeSockets: number;
+  sockets: number;
+  requests: number;
 }
 
 /** Options of an {@link Agent} whose connections race. */
@@ -91,6 +137,11 @@ export interface AgentOptions extends http.AgentOptions, PoolOptions {
  */
 export class Agent extends http.Agent {
   constructor(options?: AgentOptions | Omit<AgentOptions, 'autoSelectFamily'> & RacingOptions);
+
+  /** Takes a snapshot of what the agent has done and has now, by origin. Counting is always on. */
+  getCurrentStatus(): AgentStatus;
+  /** Takes a snapshot of what the agent has done and has now, over all origins. */
+  stats(): AgentStats;
 }
 
 /** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */

@@ -66,6 +66,17 @@ export const agent = new ferrequest.Agent({
   scheduling: 'fifo',
   timeout: 5000,
 });
+export const pool = new ferrequest.Agent({
+  autoSelectFamily: 'race',
+  dns: { cache: true, maxTtl: 10, errorTtl: 0.1, fallbackDuration: 0, maxItems: 10 },
+  fairQueue: true,
+  freeSocketTimeout: 4000,
+  socketActiveTTL: 60_000,
+});
+isExactly<number>()(pool.stats().freeSockets);
+isExactly<Record<string, number>>()(pool.getCurrentStatus().freeSockets);
+// @ts-expect-error neither a race nor a boolean
+export const hasty = new ferrequest.Agent({ autoSelectFamily: 'hasty' });
 // @ts-expect-error neither first in, first out nor last in, first out
 export const random = new ferrequest.Agent({ scheduling: 'random' });
 

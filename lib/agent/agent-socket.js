@@ -10,6 +10,7 @@ const net = require('node:net');
 
 const { kRace } = require('../addresses/race');
 const { hasIoThread } = require('../bridge/bridge');
+const { kCensus } = require('./census');
 const { serverNameOf } = require('./origin-names');
 const { assign, bareObject } = require('../node/bare-options');
 const { http } = require('../node/modules');
@@ -64,6 +65,7 @@ function open(agent, req, requestOptions, name) {
   const socket = start(new NativeSocket(options, options[kRace] !== undefined), options, onConnect);
   socket[kAgent] = agent;
   socket[kOptions] = options;
+  agent[kCensus].onNew(socket);
   socket.on('free', onFree);
   socket.on('close', onClose);
   socket.on('timeout', onTimeout);
@@ -174,20 +176,27 @@ function onFree() {
 
 /** Takes a closed socket out of the tables. */
 function onClose() {
-  const agent = this[kAgent];
+  this[kAgent][kCensus].onClose(this);
+  leave(this);
+}
+
+/** Takes a socket out of the tables. */
+function leave(socket) {
+  const { [kAgent]: agent, [kOptions]: options } = socket;
   agent.totalSocketCount--;
-  agent.removeSocket(this, this[kOptions]);
+  agent.removeSocket(socket, options);
 }
 
 /** Closes a socket that has been idle for as long as the agent allows. */
 function onTimeout() {
-  const { freeSockets } = this[kAgent];
+  const { freeSockets, [kCensus]: census } = this[kAgent];
+  census.timedOut++;
   if (Object.keys(freeSockets).some((name) => freeSockets[name].includes(this))) this.destroy();
 }
 
 /** Lets a socket leave its agent for good, as after an upgrade. */
 function onRemove() {
-  onClose.call(this);
+  leave(this);
   this.removeListener('close', onClose);
   this.removeListener('free', onFree);
   this.removeListener('timeout', onTimeout);

@@ -11,6 +11,7 @@ const net = require('node:net');
 
 const { apply: applyAddressOptions, kAddresses } = require('./address-options');
 const agentSocket = require('./agent-socket');
+const { getCurrentStatus, stats } = require('./census');
 const keepAlive = require('./keep-alive');
 const { HttpOriginNames } = require('./origin-names');
 const pool = require('./pool');
@@ -158,5 +159,8 @@ Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
   return keepAlive.keepSocketAlive(this, socket);
 };
+
+Agent.prototype.getCurrentStatus = getCurrentStatus;
+Agent.prototype.stats = stats;
 
 module.exports = { Agent, serve };

@@ -2,9 +2,16 @@
 
 /** Makes a socket ready to be idle, and ready for its next request, as keepSocketAlive and reuseSocket of Node do. */
 
+const { kExpires } = require('./census');
+const { now } = require('../node/timing');
 const { exchange } = require('../socket/stages');
 const { kAnnouncesTimeout } = require('../response/client-response');
 const idleGuard = require('../response/idle-guard');
+
+/** Own property of an agent: milliseconds for which a socket may be idle. Only where an option says so. */
+const kIdleLimit = Symbol('idleLimit');
+/** Own property of an idle socket of such an agent: the time, by `now()`, until which it may serve another request. */
+const kIdleUntil = Symbol('idleUntil');
 
 /** Milliseconds before the announced time at which a connection counts as closed, unless an option says so. */
 const TIMEOUT_BUFFER = 1000;
@@ -33,9 +40,48 @@ function keepSocketAlive(agent, socket) {
   if (announced === 0) return false;
   let timeout = agent.options.timeout || 0;
   if (announced < timeout) timeout = announced;
+  if (agent[kIdleLimit] !== undefined) {
+    const left = timeLeft(agent, socket, announced);
+    if (!(left > 0)) return false;
+    if (left < (timeout || Infinity)) timeout = Math.ceil(left);
+    socket[kIdleUntil] = now() + left;
+  }
   if (socket.timeout !== timeout) socket.setTimeout(timeout);
   idleGuard.watch(socket);
   return true;
+}
+
+/** @returns {number} Milliseconds for which a socket, which gets free now, may be idle. */
+function timeLeft(agent, socket, announced) {
+  const { [kExpires]: expires = Infinity } = socket;
+  return Math.min(agent[kIdleLimit], announced, expires - now());
+}
+
+/**
+ * Has the options `freeSocketTimeout` and `socketActiveTTL` of an agent obeyed.
+ * @param {import('node:http').Agent} agent
+ * @param {{ activeTtl: number, freeTimeout: number }} limits Milliseconds.
+ */
+function limitIdleness(agent, { activeTtl, freeTimeout }) {
+  if (activeTtl !== Infinity || freeTimeout !== Infinity) agent[kIdleLimit] = freeTimeout;
+}
+
+/**
+ * Tells whether a socket has been idle for too long; its timer may be late.
+ * @param {import('node:net').Socket} socket An idle one.
+ * @returns {boolean}
+ */
+function hasIdledTooLong(socket) {
+  return socket[kIdleUntil] !== undefined && socket[kIdleUntil] <= now();
+}
+
+/**
+ * Tells whether a socket is older than `socketActiveTTL` allows.
+ * @param {import('node:net').Socket} socket
+ * @returns {boolean}
+ */
+function isTooOld(socket) {
+  return socket[kExpires] !== undefined && socket[kExpires] <= now();
 }
 
 /**
@@ -61,6 +107,11 @@ function reuseSocket(socket, req) {
   idleGuard.unwatch(socket);
   req.reusedSocket = true;
   socket.ref();
+  const { agent } = req;
+  if (agent?.[kIdleLimit] === undefined) return;
+  // What the time was for is over.
+  const timeout = agent.options.timeout || 0;
+  if (socket.timeout !== timeout) socket.setTimeout(timeout);
 }
 
-module.exports = { keepSocketAlive, reuseSocket, timeoutBufferOf };
+module.exports = { hasIdledTooLong, isTooOld, keepSocketAlive, limitIdleness, reuseSocket, timeoutBufferOf };

@@ -41,6 +41,8 @@ const kTransport = Symbol('transport');
 
 /** Own property of an agent: streams that come back to it keep their listeners. */
 const kKeepsListeners = Symbol('keepsListeners');
+/** Own property of an agent: a method that hears of each socket which a request is given. */
+const kMeets = Symbol('meets');
 
 /** Tells whether a socket has its listeners for life. */
 function isWired(socket) {
@@ -359,6 +361,7 @@ module.exports = {
   isIdle,
   isReading,
   kKeepsListeners,
+  kMeets,
   kTransport,
   listen,
   listenForTimeout,
