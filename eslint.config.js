@@ -8,8 +8,9 @@ const globals = require('globals');
 /** The rooms of lib/, and the rooms below each that it may import. ARCHITECTURE.md says what each one owns. */
 const ROOMS = {
   https: ['agent', 'request', 'socket', 'response', 'proxy', 'addresses', 'bridge', 'node'],
-  agent: ['socket', 'response', 'proxy', 'addresses', 'bridge', 'node'],
-  request: ['socket', 'stream', 'response', 'proxy', 'addresses', 'node'],
+  agent: ['retry', 'socket', 'response', 'proxy', 'addresses', 'bridge', 'node'],
+  request: ['retry', 'socket', 'stream', 'response', 'proxy', 'addresses', 'node'],
+  retry: ['response', 'node'],
   socket: ['response', 'addresses', 'bridge', 'node'],
   stream: ['response', 'bridge', 'node'],
   response: ['bridge', 'node'],

@@ -283,4 +283,17 @@ function prepare(req, options, agentOptions = {}) {
   req[kRace] = race;
 }
 
-module.exports = { kRace, kRacing, prepare };
+/**
+ * Has another attempt of a request connect by a race of its own.
+ * @param {import('../request/client-request').ClientRequest} req
+ * @param {object} options Options of the request.
+ */
+function renew(req, options) {
+  const { innerLookup, delay } = req[kRace];
+  const race = new Race(innerLookup, delay);
+  options.lookup = race.lookup;
+  options[kRace] = race;
+  req[kRace] = race;
+}
+
+module.exports = { kRace, kRacing, prepare, renew };

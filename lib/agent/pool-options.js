@@ -3,6 +3,7 @@
 /** Checks the options of an agent that Node's agents have not. */
 
 const { outOfRange } = require('../node/errors');
+const { createPolicy } = require('../retry/policy');
 const { validateType } = require('../node/validators');
 
 /**
@@ -25,6 +26,8 @@ function durationOf(options, name) {
  */
 function poolOptionsOf(options) {
   if (options.fairQueue !== undefined) validateType(options.fairQueue, 'options.fairQueue', 'boolean');
+  // Throws on a wrong one.
+  createPolicy(options.retry);
   return {
     activeTtl: durationOf(options, 'socketActiveTTL'),
     freeTimeout: durationOf(options, 'freeSocketTimeout'),

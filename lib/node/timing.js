@@ -13,7 +13,7 @@ const { performance } = require('node:perf_hooks');
 const timers = require('node:timers');
 const vm = require('node:vm');
 
-const main = vm.runInThisContext('({ process, Promise })');
+const main = vm.runInThisContext('({ process, Promise, Date })');
 
 /** Runs a callback when the running operation is over, as process.nextTick. */
 const { nextTick } = main.process;
@@ -35,6 +35,14 @@ const { now: nowOf } = Object.getPrototypeOf(performance);
 function now() {
   return nowOf.call(performance);
 }
+
+/** @returns {number} Milliseconds since the epoch, by the system's clock when the process began. */
+function dateNow() {
+  return performance.timeOrigin + now();
+}
+
+/** Reads a date, as `Date.parse()`, which frameworks leave as it is or replace by one that calls it. */
+const { parse: parseDate } = main.Date;
 
 /**
  * Tells whether a function is Node's own, by the class that it makes an object of.
@@ -79,4 +87,4 @@ function makeTimers() {
 const isNodes = makes(timers.setImmediate, 'Immediate') && makes(timers.setTimeout, 'Timeout');
 const { clearTimeout, setImmediate, setTimeout } = isNodes ? timers : makeTimers();
 
-module.exports = { clearTimeout, nextTick, now, queueJob, setImmediate, setTimeout };
+module.exports = { clearTimeout, dateNow, nextTick, now, parseDate, queueJob, setImmediate, setTimeout };

@@ -27,9 +27,10 @@ const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const finishGuard = require('./finish-guard');
+const repetition = require('./repetition');
 const options_ = require('./request-options');
 const { endUnread } = require('../response/exchange-end');
-const { closeRequest, emitError, inTurn, kError } = require('../response/request-end');
+const { closeRequest, emitError, inTurn, kError, kRetry } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
@@ -98,17 +99,24 @@ function ClientRequest(input, options, callback) {
   setHeaders(this, options, authority, isProxied ? options : undefined);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
+  const retry = options.retry ?? (agent?.[socketEvents.kKeepsListeners] && agent.options.retry);
+  // Anything else is no option of ours: Node's client knows none of this name.
+  if (typeof retry === 'object' && retry !== null) {
+    repetition.start(this, retry, options, { connect, refuse: finishRefused });
+  }
   if (options.autoSelectFamily === 'race') raceIfPossible(this, agent, options);
   if (debug) debug.onRequest(this);
-  if (agent) {
-    agent.addRequest(this, options);
-  } else {
-    connectWithoutAgent(this, options);
-  }
+  connect(this, options);
   if (createdChannel.hasSubscribers) createdChannel.publish({ request: this });
 }
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
 Object.setPrototypeOf(ClientRequest, OutgoingMessage);
+
+/** Asks the agent for a socket, or makes one. */
+function connect(req, options) {
+  if (req.agent) req.agent.addRequest(req, options);
+  else connectWithoutAgent(req, options);
+}
 
 /** Has a request connect by a race. An agent of others may make connections of which it tells too late. */
 function raceIfPossible(req, agent, options) {
@@ -220,9 +228,18 @@ function connectWithoutAgent(req, options) {
   if (socket) onCreate(null, socket);
 }
 
+/** The number of attempts there have been; more than 1 with the option `retry` only. */
+Object.defineProperty(ClientRequest.prototype, 'attempts', {
+  __proto__: null,
+  get() {
+    return this[kRetry]?.attempts ?? 1;
+  },
+  configurable: true,
+});
+
 /** Starts the perf_hooks entry of the request; Node calls this when the request is written. */
 ClientRequest.prototype._finish = function _finish() {
-  performanceEntries.start(this);
+  if (this[kRetry] === undefined || this[kRetry].starts()) performanceEntries.start(this);
 };
 
 /** Renders the header; Node calls this at the first write. */
@@ -297,6 +314,7 @@ function callerInRow() {
  * @returns {boolean} False if the user has to wait for 'drain'.
  */
 ClientRequest.prototype.write = function write(chunk, encoding, callback) {
+  this[kRetry]?.onWrite();
   if (Array.isArray(chunk)) chunk = bytesOf(chunk);
   const outer = writing;
   writing = this;
@@ -312,6 +330,9 @@ ClientRequest.prototype.write = function write(chunk, encoding, callback) {
  * @returns {this}
  */
 ClientRequest.prototype.end = function end(chunk, encoding, callback) {
+  if (this[kRetry] !== undefined && this[kRetry].makesBody(chunk)) {
+    return repetition.onceFinished(this, chunk, encoding, callback);
+  }
   // Elsewhere OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
   while (this.isCorkedByUser && !this.finished && !behaviour.endJoinsCorkedChunks()) this.uncork();
   if (Array.isArray(chunk)) chunk = bytesOf(chunk);
@@ -415,6 +436,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
   if (debug) debug.onDestroy(this, error);
   // No reader is left for what the response still brings.
   this.res?._dump();
+  if (this[kRetry] !== undefined && this[kRetry].callOff(error)) return this;
   // Nothing is left to call off.
   if (isWhole(this)) {
     endUnread(this);
@@ -525,6 +547,7 @@ function assignSocket(req, socket) {
   socketEvents.attach(req, socket);
   if (req.timeout !== undefined || req.agent?.options?.timeout) listenForTimeout(req);
   req.emit('socket', socket);
+  req[kRetry]?.onSocket(socket, setSocketTimeout);
 }
 
 /** Has the I/O thread read and decode the response. */
@@ -559,7 +582,9 @@ ClientRequest.prototype.adoptStream = function adoptStream(socket) {
 
 /** @this {import('node:net').Socket} */
 function emitRequestTimeout() {
-  this._httpMessage?.emit('timeout');
+  const req = this._httpMessage;
+  req?.[kRetry]?.onTimeout();
+  req?.emit('timeout');
 }
 
 /** Makes the socket's 'timeout' the request's. */
@@ -581,6 +606,7 @@ ClientRequest.prototype.setTimeout = function setTimeout(milliseconds, callback)
   listenForTimeout(this);
   milliseconds = timerDuration(milliseconds, 'msecs');
   if (callback) this.once('timeout', callback);
+  if (this[kRetry] !== undefined) this[kRetry].timeout = milliseconds;
   if (this.socket) setSocketTimeout(this.socket, milliseconds);
   else this.once('socket', (socket) => setSocketTimeout(socket, milliseconds));
   return this;

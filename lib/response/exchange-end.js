@@ -97,6 +97,14 @@ function onRequestFinish() {
   if (this.shouldKeepAlive && this._ended && !this.destroyed && !this.socket.destroyed) keepAlive(this);
 }
 
+/**
+ * Has the end of a request no longer end the exchange that its last response began.
+ * @param {import('../request/client-request').ClientRequest} req
+ */
+function forgetExchange(req) {
+  req.removeListener('finish', onRequestFinish);
+}
+
 /** Gives a socket back for another request. */
 function keepAlive(req) {
   const { socket } = req;
@@ -138,4 +146,4 @@ function freeSocket(socket) {
   else socket?.emit('free');
 }
 
-module.exports = { endUnread, listenForEnd, retire };
+module.exports = { endUnread, forgetExchange, listenForEnd, onRequestFinish, retire };
