@@ -1,7 +1,7 @@
 /// <reference types="node" />
 
 import * as https from 'node:https';
-import type { AgentStats, AgentStatus, ClientRequest, ClientResponse, PoolOptions, RacingOptions } from './index.js';
+import type { AgentStats, AgentStatus, ClientRequest, ClientResponse, PoolOptions, RacingOptions, RetryOptions } from './index.js';
 
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:https';
@@ -35,29 +35,37 @@ export class Agent extends https.Agent {
 /** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
 export let globalAgent: Agent;
 
+/** Options of {@link request}: those of `https.request()`, and those that ferrequest has for http too. */
+export interface RequestOptions extends https.RequestOptions {
+  /** As for http. */
+  retry?: RetryOptions | false | undefined;
+  /** As for http. */
+  autoSelectFamily?: boolean | 'race' | undefined;
+}
+
 /**
  * Makes a request over TLS. It is in progress at once; the user must call `end()`, even when there is no body.
  * @param callback a listener of `'response'`
  * @throws as `request` of `ferrequest` does; a TLS failure is emitted as `'error'`
  */
 export function request(
-  options: https.RequestOptions | string | URL,
+  options: RequestOptions | string | URL,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
 /** @param options come over what `url` says */
 export function request(
   url: string | URL,
-  options: https.RequestOptions,
+  options: RequestOptions,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
 
 /** Makes a request without a body: {@link request} with the method GET by default, and `end()` called. */
 export function get(
-  options: https.RequestOptions | string | URL,
+  options: RequestOptions | string | URL,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
 export function get(
   url: string | URL,
-  options: https.RequestOptions,
+  options: RequestOptions,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;

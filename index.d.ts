@@ -2,6 +2,7 @@
 
 import * as http from 'node:http';
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:http';
@@ -27,10 +28,48 @@ export interface DnsOptions {
   maxItems?: number | undefined;
 }
 
+/** Which failures of a request are tried again, and after which time. Times are in milliseconds. See docs/retry.md. */
+export interface RetryOptions {
+  /**
+   * The most attempts after the first. Default: `5`.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no integer of at least 0
+   */
+  maxRetries?: number | undefined;
+  /**
+   * Time in ms before the second attempt. Default: `500`.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it, or one of the next two, is no number of at least 0
+   */
+  minTimeout?: number | undefined;
+  /** The longest time in ms between two attempts, also where the server asks for a longer one. Default: `30000`. */
+  maxTimeout?: number | undefined;
+  /** What the time is multiplied by for each further attempt. Default: `2`. */
+  timeoutFactor?: number | undefined;
+  /** Waits for as long as `Retry-After` of a response says. Default: `true`. */
+  retryAfter?: boolean | undefined;
+  /** Methods of the requests that are tried again. Default: GET, HEAD, OPTIONS, PUT, DELETE, TRACE and QUERY. */
+  methods?: readonly string[] | undefined;
+  /** Statuses of responses that count as failures. Default: `[500, 502, 503, 504, 429]`. */
+  statusCodes?: readonly number[] | undefined;
+  /**
+   * Codes of errors after which a request is tried again. Default: `ECONNRESET`, `ECONNREFUSED`, `ENOTFOUND`,
+   * `ENETDOWN`, `ENETUNREACH`, `EHOSTDOWN`, `EHOSTUNREACH` and `EPIPE`.
+   */
+  errorCodes?: readonly string[] | undefined;
+  /**
+   * The most bytes of a request that are kept in memory to be sent again; a larger one is sent once. Default: `1048576`.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no integer of at least 0
+   */
+  maxBodySize?: number | undefined;
+  /** Makes the body of each attempt, of which nothing is kept then. The user calls `end()` without a chunk. */
+  body?: (() => string | Uint8Array | Readable | Iterable<unknown> | AsyncIterable<unknown>) | undefined;
+}
+
 /** Options that agents of http and of https have, and those of Node have not. */
 export interface PoolOptions {
   /** How look-ups are kept: they go through `lookup`, or `dns.lookup` as it is at the call. Default: they are not. */
   dns?: DnsOptions | undefined;
+  /** Has requests tried again that fail before a response was given. Default: they are not. */
+  retry?: RetryOptions | false | undefined;
   /**
    * Time in ms after which an idle socket is closed. Default, also for `0`: `timeout`, and what the server announces.
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no number of at least 0
@@ -172,6 +211,8 @@ export interface RequestOptions extends http.RequestOptions {
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no finite number of at least 0
    */
   timeout?: number | undefined;
+  /** Has the request tried again when it fails before a response was given. Default: that of the agent. */
+  retry?: RetryOptions | false | undefined;
   /** As {@link RacingOptions}, for this request; a boolean is Node's own option. An agent's takes precedence. */
   autoSelectFamily?: boolean | 'race' | undefined;
   /** Bytes buffered for writing before `write()` answers `false`. Default: that of Node's streams. */
@@ -302,6 +343,9 @@ export interface ClientRequestEvents {
 export class ClientRequest extends http.ClientRequest {
   constructor(url: string | URL | RequestOptions, callback?: (response: ClientResponse) => void);
   constructor(url: string | URL, options: RequestOptions, callback?: (response: ClientResponse) => void);
+
+  /** The number of attempts that have begun; `1` without the option `retry`. */
+  readonly attempts: number;
 
   /**
    * Sends a part of the body.

@@ -98,11 +98,12 @@ function onRequestFinish() {
 }
 
 /**
- * Has the end of a request no longer end the exchange that its last response began.
+ * Lets the response that a request has, or its end, no longer end the exchange: the request gets another connection.
  * @param {import('../request/client-request').ClientRequest} req
  */
 function forgetExchange(req) {
   req.removeListener('finish', onRequestFinish);
+  req.res?.removeListener('end', onResponseEnd);
 }
 
 /** Gives a socket back for another request. */
