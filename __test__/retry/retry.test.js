@@ -148,6 +148,21 @@ describeTransports('a request with `retry`', (transport) => {
     expect([req.attempts, peer.bodies.length]).toEqual([1, 1]);
   });
 
+  it.each([
+    ['its socket', (req) => req.socket.destroy()],
+    ['its agent', (req) => req.agent.destroy()],
+  ])('is not tried again when the user destroys %s', async (_what, destroy) => {
+    let arrived;
+    const peer = await serveInTurn(transport, () => { arrived = true; });
+    const agent = await transport.agentTo(peer, { retry });
+    const req = http.get({ ...peer.address, agent });
+    await until(() => arrived);
+    destroy(req);
+    expect((await once(req, 'error'))[0]).toMatchObject({ code: 'ECONNRESET', message: 'socket hang up' });
+    await quiet();
+    expect([req.attempts, peer.bodies.length]).toEqual([1, 1]);
+  });
+
   it('is called off by destroy() while it is under way', async () => {
     let arrived;
     const peer = await serveInTurn(transport, () => { arrived = true; });

@@ -11,7 +11,7 @@
 const { listenerCount } = require('node:events').prototype;
 
 const { kSuperseded } = require('./client-response');
-const { closeRequest, emitError, hasFailed, inTurn, kError } = require('./request-end');
+const { closeRequest, emitError, hasFailed, inTurn, kError, kRetry } = require('./request-end');
 const { tellsCauseOfAbort } = require('../node/behaviour');
 const { debug } = require('../node/debug');
 const { connectionReset } = require('../node/errors');
@@ -281,6 +281,8 @@ function failWithoutResponse(req, socket) {
     return;
   }
   socket._hadError = true;
+  // Neither the peer nor the network has ended the connection, of which there would be an event, but the user.
+  req[kRetry]?.end();
   inTurn(() => emitError(req, connectionReset('socket hang up')), () => closeRequest(req));
 }
 
