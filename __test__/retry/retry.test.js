@@ -263,6 +263,13 @@ describeTransports('a request with `retry`', (transport) => {
 }, () => !isOracle);
 
 describeOurs('retry', () => {
+  it('begins no attempt for a signal that is aborted already', async () => {
+    const peer = await serve((req, res) => res.end());
+    const req = http.get({ ...peer.address, agent: newAgent(), retry: {}, signal: AbortSignal.abort() });
+    expect((await once(req, 'error'))[0].name).toBe('AbortError');
+    expect([req.attempts, peer.accepted.length]).toEqual([1, 0]);
+  });
+
   it('takes the option of a request before that of its agent', async () => {
     const peer = await serve((req) => req.socket.destroy());
     const agent = newAgent({ retry: { maxRetries: 3, minTimeout: 1 } });

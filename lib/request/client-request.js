@@ -100,8 +100,8 @@ function ClientRequest(input, options, callback) {
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
   const retry = options.retry ?? (agent?.[socketEvents.kKeepsListeners] && agent.options.retry);
-  // Anything else is no option of ours: Node's client knows none of this name.
-  if (typeof retry === 'object' && retry !== null) {
+  // Anything else is no option of ours: Node's client knows none of this name. An aborted signal has called all off.
+  if (typeof retry === 'object' && retry !== null && !this.destroyed) {
     repetition.start(this, retry, options, { connect, refuse: finishRefused });
   }
   if (options.autoSelectFamily === 'race') raceIfPossible(this, agent, options);
