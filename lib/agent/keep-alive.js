@@ -9,6 +9,9 @@ const idleGuard = require('../response/idle-guard');
 /** Milliseconds before the announced time at which a connection counts as closed, unless an option says so. */
 const TIMEOUT_BUFFER = 1000;
 
+/** Own property of a socket: true while its timeout is the shorter one that the peer has announced for idle sockets. */
+const kIsShortened = Symbol('isShortened');
+
 /**
  * @param {import('node:http').AgentOptions} options
  * @returns {number} Milliseconds.
@@ -32,7 +35,10 @@ function keepSocketAlive(agent, socket) {
   // The peer would have closed it before it could be used.
   if (announced === 0) return false;
   let timeout = agent.options.timeout || 0;
-  if (announced < timeout) timeout = announced;
+  if (announced < timeout) {
+    timeout = announced;
+    socket[kIsShortened] = true;
+  }
   if (socket.timeout !== timeout) socket.setTimeout(timeout);
   idleGuard.watch(socket);
   return true;
@@ -53,6 +59,18 @@ function announcedTimeout(res, buffer) {
 }
 
 /**
+ * Gives a socket that is idle no longer its timeout back. What the peer has announced is for how long it keeps an idle
+ * connection; it may take longer than that to answer, and Node's client ends the wait then.
+ * @param {import('node:http').Agent} agent
+ * @param {import('node:net').Socket} socket
+ */
+function restoreTimeout(agent, socket) {
+  if (socket[kIsShortened] !== true) return;
+  socket[kIsShortened] = false;
+  socket.setTimeout(agent.options.timeout || 0);
+}
+
+/**
  * Makes an idle socket ready for a request.
  * @param {import('node:net').Socket} socket
  * @param {import('../request/client-request').ClientRequest} req
@@ -63,4 +81,4 @@ function reuseSocket(socket, req) {
   socket.ref();
 }
 
-module.exports = { keepSocketAlive, reuseSocket, timeoutBufferOf };
+module.exports = { keepSocketAlive, restoreTimeout, reuseSocket, timeoutBufferOf };

@@ -12,7 +12,7 @@ const { AsyncResource } = require('node:async_hooks');
 
 const { isOpenedWith, mergeOptions } = require('./agent-socket');
 const { hasPendingRead: descriptorHasPendingRead } = require('../bridge/bridge');
-const { timeoutBufferOf } = require('./keep-alive');
+const { restoreTimeout, timeoutBufferOf } = require('./keep-alive');
 const { exchange } = require('../socket/stages');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
@@ -139,6 +139,7 @@ function reuse(agent, used, socket, req, options) {
     socket._writableState.highWaterMark = highWaterMark;
   }
   resetContext(socket);
+  restoreTimeout(agent, socket);
   agent.reuseSocket(socket, req);
   assign(agent, req, socket);
   used.push(socket);
