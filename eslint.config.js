@@ -8,11 +8,12 @@ const globals = require('globals');
 /** The rooms of lib/, and the rooms below each that it may import. ARCHITECTURE.md says what each one owns. */
 const ROOMS = {
   https: ['agent', 'request', 'socket', 'response', 'proxy', 'bridge', 'node'],
-  agent: ['socket', 'response', 'proxy', 'bridge', 'node'],
-  request: ['socket', 'stream', 'response', 'proxy', 'node'],
-  socket: ['response', 'bridge', 'node'],
+  agent: ['socket', 'response', 'phases', 'proxy', 'bridge', 'node'],
+  request: ['socket', 'stream', 'response', 'phases', 'proxy', 'node'],
+  socket: ['response', 'phases', 'bridge', 'node'],
   stream: ['response', 'bridge', 'node'],
-  response: ['bridge', 'node'],
+  response: ['phases', 'bridge', 'node'],
+  phases: ['bridge', 'node'],
   bridge: ['ladder', 'node'],
   ladder: ['node'],
   proxy: ['node'],

@@ -48,6 +48,79 @@ export interface AgentOptions extends http.AgentOptions {
   proxyEnv?: NodeJS.ProcessEnv | undefined;
 }
 
+/** What a request waits for. */
+export type Phase = 'queue' | 'lookup' | 'connect' | 'secureConnect' | 'send' | 'response' | 'read';
+
+/**
+ * The times of what has happened to a request, in ms since the epoch, with fractions; undefined for what has not. The
+ * object is written as things happen. Its shape is that of @szmarczak/http-timer; docs/timings.md says what each means.
+ */
+export interface Timings {
+  /** The request was made. */
+  start: number;
+  /** The request had a socket. */
+  socket?: number | undefined;
+  /** The name of the host was looked up. */
+  lookup?: number | undefined;
+  /** The connection stood. With one that is used again this is `socket`. */
+  connect?: number | undefined;
+  /** TLS was established. With a connection that is used again this is `socket`. */
+  secureConnect?: number | undefined;
+  /** The whole request was handed over. */
+  upload?: number | undefined;
+  /** The header of the response had come. */
+  response?: number | undefined;
+  /** The response was read to its end. */
+  end?: number | undefined;
+  /** The request failed. */
+  error?: number | undefined;
+  /** The request was called off, or its response was cut. */
+  abort?: number | undefined;
+  /** Durations, in ms; undefined until both ends are known. */
+  phases: {
+    /** `socket` - `start` */
+    wait?: number | undefined;
+    /** `lookup` - `socket` */
+    dns?: number | undefined;
+    /** `connect` - `lookup` */
+    tcp?: number | undefined;
+    /** `secureConnect` - `connect` */
+    tls?: number | undefined;
+    /** `upload` - (`secureConnect` or `connect`) */
+    request?: number | undefined;
+    /** `response` - `upload` */
+    firstByte?: number | undefined;
+    /** `end` - `response` */
+    download?: number | undefined;
+    /** (`end`, `error` or `abort`) - `start` */
+    total?: number | undefined;
+  };
+}
+
+/**
+ * What every error of a request and its response tells besides what Node's has. None of it is enumerable. An error keeps
+ * what it has: `port` of a connection that was refused is that which was connected to.
+ */
+export interface RequestErrorDetails {
+  /** What the request waited for. */
+  phase: Phase;
+  /** Host of the request. */
+  host: string;
+  /** Port of the request. */
+  port: number;
+  method: string;
+  path: string;
+  /** The connection had served another request before. */
+  reusedSocket: boolean;
+  /** Number of times that the request was tried. */
+  attempts: number;
+  timings: Timings;
+  /** With the code `HPE_HEADER_OVERFLOW`: bytes that the header may have. */
+  limit?: number | undefined;
+  /** With that code: bytes of the response that had come when it was refused; undefined if the stream counts none. */
+  size?: number | undefined;
+}
+
 /**
  * Gives each request a socket: keeps connections for reuse, and requests in a queue while no more may be opened.
  * An agent of node:http, of another package, or any object with `addRequest()` works in its place.
@@ -182,6 +255,8 @@ export class ClientResponse extends http.IncomingMessage {
   statusCode: number;
   /** The reason phrase, as it was sent; may be empty. */
   statusMessage: string;
+  /** The times of the exchange: those of the request. */
+  timings: Timings;
 }
 
 /** The events of {@link ClientRequest} besides those of every Writable, and what their listeners get. */
@@ -210,6 +285,9 @@ export interface ClientRequestEvents {
 
 /** A request in progress. Its header can be changed until the first chunk of data, or the end, has been written. */
 export class ClientRequest extends http.ClientRequest {
+  /** The times of what has happened to the request so far; always the same object. */
+  timings: Timings;
+
   constructor(url: string | URL | RequestOptions, callback?: (response: ClientResponse) => void);
   constructor(url: string | URL, options: RequestOptions, callback?: (response: ClientResponse) => void);
 

@@ -13,7 +13,7 @@ const { performance } = require('node:perf_hooks');
 const timers = require('node:timers');
 const vm = require('node:vm');
 
-const main = vm.runInThisContext('({ process, Promise })');
+const main = vm.runInThisContext('({ process, Promise, Date })');
 
 /** Runs a callback when the running operation is over, as process.nextTick. */
 const { nextTick } = main.process;
@@ -35,6 +35,15 @@ const { now: nowOf } = Object.getPrototypeOf(performance);
 function now() {
   return nowOf.call(performance);
 }
+
+const { now: dateNowOfMain } = main.Date;
+
+/**
+ * Gives the milliseconds since the epoch. Where a framework has replaced the date before, they do not follow the clock
+ * of the system when it is set.
+ */
+const dateNow = Function.prototype.toString.call(dateNowOfMain).includes('[native code]') ? dateNowOfMain :
+  () => performance.timeOrigin + now();
 
 /**
  * Tells whether a function is Node's own, by the class that it makes an object of.
@@ -79,4 +88,4 @@ function makeTimers() {
 const isNodes = makes(timers.setImmediate, 'Immediate') && makes(timers.setTimeout, 'Timeout');
 const { clearTimeout, setImmediate, setTimeout } = isNodes ? timers : makeTimers();
 
-module.exports = { clearTimeout, nextTick, now, queueJob, setImmediate, setTimeout };
+module.exports = { clearTimeout, dateNow, nextTick, now, queueJob, setImmediate, setTimeout };

@@ -21,7 +21,9 @@ const { kAuthority } = require('../node/request-url');
 const { NativeHandle } = require('../socket/native-handle');
 const { NativeSocket } = require('../socket/native-socket');
 const { http } = require('../node/modules');
-const { nextTick } = require('../node/timing');
+const { nextTick, now } = require('../node/timing');
+const { kStamps } = require('../phases/connecting');
+const { Stamps } = require('../phases/stamps');
 const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
@@ -41,6 +43,9 @@ const createdChannel = diagnostics.channel('http.client.request.created');
 
 /** Own property of a request: its path. */
 const kPath = Symbol('path');
+
+/** The request that is being made at the moment; null when its agent has been asked. */
+let beginning = null;
 
 /**
  * @param {string|URL|import('node:http').RequestOptions} input
@@ -98,11 +103,14 @@ function ClientRequest(input, options, callback) {
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
   if (debug) debug.onRequest(this);
+  this[kStamps] = new Stamps(now(), port);
+  beginning = this;
   if (agent) {
     agent.addRequest(this, options);
   } else {
     connectWithoutAgent(this, options);
   }
+  beginning = null;
   if (createdChannel.hasSubscribers) createdChannel.publish({ request: this });
 }
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
@@ -212,10 +220,32 @@ function connectWithoutAgent(req, options) {
   if (socket) onCreate(null, socket);
 }
 
+/** The times of what has happened to the request; docs/timings.md says what each means. */
+Object.defineProperty(ClientRequest.prototype, 'timings', {
+  __proto__: null,
+  get() {
+    return this[kStamps]?.timings;
+  },
+  set(value) {
+    Object.defineProperty(this, 'timings', { value, configurable: true, enumerable: true, writable: true });
+  },
+  configurable: true,
+});
+
 /** Starts the perf_hooks entry of the request; Node calls this when the request is written. */
 ClientRequest.prototype._finish = function _finish() {
   performanceEntries.start(this);
+  const { socket } = this;
+  // Some of it waits for the connection, or for the kernel.
+  if (socket.writableLength !== 0) this.prependListener('finish', onFinish);
+  else if (socket.isNative) this[kStamps].onStaged();
+  else this[kStamps].onUpload(now());
 };
+
+/** @this {ClientRequest} */
+function onFinish() {
+  this[kStamps].onUpload();
+}
 
 /** Renders the header; Node calls this at the first write. */
 ClientRequest.prototype._implicitHeader = function _implicitHeader() {
@@ -380,6 +410,7 @@ Object.defineProperty(ClientRequest.prototype, 'isCorkedByUser', {
 ClientRequest.prototype.abort = function abort() {
   if (this.aborted) return;
   this.aborted = true;
+  this[kStamps].onAbort();
   nextTick(emitAbort, this);
   // An async iterator that is broken off calls this, perhaps behind a destroy() of the user's.
   if (this.destroyed && (isWhole(this) || (this._closed && this.res?.complete))) endUnread(this);
@@ -405,6 +436,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
   if (this.destroyed) return this;
   this.destroyed = true;
   if (debug) debug.onDestroy(this, error);
+  this[kStamps]?.onClose();
   // No reader is left for what the response still brings.
   this.res?._dump();
   // Nothing is left to call off.
@@ -426,6 +458,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
  */
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
+  if (socket) this[kStamps].onSocket(beginning === this ? this[kStamps].start : undefined);
   // Before libuv begins to connect, if it can be: the I/O thread then makes the connection.
   if (socket?.isNative === false && !error) takeOver(socket);
   // At once, because a socket can fail before the next tick. What is none is a TypeError of that tick.
@@ -501,6 +534,7 @@ function isUnwritten(socket) {
 function assignSocket(req, socket) {
   req.socket = socket;
   if (debug) debug.onSocket(req, socket);
+  if (socket) req[kStamps].onAssigned(socket);
   if (socket?._handle instanceof NativeHandle) {
     startNatively(req, socket);
   } else if (!(socket instanceof NativeSocket)) {
