@@ -1,7 +1,7 @@
 /// <reference types="node" />
 
 import * as https from 'node:https';
-import type { ClientRequest, ClientResponse } from './index.js';
+import type { ClientRequest, ClientResponse, Timeouts } from './index.js';
 
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:https';
@@ -20,6 +20,21 @@ export interface AgentOptions extends https.AgentOptions {
    * @throws `ERR_PROXY_INVALID_CONFIG` if the proxy's URL is invalid
    */
   proxyEnv?: NodeJS.ProcessEnv | undefined;
+  /**
+   * Limits of the phases of its requests, in ms. The same limit of a request takes precedence. Default: none.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE` as those of a request
+   */
+  timeouts?: Timeouts | undefined;
+}
+
+/** Options of {@link request}: those of a request by http, and every option of `tls.connect()`. */
+export interface RequestOptions extends https.RequestOptions {
+  /**
+   * Limits of the phases of the request, in ms. Default: those of the agent.
+   * @throws `ERR_INVALID_ARG_TYPE` if it is no object, or a limit no number; `ERR_OUT_OF_RANGE` if a limit is negative or
+   *   not finite; `ERR_INVALID_ARG_VALUE` if a name is none of a limit
+   */
+  timeouts?: Timeouts | undefined;
 }
 
 /** Gives each request a TLS socket, and keeps TLS sessions for resumption. */
@@ -36,23 +51,23 @@ export let globalAgent: Agent;
  * @throws as `request` of `ferrequest` does; a TLS failure is emitted as `'error'`
  */
 export function request(
-  options: https.RequestOptions | string | URL,
+  options: RequestOptions | string | URL,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
 /** @param options come over what `url` says */
 export function request(
   url: string | URL,
-  options: https.RequestOptions,
+  options: RequestOptions,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
 
 /** Makes a request without a body: {@link request} with the method GET by default, and `end()` called. */
 export function get(
-  options: https.RequestOptions | string | URL,
+  options: RequestOptions | string | URL,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
 export function get(
   url: string | URL,
-  options: https.RequestOptions,
+  options: RequestOptions,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;

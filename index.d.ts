@@ -46,10 +46,38 @@ export interface AgentOptions extends http.AgentOptions {
    * @throws `ERR_PROXY_INVALID_CONFIG` if the proxy's URL is invalid
    */
   proxyEnv?: NodeJS.ProcessEnv | undefined;
+  /**
+   * Limits of the phases of its requests, in ms. The same limit of a request takes precedence. Default: none.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE` as those of a request
+   */
+  timeouts?: Timeouts | undefined;
+}
+
+/**
+ * Limits of the phases of a request, in ms; `0` and `undefined` are none. A request that takes longer is destroyed with a
+ * {@link TimeoutError}. The names are got's; docs/timeouts.md says when each begins and ends.
+ */
+export interface Timeouts {
+  /** Until the agent, or `createConnection`, has a socket for the request. */
+  queue?: number | undefined;
+  /** Until the name of the host is looked up. */
+  lookup?: number | undefined;
+  /** From then on, until the connection stands. */
+  connect?: number | undefined;
+  /** From then on, until TLS is established and the peer verified. */
+  secureConnect?: number | undefined;
+  /** From when the connection can be used, until the whole request is handed over. */
+  send?: number | undefined;
+  /** From then on, until the header of the final response has come. */
+  response?: number | undefined;
+  /** From then on, until the response is read to its end. */
+  read?: number | undefined;
+  /** From when the request was made, until the response is read to its end. */
+  request?: number | undefined;
 }
 
 /** What a request waits for. */
-export type Phase = 'queue' | 'lookup' | 'connect' | 'secureConnect' | 'send' | 'response' | 'read';
+export type Phase = Exclude<keyof Timeouts, 'request'>;
 
 /**
  * The times of what has happened to a request, in ms since the epoch, with fractions; undefined for what has not. The
@@ -121,6 +149,15 @@ export interface RequestErrorDetails {
   size?: number | undefined;
 }
 
+/** The error of a request that has passed one of its {@link Timeouts}. */
+export interface TimeoutError extends Error, RequestErrorDetails {
+  code: 'ERR_FERREQUEST_TIMEOUT';
+  /** Name of the limit. */
+  event: keyof Timeouts;
+  /** The limit, in ms. */
+  timeout: number;
+}
+
 /**
  * Gives each request a socket: keeps connections for reuse, and requests in a queue while no more may be opened.
  * An agent of node:http, of another package, or any object with `addRequest()` works in its place.
@@ -159,6 +196,12 @@ export interface RequestOptions extends http.RequestOptions {
   timeout?: number | undefined;
   /** Bytes buffered for writing before `write()` answers `false`. Default: that of Node's streams. */
   highWaterMark?: number | undefined;
+  /**
+   * Limits of the phases of the request, in ms. Default: those of the agent.
+   * @throws `ERR_INVALID_ARG_TYPE` if it is no object, or a limit no number; `ERR_OUT_OF_RANGE` if a limit is negative or
+   *   not finite; `ERR_INVALID_ARG_VALUE` if a name is none of a limit
+   */
+  timeouts?: Timeouts | undefined;
 }
 
 /**

@@ -80,6 +80,16 @@ describeOurs('an error', () => {
     });
   }, ({ isLent }) => !isLent);
 
+  it('in the queue of the agent tells that', async () => {
+    const peer = await serveAnswer('');
+    const agent = newAgent({ maxSockets: 1 });
+    const first = http.get({ ...peer.address, agent });
+    first.on('error', () => {});
+    const req = http.get({ ...peer.address, agent, timeouts: { request: 10 } });
+    expect(await failureOf(req)).toMatchObject({ event: 'request', phase: 'queue' });
+    first.destroy();
+  });
+
   describe('of the user', () => {
     const fail = async (error) => {
       const peer = await serveAnswer('');

@@ -16,6 +16,7 @@ const { restoreTimeout, timeoutBufferOf } = require('./keep-alive');
 const { exchange } = require('../socket/stages');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
+const { limitsOf } = require('../phases/timeouts');
 const { kKeepsListeners } = require('../response/socket-events');
 
 const { getName: getNameOfHttp } = http.Agent.prototype;
@@ -32,6 +33,8 @@ const kPool = Symbol('pool');
  * @param {(agent: import('node:http').Agent) => boolean} removesPlainly True if nothing overrides removeSocket.
  */
 function install(agent, names, createsPlainly, removesPlainly) {
+  // Throws on wrong ones.
+  limitsOf(agent.options.timeouts);
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
   agent[kPool] = { names, createsPlainly, removesPlainly };

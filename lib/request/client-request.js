@@ -24,13 +24,15 @@ const { http } = require('../node/modules');
 const { nextTick, now } = require('../node/timing');
 const { kStamps } = require('../phases/connecting');
 const { Stamps } = require('../phases/stamps');
+const timeouts = require('../phases/timeouts');
 const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const finishGuard = require('./finish-guard');
+const { failInPhase } = require('./phase-failure');
 const options_ = require('./request-options');
 const { endUnread } = require('../response/exchange-end');
-const { closeRequest, emitError, inTurn, kError } = require('../response/request-end');
+const { closeRequest, emitError, hasFailed, inTurn, kError } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
@@ -103,7 +105,7 @@ function ClientRequest(input, options, callback) {
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
   if (debug) debug.onRequest(this);
-  this[kStamps] = new Stamps(now(), port);
+  startPhases(this, options, port);
   beginning = this;
   if (agent) {
     agent.addRequest(this, options);
@@ -128,6 +130,14 @@ Object.defineProperty(ClientRequest.prototype, 'path', {
   configurable: true,
   enumerable: true,
 });
+
+/** Starts the clock of a request, and the timeouts of one that has some. */
+function startPhases(req, options, port) {
+  const stamps = req[kStamps] = new Stamps(now(), port);
+  // One whose signal is aborted already has nothing to wait for.
+  const hasTimeouts = options.timeouts || req.agent?.options?.timeouts;
+  if (hasTimeouts && !req.destroyed) timeouts.start(req, stamps, options.timeouts, failInPhase);
+}
 
 /**
  * Sets the header fields that the options give, and those that follow from them.
@@ -512,7 +522,7 @@ function finishRefused(req, socket, error) {
   if (!req.aborted && !error) error = connectionReset('socket hang up');
   // Errors of a proxy's tunnel, and of the socket, have been told already.
   inTurn(() => {
-    if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError) emitError(req, error);
+    if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError && !hasFailed(req)) emitError(req, error);
   }, () => closeRequest(req));
 }
 
