@@ -8,12 +8,13 @@ const globals = require('globals');
 /** The rooms of lib/, and the rooms below each that it may import. ARCHITECTURE.md says what each one owns. */
 const ROOMS = {
   https: ['agent', 'request', 'socket', 'response', 'proxy', 'addresses', 'bridge', 'node'],
-  agent: ['retry', 'socket', 'response', 'proxy', 'addresses', 'bridge', 'node'],
-  request: ['retry', 'socket', 'stream', 'response', 'proxy', 'addresses', 'node'],
-  retry: ['response', 'node'],
-  socket: ['response', 'addresses', 'bridge', 'node'],
+  agent: ['retry', 'socket', 'response', 'phases', 'proxy', 'addresses', 'bridge', 'node'],
+  request: ['retry', 'socket', 'stream', 'response', 'phases', 'proxy', 'addresses', 'node'],
+  retry: ['response', 'phases', 'node'],
+  socket: ['response', 'phases', 'addresses', 'bridge', 'node'],
   stream: ['response', 'bridge', 'node'],
-  response: ['bridge', 'node'],
+  response: ['phases', 'bridge', 'node'],
+  phases: ['bridge', 'node'],
   bridge: ['ladder', 'node'],
   ladder: ['node'],
   addresses: ['node'],

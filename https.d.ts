@@ -1,7 +1,9 @@
 /// <reference types="node" />
 
 import * as https from 'node:https';
-import type { AgentStats, AgentStatus, ClientRequest, ClientResponse, PoolOptions, RacingOptions, RetryOptions } from './index.js';
+import type {
+  AgentStats, AgentStatus, ClientRequest, ClientResponse, PoolOptions, RacingOptions, RetryOptions, Timeouts,
+} from './index.js';
 
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:https';
@@ -20,6 +22,21 @@ export interface AgentOptions extends https.AgentOptions, PoolOptions {
    * @throws `ERR_PROXY_INVALID_CONFIG` if the proxy's URL is invalid
    */
   proxyEnv?: NodeJS.ProcessEnv | undefined;
+  /**
+   * Limits of the phases of its requests, in ms. The same limit of a request takes precedence. Default: none.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE` as those of a request
+   */
+  timeouts?: Timeouts | undefined;
+}
+
+/** Options of {@link request}: those of a request by http, and every option of `tls.connect()`. */
+export interface RequestOptions extends https.RequestOptions {
+  /**
+   * Limits of the phases of the request, in ms. Default: those of the agent.
+   * @throws `ERR_INVALID_ARG_TYPE` if it is no object, or a limit no number; `ERR_OUT_OF_RANGE` if a limit is negative or
+   *   not finite; `ERR_INVALID_ARG_VALUE` if a name is none of a limit
+   */
+  timeouts?: Timeouts | undefined;
 }
 
 /** Gives each request a TLS socket, and keeps TLS sessions for resumption. */

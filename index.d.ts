@@ -168,6 +168,116 @@ export interface AgentOptions extends http.AgentOptions, PoolOptions {
    * @throws `ERR_PROXY_INVALID_CONFIG` if the proxy's URL is invalid
    */
   proxyEnv?: NodeJS.ProcessEnv | undefined;
+  /**
+   * Limits of the phases of its requests, in ms. The same limit of a request takes precedence. Default: none.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE` as those of a request
+   */
+  timeouts?: Timeouts | undefined;
+}
+
+/**
+ * Limits of the phases of a request, in ms; `0` and `undefined` are none. A request that takes longer is destroyed with a
+ * {@link TimeoutError}. The names are got's; docs/timeouts.md says when each begins and ends.
+ */
+export interface Timeouts {
+  /** Until the agent, or `createConnection`, has a socket for the request. */
+  queue?: number | undefined;
+  /** Until the name of the host is looked up. */
+  lookup?: number | undefined;
+  /** From then on, until the connection stands. */
+  connect?: number | undefined;
+  /** From then on, until TLS is established and the peer verified. */
+  secureConnect?: number | undefined;
+  /** From when the connection can be used, until the whole request is handed over. */
+  send?: number | undefined;
+  /** From then on, until the header of the final response has come. */
+  response?: number | undefined;
+  /** From then on, until the response is read to its end. */
+  read?: number | undefined;
+  /** From when the request was made, until the response is read to its end. */
+  request?: number | undefined;
+}
+
+/** What a request waits for. */
+export type Phase = Exclude<keyof Timeouts, 'request'>;
+
+/**
+ * The times of what has happened to a request, in ms since the epoch, with fractions; undefined for what has not. The
+ * object is written as things happen. Its shape is that of @szmarczak/http-timer; docs/timings.md says what each means.
+ */
+export interface Timings {
+  /** The request was made. */
+  start: number;
+  /** The request had a socket. */
+  socket?: number | undefined;
+  /** The name of the host was looked up. */
+  lookup?: number | undefined;
+  /** The connection stood. With one that is used again this is `socket`. */
+  connect?: number | undefined;
+  /** TLS was established. With a connection that is used again this is `socket`. */
+  secureConnect?: number | undefined;
+  /** The whole request was handed over. */
+  upload?: number | undefined;
+  /** The header of the response had come. */
+  response?: number | undefined;
+  /** The response was read to its end. */
+  end?: number | undefined;
+  /** The request failed. */
+  error?: number | undefined;
+  /** The request was called off, or its response was cut. */
+  abort?: number | undefined;
+  /** Durations, in ms; undefined until both ends are known. */
+  phases: {
+    /** `socket` - `start` */
+    wait?: number | undefined;
+    /** `lookup` - `socket` */
+    dns?: number | undefined;
+    /** `connect` - `lookup` */
+    tcp?: number | undefined;
+    /** `secureConnect` - `connect` */
+    tls?: number | undefined;
+    /** `upload` - (`secureConnect` or `connect`) */
+    request?: number | undefined;
+    /** `response` - `upload` */
+    firstByte?: number | undefined;
+    /** `end` - `response` */
+    download?: number | undefined;
+    /** (`end`, `error` or `abort`) - `start` */
+    total?: number | undefined;
+  };
+}
+
+/**
+ * What every error of a request and its response tells besides what Node's has. None of it is enumerable. An error keeps
+ * what it has: `port` of a connection that was refused is that which was connected to.
+ */
+export interface RequestErrorDetails {
+  /** What the request waited for. */
+  phase: Phase;
+  /** Host of the request. */
+  host: string;
+  /** Port of the request. */
+  port: number;
+  method: string;
+  path: string;
+  /** The connection had served another request before. */
+  reusedSocket: boolean;
+  /** Number of times that the request was tried. */
+  attempts: number;
+  timings: Timings;
+  /** With the code `HPE_HEADER_OVERFLOW`: bytes that the header may have. */
+  limit?: number | undefined;
+  /** With that code: bytes of the response that had come when it was refused; undefined if the stream counts none. */
+  size?: number | undefined;
+}
+
+/** The error of a request that has passed one of its {@link Timeouts}. */
+export interface TimeoutError extends Error, RequestErrorDetails {
+  code: 'ERR_FERREQUEST_TIMEOUT';
+  /** Name of the limit. */
+  event: keyof Timeouts;
+  /** The limit, in ms. */
+  timeout: number;
 }
 
 /**
@@ -217,6 +327,12 @@ export interface RequestOptions extends http.RequestOptions {
   autoSelectFamily?: boolean | 'race' | undefined;
   /** Bytes buffered for writing before `write()` answers `false`. Default: that of Node's streams. */
   highWaterMark?: number | undefined;
+  /**
+   * Limits of the phases of the request, in ms. Default: those of the agent.
+   * @throws `ERR_INVALID_ARG_TYPE` if it is no object, or a limit no number; `ERR_OUT_OF_RANGE` if a limit is negative or
+   *   not finite; `ERR_INVALID_ARG_VALUE` if a name is none of a limit
+   */
+  timeouts?: Timeouts | undefined;
 }
 
 /**
@@ -313,6 +429,8 @@ export class ClientResponse extends http.IncomingMessage {
   statusCode: number;
   /** The reason phrase, as it was sent; may be empty. */
   statusMessage: string;
+  /** The times of the exchange: those of the request. */
+  timings: Timings;
 }
 
 /** The events of {@link ClientRequest} besides those of every Writable, and what their listeners get. */
@@ -341,6 +459,9 @@ export interface ClientRequestEvents {
 
 /** A request in progress. Its header can be changed until the first chunk of data, or the end, has been written. */
 export class ClientRequest extends http.ClientRequest {
+  /** The times of what has happened to the request so far; always the same object. */
+  timings: Timings;
+
   constructor(url: string | URL | RequestOptions, callback?: (response: ClientResponse) => void);
   constructor(url: string | URL, options: RequestOptions, callback?: (response: ClientResponse) => void);
 

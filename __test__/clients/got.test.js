@@ -188,3 +188,21 @@ it('makes 200 requests at once over 8 connections', async () => {
   expect(seen).toBe(true);
   expect(peer.accepted.length).toBe(8);
 });
+
+it('has the timings of ours in its responses and errors', async () => {
+  const peer = await serve((req, res) => req.url === '/' && res.end('body'));
+  const seen = await withGot(async (got, url, { http }) => {
+    let req;
+    const request = (...options) => {
+      req = http.request(...options);
+      return req;
+    };
+    const client = got.extend({ request });
+    const { timings } = await client(url);
+    const isOurs = timings === req.timings;
+    const error = await client(`${url}unanswered`, { timeout: { response: 20 } }).catch((failure) => failure);
+    return { isOurs, phases: timings.phases, isOursInError: error.timings === req.timings, event: error.event };
+  }, urlOf(peer));
+  expect(seen).toMatchObject({ isOurs: true, isOursInError: true, event: 'response' });
+  expect(seen.phases).toMatchObject({ wait: 0, dns: expect.any(Number), firstByte: expect.any(Number) });
+});

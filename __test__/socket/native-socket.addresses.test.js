@@ -37,16 +37,23 @@ function answerWith(...addresses) {
   };
 }
 
-/** Collects all that an error says: class, own properties, those of the errors in it, and where its stack begins. */
+/** Properties that errors have here besides, of which none is enumerable: docs/timings.md. */
+const DETAILS = ['phase', 'host', 'port', 'method', 'path', 'reusedSocket', 'attempts', 'timings'];
+
+/**
+ * Collects all that an error says as Node's does: class, own properties, those of the errors in it, and where its stack
+ * begins. An AggregateError of Node's has no message.
+ */
 function describeError(error) {
   if (typeof error !== 'object') return error;
   const own = Object.fromEntries(Object.getOwnPropertyNames(error)
-    .filter((name) => name !== 'stack')
+    .filter((name) => name !== 'stack' && !(error.errors && name === 'message'))
     .map((name) => [name, Object.getOwnPropertyDescriptor(error, name)])
+    .filter(([name, { enumerable }]) => enumerable || !DETAILS.includes(name))
     // Errors of early releases have a toString() each.
     .filter(([, { value }]) => typeof value !== 'function'));
   if (error.errors) own.errors.value = error.errors.map(describeError);
-  const [head] = error.stack.split('\n', 1);
+  const [head] = error.stack.split(error.errors ? ':' : '\n', 1);
   // Jest renders the stacks of Node's own errors without their codes.
   return { prototype: Object.getPrototypeOf(error).constructor.name, own, head: head.replace(` [${error.code}]`, '') };
 }

@@ -1,5 +1,6 @@
 /** The compiler accepts what users write, and finds their mistakes. */
 import ferrequest = require('ferrequest');
+import ferrequestHttps = require('ferrequest/https');
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -90,6 +91,23 @@ export class Traced extends ferrequest.ClientRequest {
   override end(...args: any[]): this {
     return super.end(args[0]);
   }
+}
+
+export function phases(req: ferrequest.ClientRequest, res: ferrequest.ClientResponse): void {
+  isExactly<number>()(req.timings.start);
+  isExactly<number | undefined>()(res.timings.phases.firstByte);
+  const timeouts: ferrequest.Timeouts = { queue: 1, lookup: 1, connect: 1, secureConnect: 1, send: 1, response: 1, read: 1 };
+  ferrequest.get({ host: 'localhost', timeouts: { ...timeouts, request: 0 } });
+  ferrequestHttps.get({ host: 'localhost', rejectUnauthorized: false, timeouts, agent: new ferrequestHttps.Agent({ timeouts }) });
+  // @ts-expect-error got's `socket` is `timeout`
+  new ferrequest.Agent({ timeouts: { socket: 1 } });
+  req.on('error', (error) => {
+    const { phase, port, timings } = error as Error & ferrequest.RequestErrorDetails;
+    isExactly<ferrequest.Phase>()(phase);
+    isExactly<ferrequest.Timings>()(timings);
+    isExactly<number>()(port);
+    isExactly<keyof ferrequest.Timeouts>()((error as ferrequest.TimeoutError).event);
+  });
 }
 
 const counters = ferrequest.stats();

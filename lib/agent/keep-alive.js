@@ -16,6 +16,9 @@ const kIdleUntil = Symbol('idleUntil');
 /** Milliseconds before the announced time at which a connection counts as closed, unless an option says so. */
 const TIMEOUT_BUFFER = 1000;
 
+/** Own property of a socket: true while its timeout is a shorter one, for idle sockets. */
+const kIsShortened = Symbol('isShortened');
+
 /**
  * @param {import('node:http').AgentOptions} options
  * @returns {number} Milliseconds.
@@ -39,12 +42,18 @@ function keepSocketAlive(agent, socket) {
   // The peer would have closed it before it could be used.
   if (announced === 0) return false;
   let timeout = agent.options.timeout || 0;
-  if (announced < timeout) timeout = announced;
+  if (announced < timeout) {
+    timeout = announced;
+    socket[kIsShortened] = true;
+  }
   if (agent[kIdleLimit] !== undefined) {
     const left = timeLeft(agent, socket, announced);
     if (!(left > 0)) return false;
-    if (left < (timeout || Infinity)) timeout = Math.ceil(left);
     socket[kIdleUntil] = now() + left;
+    if (left < (timeout || Infinity)) {
+      timeout = Math.ceil(left);
+      socket[kIsShortened] = true;
+    }
   }
   if (socket.timeout !== timeout) socket.setTimeout(timeout);
   idleGuard.watch(socket);
@@ -99,6 +108,18 @@ function announcedTimeout(res, buffer) {
 }
 
 /**
+ * Gives a socket that is idle no longer its timeout back. What the peer has announced, and options of the agent, say
+ * how long an idle connection is kept; the peer may take longer to answer, and Node's client ends the wait then.
+ * @param {import('node:http').Agent} agent
+ * @param {import('node:net').Socket} socket
+ */
+function restoreTimeout(agent, socket) {
+  if (socket[kIsShortened] !== true) return;
+  socket[kIsShortened] = false;
+  socket.setTimeout(agent.options.timeout || 0);
+}
+
+/**
  * Makes an idle socket ready for a request.
  * @param {import('node:net').Socket} socket
  * @param {import('../request/client-request').ClientRequest} req
@@ -107,11 +128,8 @@ function reuseSocket(socket, req) {
   idleGuard.unwatch(socket);
   req.reusedSocket = true;
   socket.ref();
-  const { agent } = req;
-  if (agent?.[kIdleLimit] === undefined) return;
-  // What the time was for is over.
-  const timeout = agent.options.timeout || 0;
-  if (socket.timeout !== timeout) socket.setTimeout(timeout);
 }
 
-module.exports = { hasIdledTooLong, isTooOld, keepSocketAlive, limitIdleness, reuseSocket, timeoutBufferOf };
+module.exports = {
+  hasIdledTooLong, isTooOld, keepSocketAlive, limitIdleness, restoreTimeout, reuseSocket, timeoutBufferOf,
+};

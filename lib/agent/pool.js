@@ -15,11 +15,12 @@ const { isOpenedWith, mergeOptions } = require('./agent-socket');
 const { hasPendingRead: descriptorHasPendingRead } = require('../bridge/bridge');
 const census = require('./census');
 const fairQueue = require('./fair-queue');
-const { hasIdledTooLong, isTooOld, limitIdleness, timeoutBufferOf } = require('./keep-alive');
+const { hasIdledTooLong, isTooOld, limitIdleness, restoreTimeout, timeoutBufferOf } = require('./keep-alive');
 const { poolOptionsOf } = require('./pool-options');
 const { exchange } = require('../socket/stages');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
+const { limitsOf } = require('../phases/timeouts');
 const { kKeepsListeners } = require('../response/socket-events');
 
 const { getName: getNameOfHttp } = http.Agent.prototype;
@@ -36,6 +37,8 @@ const kPool = Symbol('pool');
  * @param {(agent: import('node:http').Agent) => boolean} removesPlainly True if nothing overrides removeSocket.
  */
 function install(agent, names, createsPlainly, removesPlainly) {
+  // Throws on wrong ones.
+  limitsOf(agent.options.timeouts);
   const ours = poolOptionsOf(agent.options);
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
@@ -147,6 +150,7 @@ function reuse(agent, used, socket, req, options) {
     socket._writableState.highWaterMark = highWaterMark;
   }
   resetContext(socket);
+  restoreTimeout(agent, socket);
   agent.reuseSocket(socket, req);
   assign(agent, req, socket);
   used.push(socket);

@@ -5,6 +5,7 @@
  * the async context of that connection.
  */
 
+const arrival = require('./arrival');
 const counters = require('./counters');
 const { HEADER_SIZE, event, isRead } = require('./records');
 const { now, setImmediate } = require('../node/timing');
@@ -96,14 +97,17 @@ class Draining {
     if (this.isLaterDue) return false;
     const { staging } = this;
     this.turn++;
+    const time = now();
     // Node calls as often as the I/O thread wakes it in the meantime, without a turn of the event loop in between.
     if (loopTurn === 0 ? !this.isUnderWay : loopTurn !== this.loopTurn) {
       this.loopTurn = loopTurn;
-      this.since = now();
-    } else if (now() - this.since >= LONGEST_TURN) {
+      this.since = time;
+    } else if (time - this.since >= LONGEST_TURN) {
       this.end(LATER);
       return false;
     }
+    arrival.time = time;
+    arrival.isUnderWay = true;
     if (!this.isUnderWay) {
       this.isUnderWay = true;
       staging.beginDrain();
@@ -127,10 +131,10 @@ class Draining {
    * @param {number} outcome NEVER, or LATER if the addon has to call again in another turn of the event loop.
    */
   end(outcome) {
-    this.isUnderWay = false;
+    this.isUnderWay = arrival.isUnderWay = false;
     this.staging.endDrain();
     if (outcome === NEVER) return;
-    this.isLaterDue = true;
+    this.isLaterDue = arrival.isLaterDue = true;
     setImmediate(wake, this);
   }
 
@@ -240,7 +244,7 @@ class Draining {
 
 /** @param {Draining} draining */
 function wake(draining) {
-  draining.isLaterDue = false;
+  draining.isLaterDue = arrival.isLaterDue = false;
   draining.native?.wake();
   // Without this, an event loop that nothing else holds would end before it comes to the wake.
   setImmediate(() => {});

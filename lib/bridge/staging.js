@@ -5,6 +5,7 @@
  */
 
 const counters = require('./counters');
+const handover = require('./handover');
 const { HEADER_SIZE, command } = require('./records');
 const { queueJob } = require('../node/timing');
 
@@ -94,6 +95,7 @@ class Staging {
     if (this.length > 0) {
       const { length } = this;
       this.length = 0;
+      handover.onDoorbell();
       this.native.doorbell(this.buffer, length);
     }
     if (this.unannounced > 0) {

@@ -36,10 +36,14 @@ function now() {
   return nowOf.call(performance);
 }
 
-/** @returns {number} Milliseconds since the epoch, by the system's clock when the process began. */
-function dateNow() {
-  return performance.timeOrigin + now();
-}
+const { now: dateNowOfMain } = main.Date;
+
+/**
+ * Gives the milliseconds since the epoch. Where a framework has replaced the date before, they do not follow the clock
+ * of the system when it is set.
+ */
+const dateNow = Function.prototype.toString.call(dateNowOfMain).includes('[native code]') ? dateNowOfMain :
+  () => performance.timeOrigin + now();
 
 /** Reads a date, as `Date.parse()`, which frameworks leave as it is or replace by one that calls it. */
 const { parse: parseDate } = main.Date;

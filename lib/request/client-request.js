@@ -22,15 +22,19 @@ const { kAuthority } = require('../node/request-url');
 const { NativeHandle } = require('../socket/native-handle');
 const { NativeSocket } = require('../socket/native-socket');
 const { http } = require('../node/modules');
-const { nextTick } = require('../node/timing');
+const { nextTick, now } = require('../node/timing');
+const { kStamps } = require('../phases/connecting');
+const { Stamps } = require('../phases/stamps');
+const timeouts = require('../phases/timeouts');
 const performanceEntries = require('../response/performance-entries');
 const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const finishGuard = require('./finish-guard');
+const { failInPhase } = require('./phase-failure');
 const repetition = require('./repetition');
 const options_ = require('./request-options');
 const { endUnread } = require('../response/exchange-end');
-const { closeRequest, emitError, inTurn, kError, kRetry } = require('../response/request-end');
+const { closeRequest, emitError, hasFailed, inTurn, kError, kRetry } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
@@ -43,6 +47,9 @@ const createdChannel = diagnostics.channel('http.client.request.created');
 
 /** Own property of a request: its path. */
 const kPath = Symbol('path');
+
+/** The request that is being made at the moment; null when its agent has been asked. */
+let beginning = null;
 
 /**
  * @param {string|URL|import('node:http').RequestOptions} input
@@ -99,18 +106,27 @@ function ClientRequest(input, options, callback) {
   setHeaders(this, options, authority, isProxied ? options : undefined);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
-  const retry = options.retry ?? (agent?.[socketEvents.kKeepsListeners] && agent.options.retry);
-  // Anything else is no option of ours: Node's client knows none of this name. An aborted signal has called all off.
-  if (typeof retry === 'object' && retry !== null && !this.destroyed) {
-    repetition.start(this, retry, options, { connect, refuse: finishRefused });
-  }
-  if (options.autoSelectFamily === 'race') raceIfPossible(this, agent, options);
+  prepareAttempts(this, options);
   if (debug) debug.onRequest(this);
+  startPhases(this, options, port);
+  beginning = this;
   connect(this, options);
+  beginning = null;
   if (createdChannel.hasSubscribers) createdChannel.publish({ request: this });
 }
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
 Object.setPrototypeOf(ClientRequest, OutgoingMessage);
+
+/** Has a request tried again, and its connections race, where it or its agent asks for that. */
+function prepareAttempts(req, options) {
+  const { agent } = req;
+  const retry = options.retry ?? (agent?.[socketEvents.kKeepsListeners] && agent.options.retry);
+  // Anything else is no option of ours: Node's client knows none of this name. An aborted signal has called all off.
+  if (typeof retry === 'object' && retry !== null && !req.destroyed) {
+    repetition.start(req, retry, options, { connect, refuse: finishRefused });
+  }
+  if (options.autoSelectFamily === 'race') raceIfPossible(req, agent, options);
+}
 
 /** Asks the agent for a socket, or makes one. */
 function connect(req, options) {
@@ -136,6 +152,14 @@ Object.defineProperty(ClientRequest.prototype, 'path', {
   configurable: true,
   enumerable: true,
 });
+
+/** Starts the clock of a request, and the timeouts of one that has some. */
+function startPhases(req, options, port) {
+  const stamps = req[kStamps] = new Stamps(now(), port);
+  // One whose signal is aborted already has nothing to wait for.
+  const hasTimeouts = options.timeouts || req.agent?.options?.timeouts;
+  if (hasTimeouts && !req.destroyed) timeouts.start(req, stamps, options.timeouts, failInPhase);
+}
 
 /**
  * Sets the header fields that the options give, and those that follow from them.
@@ -237,10 +261,32 @@ Object.defineProperty(ClientRequest.prototype, 'attempts', {
   configurable: true,
 });
 
+/** The times of what has happened to the request; docs/timings.md says what each means. */
+Object.defineProperty(ClientRequest.prototype, 'timings', {
+  __proto__: null,
+  get() {
+    return this[kStamps]?.timings;
+  },
+  set(value) {
+    Object.defineProperty(this, 'timings', { value, configurable: true, enumerable: true, writable: true });
+  },
+  configurable: true,
+});
+
 /** Starts the perf_hooks entry of the request; Node calls this when the request is written. */
 ClientRequest.prototype._finish = function _finish() {
   if (this[kRetry] === undefined || this[kRetry].starts()) performanceEntries.start(this);
+  const { socket } = this;
+  // Some of it waits for the connection, or for the kernel.
+  if (socket.writableLength !== 0) this.prependListener('finish', onFinish);
+  else if (socket.isNative) this[kStamps].onStaged();
+  else this[kStamps].onUpload(now());
 };
+
+/** @this {ClientRequest} */
+function onFinish() {
+  this[kStamps].onUpload();
+}
 
 /** Renders the header; Node calls this at the first write. */
 ClientRequest.prototype._implicitHeader = function _implicitHeader() {
@@ -409,6 +455,7 @@ Object.defineProperty(ClientRequest.prototype, 'isCorkedByUser', {
 ClientRequest.prototype.abort = function abort() {
   if (this.aborted) return;
   this.aborted = true;
+  this[kStamps].onAbort();
   nextTick(emitAbort, this);
   // An async iterator that is broken off calls this, perhaps behind a destroy() of the user's.
   if (this.destroyed && (isWhole(this) || (this._closed && this.res?.complete))) endUnread(this);
@@ -434,6 +481,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
   if (this.destroyed) return this;
   this.destroyed = true;
   if (debug) debug.onDestroy(this, error);
+  this[kStamps]?.onClose();
   // No reader is left for what the response still brings.
   this.res?._dump();
   if (this[kRetry] !== undefined && this[kRetry].callOff(error)) return this;
@@ -458,6 +506,7 @@ ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
   if (this[race.kRace] !== undefined) this[race.kRace].attach(socket);
   this.agent?.[socketEvents.kMeets]?.(socket);
+  if (socket) this[kStamps].onSocket(beginning === this ? this[kStamps].start : undefined);
   // Before libuv begins to connect, if it can be: the I/O thread then makes the connection.
   if (socket?.isNative === false && !error) takeOver(socket);
   // At once, because a socket can fail before the next tick. What is none is a TypeError of that tick.
@@ -511,7 +560,7 @@ function finishRefused(req, socket, error) {
   if (!req.aborted && !error) error = connectionReset('socket hang up');
   // Errors of a proxy's tunnel, and of the socket, have been told already.
   inTurn(() => {
-    if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError) emitError(req, error);
+    if (error && error.code !== 'ERR_PROXY_TUNNEL' && !socket?._hadError && !hasFailed(req)) emitError(req, error);
   }, () => closeRequest(req));
 }
 
@@ -533,6 +582,7 @@ function isUnwritten(socket) {
 function assignSocket(req, socket) {
   req.socket = socket;
   if (debug) debug.onSocket(req, socket);
+  if (socket) req[kStamps].onAssigned(socket);
   if (socket?._handle instanceof NativeHandle) {
     startNatively(req, socket);
   } else if (!(socket instanceof NativeSocket)) {

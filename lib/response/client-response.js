@@ -66,6 +66,15 @@ class ClientResponse extends IncomingMessage {
     super.headers = value;
   }
 
+  /** Gives the times of the exchange: those of the request. */
+  get timings() {
+    return this.req?.timings;
+  }
+
+  set timings(value) {
+    Object.defineProperty(this, 'timings', { value, configurable: true, enumerable: true, writable: true });
+  }
+
   /** Notes that there is an iterator: see `endUnread` in exchange-end.js. */
   [Symbol.asyncIterator]() {
     this[kIterated] = true;

@@ -8,6 +8,7 @@ const { closeRequest } = require('./request-end');
 const { becomeIdle, ignoreTimeout } = require('./socket-events');
 const { debug } = require('../node/debug');
 const { kDetachAbortSignal } = require('../node/internals');
+const { kStamps } = require('../phases/connecting');
 const { nextTick } = require('../node/timing');
 
 /** Own property of a stream: true when it has brought bytes that no request asked for. */
@@ -36,6 +37,7 @@ function retire(socket) {
  * @this {import('./client-response').ClientResponse}
  */
 function onResponseEnd() {
+  this.req[kStamps].onEnd();
   // After `endUnread` the socket may be another request's.
   if (!this.req._ended) endExchange(this.req, this);
 }

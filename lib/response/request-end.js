@@ -4,6 +4,8 @@
 
 const diagnostics = require('node:diagnostics_channel');
 const { debug } = require('../node/debug');
+const { kStamps } = require('../phases/connecting');
+const { addDetails } = require('../phases/error-details');
 const { setImmediate } = require('../node/timing');
 
 const errorChannel = diagnostics.channel('http.client.request.error');
@@ -23,6 +25,12 @@ const kFailed = Symbol('failed');
 function emitError(req, error) {
   if (req[kRetry] !== undefined && req[kRetry].takesError(error)) return;
   req[kFailed] = true;
+  const stamps = req[kStamps];
+  // A request of Node's own client, which a proxy's tunnel has failed, has none.
+  if (stamps !== undefined) {
+    addDetails(error, req, stamps);
+    stamps.onError();
+  }
   if (debug) debug.onError(req, error);
   if (errorChannel.hasSubscribers) errorChannel.publish({ request: req, error });
   req.emit('error', error);
@@ -43,6 +51,7 @@ function hasFailed(req) {
 function closeRequest(req) {
   if (req._closed || (req[kRetry] !== undefined && req[kRetry].holdsOpen())) return;
   req._closed = true;
+  req[kStamps]?.onClose();
   req.emit('close');
 }
 

@@ -10,6 +10,7 @@
 const diagnostics = require('node:diagnostics_channel');
 
 const { addTrailers, createResponse, informationOf, kAnnouncesTimeout, kSuperseded } = require('./client-response');
+const { maxHeaderSizeOf } = require('./decoder-settings');
 const { listenForEnd } = require('./exchange-end');
 const performanceEntries = require('./performance-entries');
 const { closeRequest, emitError, inTurn, kRetry } = require('./request-end');
@@ -18,6 +19,8 @@ const counters = require('../bridge/counters');
 const { event } = require('../bridge/records');
 const { debug } = require('../node/debug');
 const { copyToOwnMemory } = require('../node/own-memory');
+const { kStamps } = require('../phases/connecting');
+const { define } = require('../phases/error-details');
 
 const finishChannel = diagnostics.channel('http.client.response.finish');
 
@@ -50,6 +53,10 @@ function onHead(socket, flags, slab, words, start, end) {
   const res = createResponse(req, flags, slab, words, start, end);
   req.res = res;
   counters.responses++;
+  const stamps = req[kStamps];
+  stamps.onResponse();
+  // As http-timer does for who has asked for the times: some copy what a response has of its own.
+  if (stamps.view !== null) res.timings = stamps.view;
   if (flags & event.UPGRADE) return;
   res[kAnnouncesTimeout] = (flags & event.KEEP_ALIVE_FIELD) !== 0;
   if (!(flags & event.KEEP_ALIVE) && !req.upgradeOrConnect) req.shouldKeepAlive = false;
@@ -130,14 +137,19 @@ function onEnd(socket, slab, start, end) {
 /**
  * Fails a request whose response the decoder refuses.
  * @param {import('node:net').Socket} socket
- * @param {Error} error
+ * @param {Error & { code: string }} error
+ * @param {number} size Bytes of the response that have come; NaN if they are not counted.
  */
-function onParseError(socket, error) {
+function onParseError(socket, error, size) {
   if (debug) debug.onParseError(socket, error);
   const req = socket._httpMessage;
   if (!req) {
     socket.destroy();
     return;
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    define(error, 'limit', maxHeaderSizeOf(req));
+    if (size >= 0) define(error, 'size', size);
   }
   socketEvents.giveUp(socket);
   socket.destroy();

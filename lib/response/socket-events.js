@@ -16,6 +16,8 @@ const { tellsCauseOfAbort } = require('../node/behaviour');
 const { debug } = require('../node/debug');
 const { connectionReset } = require('../node/errors');
 const { kNeedDrain } = require('../node/internals');
+const { kStamps } = require('../phases/connecting');
+const { addDetails } = require('../phases/error-details');
 
 /**
  * Own property of a socket: the stage of its listeners. Without a stage they come and go with the request.
@@ -257,12 +259,21 @@ function closeExchange(socket) {
 
 /** Closes a request, and ends its response, whole or not. */
 function closeWithResponse(req, res) {
-  if (!res.complete) res.destroy(connectionReset('aborted', causeOfAbort(req)));
+  if (!res.complete) cut(req, res);
   try {
     closeRequest(req);
   } finally {
     if (!res.aborted && res.readable) res.push(null);
   }
+}
+
+/** Ends a response that is not whole. */
+function cut(req, res) {
+  const error = connectionReset('aborted', causeOfAbort(req));
+  const stamps = req[kStamps];
+  addDetails(error, req, stamps);
+  stamps.onAbort();
+  res.destroy(error);
 }
 
 /**

@@ -16,6 +16,7 @@ const { AsyncResource } = require('node:async_hooks');
 
 const { forgetExchange, onRequestFinish } = require('../response/exchange-end');
 const { kError } = require('../response/request-end');
+const { kStamps } = require('../phases/connecting');
 const { clearTimeout, setTimeout } = require('../node/timing');
 const { KeptMessage } = require('./kept-message');
 const { MadeBody } = require('./made-body');
@@ -114,12 +115,18 @@ class Retry {
     return true;
   }
 
+  /** @returns {boolean} True between two attempts. */
+  isWaiting() {
+    return this.stage === WAITING;
+  }
+
   /** Waits for the next attempt. */
   wait(delay) {
     this.stage = WAITING;
     const { req } = this;
     this.timeoutCb ??= req.timeoutCb;
     this.body?.stop();
+    req[kStamps].pause();
     this.timer = this.resource.runInAsyncScope(setTimeout, null, () => this.begin(), delay);
   }
 
@@ -135,6 +142,7 @@ class Retry {
       _ended: false, timeoutCb: null, [kError]: undefined,
     });
     if (message.shouldKeepAlive !== undefined) req.shouldKeepAlive = message.shouldKeepAlive;
+    req[kStamps].renew();
     message.replay();
     this.resource.runInAsyncScope(client.begin, null, req);
     if (!this.body?.isUsed) return;
@@ -200,6 +208,7 @@ class Retry {
   /** Hears that an attempt after the first is out. */
   onRepeated() {
     const { req } = this;
+    req[kStamps].onUpload();
     if (!this.hasFinished) req.emit('finish');
     // The listener of the exchange that this would be for has heard of the first.
     else onRequestFinish.call(req);
@@ -222,6 +231,7 @@ class Retry {
     this.end(error);
     this.body?.stop();
     if (!wasWaiting) return false;
+    this.req[kStamps].isBetween = false;
     clearTimeout(this.timer);
     this.letGo();
     this.client.refuse(this.req, error);

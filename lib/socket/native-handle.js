@@ -22,6 +22,7 @@ const { ShutdownRequest } = require('../node/internals');
 const { copyToOwnMemory } = require('../node/own-memory');
 const { accessDenied, isNetworkDenied } = require('../node/permission');
 const { setImmediate } = require('../node/timing');
+const { stampsOf } = require('../phases/connecting');
 const { inTurn } = require('../response/request-end');
 const responseEvents = require('../response/response-events');
 const knownRoutes = require('./known-routes');
@@ -91,6 +92,8 @@ class NativeHandle extends ShutdownRequest {
      */
     this.settings = null;
     this.bytesRead = 0;
+    /** Bytes that had been read before the last request. */
+    this.bytesBefore = 0;
     this.writes = new WriteWindow();
     /** @type {ReadBacklog|null} Null until the reader pauses for the first time: most never do. */
     this.backlog = null;
@@ -154,6 +157,7 @@ class NativeHandle extends ShutdownRequest {
   startExchange() {
     // Whatever the peer did while the connection was idle, the I/O thread replaces it underneath.
     this.exchange = exchange.AWAITED;
+    this.bytesBefore = this.bytesRead;
   }
 
   /** The response is whole. */
@@ -239,6 +243,8 @@ class NativeHandle extends ShutdownRequest {
     this.connectRequest = request;
     this.startConnecting();
     this.settleLiveness();
+    // Net has looked the name up, if there was one.
+    stampsOf(this.socket)?.onLookup();
     return 0;
   }
 
@@ -683,7 +689,8 @@ class NativeHandle extends ShutdownRequest {
       case event.CONNECT_FAILED:
         return this.onConnectFailed(flags, words[start >> 2]);
       case event.PARSE_ERROR:
-        return responseEvents.onParseError(socket, parseError(slab, words, start, end));
+        return responseEvents.onParseError(
+          socket, parseError(slab, words, start, end), this.bytesRead - this.bytesBefore);
       case event.WRITTEN:
         return this.onWritten(slab.readDoubleLE(start));
       case event.WRITE_ERROR:
@@ -741,6 +748,7 @@ class NativeHandle extends ShutdownRequest {
     if (request === null) return;
     this.peerAddress = request.address;
     this.peerPort = request.port;
+    stampsOf(this.socket)?.onConnect();
     try {
       request.oncomplete(0, this, request, true, true);
     } finally {

@@ -15,6 +15,7 @@ const { command, event } = require('../bridge/records');
 const { systemError, tlsError } = require('../node/errors');
 const { copyToOwnMemory } = require('../node/own-memory');
 const { setImmediate } = require('../node/timing');
+const { stampsOf } = require('../phases/connecting');
 const { NativeHandle } = require('./native-handle');
 
 /** Members of Node's handle that say which object it wraps, and by which context. */
@@ -212,8 +213,12 @@ class TlsHandle extends NativeHandle {
     } finally {
       if (!this.isClosed()) {
         // The check of the user's has thrown.
-        if (socket.secureConnecting) socket.destroy();
-        else this.goOn();
+        if (socket.secureConnecting) {
+          socket.destroy();
+        } else {
+          stampsOf(socket)?.onSecureConnect();
+          this.goOn();
+        }
       }
     }
   }

@@ -48,6 +48,8 @@ class StreamTransport {
     this.stage = CLOSED;
     this.flags = 0;
     this.maxHeaderSize = 0;
+    /** Bytes that the socket had read before the request; undefined of a stream that does not count them. */
+    this.bytesBefore = 0;
     /** True if write-batch.js may hold a request back: on a TLS socket, but the first. */
     this.mayHoldBack = false;
     /** True if write-batch.js has sent the request. */
@@ -76,6 +78,7 @@ class StreamTransport {
     transport.isBatched = false;
     transport.flags = flagsOf(req);
     transport.maxHeaderSize = maxHeaderSizeOf(req);
+    transport.bytesBefore = socket.bytesRead;
     transport.outgoing = req;
     transport.resource = new AsyncResource('HTTPCLIENTREQUEST');
     transport.stage = WAITING;
@@ -287,7 +290,8 @@ class StreamTransport {
             responseEvents.onEnd(socket, records, start, end);
             break;
           case event.PARSE_ERROR:
-            responseEvents.onParseError(socket, parseError(records, words, start, end, chunk));
+            responseEvents.onParseError(
+              socket, parseError(records, words, start, end, chunk), socket.bytesRead - this.bytesBefore);
             break;
           case event.FAILED:
             socket.destroy(panicError('decoder'));

@@ -1,0 +1,211 @@
+'use strict';
+
+/**
+ * Stamps holds the times of what has happened to one request, and starts and stops its timeouts.
+ *
+ * Each request has one. A stamp is milliseconds of the monotonic clock, or undefined. Users see the stamps by
+ * `req.timings` (timings.js), which is made when it is first asked for.
+ */
+
+const arrival = require('../bridge/arrival');
+const { nextHandover } = require('../bridge/handover');
+const { now } = require('../node/timing');
+const connecting = require('./connecting');
+const { forget, makeView, refresh } = require('./timings');
+
+/** @returns {number} The time at which what is happening was taken from the I/O thread, or the present. */
+function moment() {
+  return arrival.isUnderWay ? arrival.time : now();
+}
+
+/** What a request has found when it was assigned its socket. */
+/** A socket that connects or shakes hands, or none yet: what becomes of it is stamped. */
+const PENDING = 0;
+/** A socket that stands: nothing has to be done to it. */
+const STANDING = 1;
+/** A socket that stands, with TLS. */
+const STANDING_TLS = 2;
+
+class Stamps {
+  /**
+   * Makes the properties that nearly every request comes to have; the defaults of the others are in the prototype.
+   * @param {number} start
+   * @param {string|number} port Port of the origin.
+   */
+  constructor(start, port) {
+    this.start = start;
+    this.port = port;
+    this.socket = undefined;
+    this.found = PENDING;
+    /** The doorbell that hands the request over, if its time stands for `upload`. */
+    this.handover = null;
+    this.response = undefined;
+    this.end = undefined;
+  }
+
+  /** @returns {import('./timings').Timings} The times, as the user sees them; always the same object. */
+  get timings() {
+    if (this.view === null) {
+      this.settle();
+      this.view = makeView(this);
+    }
+    return this.view;
+  }
+
+  /** Finds the stamps that have been left to be found when somebody asks. */
+  settle() {
+    if (this.found !== PENDING && this.connect === undefined) {
+      this.lookup = this.connect = this.socket;
+      if (this.found === STANDING_TLS) {
+        this.isTls = true;
+        this.secureConnect = this.socket;
+      }
+    }
+    if (this.handover !== null && this.upload === undefined) this.upload = this.handover.time ?? now();
+  }
+
+  /** Tells the user's object, and the timeouts, that something has happened. */
+  tell() {
+    if (this.isBetween || (this.view === null && this.timeouts === null)) return;
+    this.settle();
+    if (this.view !== null) refresh(this.view, this);
+    if (this.timeouts !== null) this.timeouts.follow(this);
+  }
+
+  /**
+   * The agent has given the request a socket.
+   * @param {number} [time] Undefined for the present.
+   */
+  onSocket(time = now()) {
+    this.socket ??= time;
+  }
+
+  /**
+   * The socket serves the request.
+   * @param {import('node:net').Socket} socket
+   */
+  onAssigned(socket) {
+    const hasTls = socket.encrypted === true;
+    if (!socket.connecting && !socket.destroyed && !(hasTls && socket.secureConnecting)) {
+      this.found = hasTls ? STANDING_TLS : STANDING;
+    } else {
+      this.onPending(socket, hasTls);
+    }
+    this.tell();
+  }
+
+  /** The socket connects, or shakes hands, or has failed. */
+  onPending(socket, hasTls) {
+    this.isTls = hasTls;
+    if (!socket.connecting && !socket.destroyed) this.lookup = this.connect = this.socket;
+    if (!socket.isNative) connecting.watch(socket, this);
+    // The look-up was for a request that has been called off.
+    else if (socket._handle.connectRequest) this.onLookup();
+  }
+
+  /** The name of the host has been looked up, or there was none to look up. */
+  onLookup() {
+    if (this.lookup !== undefined) return;
+    this.lookup = Math.max(moment(), this.socket ?? 0);
+    this.tell();
+  }
+
+  /** The connection has been made. */
+  onConnect() {
+    if (this.connect !== undefined) return;
+    this.connect = Math.max(moment(), this.socket ?? 0);
+    // Some sockets tell of no look-up.
+    this.lookup ??= this.socket;
+    this.tell();
+  }
+
+  /** TLS has been established, and the peer verified. */
+  onSecureConnect() {
+    if (this.secureConnect !== undefined) return;
+    this.secureConnect = Math.max(moment(), this.connect ?? 0);
+    this.tell();
+  }
+
+  /** The whole request is staged. Its upload is the doorbell, unless somebody waits for it. */
+  onStaged() {
+    if (this.view !== null || this.timeouts !== null) this.onUpload(now());
+    else if (this.upload === undefined) this.handover = nextHandover();
+  }
+
+  /**
+   * The whole request has been handed over.
+   * @param {number} [time] Undefined for what is happening now.
+   */
+  onUpload(time = moment()) {
+    if (this.upload !== undefined) return;
+    this.upload = time;
+    this.tell();
+  }
+
+  /** The header of the response has come. */
+  onResponse() {
+    this.response = moment();
+    this.tell();
+  }
+
+  /** The response has been read to its end. */
+  onEnd() {
+    this.end ??= moment();
+    this.tell();
+  }
+
+  /** The request has failed. */
+  onError() {
+    this.error ??= now();
+    this.tell();
+  }
+
+  /** The request has been called off, or its response was cut. */
+  onAbort() {
+    if (this.end !== undefined) return;
+    this.abort ??= now();
+    this.tell();
+  }
+
+  /** An attempt has failed, and another one is to come: until then nothing is told, and only the whole has a limit. */
+  pause() {
+    this.isBetween = true;
+    this.timeouts?.pause();
+  }
+
+  /** Another attempt begins: all but the start is that of the last attempt. */
+  renew() {
+    Object.assign(this, {
+      isBetween: false, found: PENDING, handover: null, socket: undefined, lookup: undefined, connect: undefined,
+      secureConnect: undefined, upload: undefined, response: undefined, end: undefined,
+    });
+    if (this.view !== null) forget(this.view);
+    this.timeouts?.renew();
+    this.tell();
+  }
+
+  /** Nothing more happens to the request. */
+  onClose() {
+    if (this.timeouts !== null) this.timeouts.stop();
+  }
+}
+
+/** What few requests come to have. */
+Object.assign(Stamps.prototype, {
+  lookup: undefined,
+  connect: undefined,
+  secureConnect: undefined,
+  upload: undefined,
+  error: undefined,
+  abort: undefined,
+  /** An attempt of a request that is tried again is over, and the next has not begun. */
+  isBetween: false,
+  /** The socket has, or is about to have, TLS. */
+  isTls: false,
+  /** The object that the user has; null until it is asked for. */
+  view: null,
+  /** The timers of the option `timeouts`. @type {{ follow(stamps: Stamps): void, stop(): void }|null} */
+  timeouts: null,
+});
+
+module.exports = { Stamps };
