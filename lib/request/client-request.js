@@ -505,7 +505,8 @@ ClientRequest.prototype.destroy = function destroy(error) {
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
   if (this[race.kRace] !== undefined) this[race.kRace].attach(socket);
-  this.agent?.[socketEvents.kMeets]?.(socket);
+  // A request that is called off without a socket says nothing of how sockets are made.
+  if (socket || !this.destroyed) this.agent?.[socketEvents.kMeets]?.(socket);
   if (socket) this[kStamps].onSocket(beginning === this ? this[kStamps].start : undefined);
   // Before libuv begins to connect, if it can be: the I/O thread then makes the connection.
   if (socket?.isNative === false && !error) takeOver(socket);
