@@ -36,7 +36,9 @@ const TIMING = 'Take it from lib/node/timing.js, which fake timers of tests do n
 
 module.exports = [
   {
-    ignores: ['**/target/', 'fuzz/artifacts/', 'fuzz/corpus/', 'coverage/', '.nodes/', '**/*.d.ts', '**/*.d.mts'],
+    ignores: [
+      '**/target/', 'coverage/', 'dist/', 'fuzz/artifacts/', 'fuzz/corpus/', '.nodes/', '**/*.d.ts', '**/*.d.mts',
+    ],
   },
   js.configs.recommended,
   {

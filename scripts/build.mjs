@@ -1,5 +1,6 @@
 /**
- * Builds the addon with cargo and puts it where binding.js looks for it: `node scripts/build.mjs [--debug]`.
+ * Builds the addon with cargo and puts it where binding.js looks for it, and bundles the JavaScript (`bundle.mjs`):
+ * `node scripts/build.mjs [--debug] [--no-bundle]`.
  * napi-build (build.rs) has told the linker all it needs to know, so what is left to do is to give the library the name
  * that says which platform it is for.
  */
@@ -48,3 +49,5 @@ if (existsSync(addon) && readFileSync(addon).equals(readFileSync(library))) {
   renameSync(unfinished, addon);
   console.log(`built ${name}`);
 }
+// Not imported before: it needs a package of npm's.
+if (!process.argv.includes('--no-bundle')) (await import('./bundle.mjs')).default();

@@ -1,6 +1,8 @@
 /**
  * Packs the package as `npm publish` would, installs the tarball into an empty project, and uses it there from
  * CommonJS, from ES modules and from TypeScript, with nothing but Node itself on PATH: no Rust, no compiler, no shell.
+ * Then in many kinds of projects (test-projects.mjs): `npm run test:package`, or with `-- --all` in those, too, for
+ * which tools are fetched from npm.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -9,8 +11,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { checkProjects } from './test-projects.mjs';
+
 const BELONGS = new RegExp(`^(?:${[
-  'lib/.+\\.js',
+  '(?:lib|dist)/.+\\.m?js',
   'binding\\.js',
   '(?:index|https)\\.(?:m?js|d\\.m?ts)',
   'register\\.(?:js|d\\.ts)',
@@ -37,7 +41,8 @@ function checkContents(tarball) {
   const listing = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' });
   const files = listing.trim().split('\n').map((file) => file.replace(/^package\//, ''));
   assert.deepEqual(files.filter((file) => !BELONGS.test(file)), [], 'files that do not belong into the package');
-  const wanted = ['index.js', 'index.mjs', 'index.d.ts', 'https.js', 'register.js', 'README.md', 'LICENSE'];
+  const wanted = ['dist/index.js', 'dist/ferrequest.js', 'dist/later.js',
+    'index.js', 'index.mjs', 'index.d.ts', 'https.js', 'register.js', 'README.md', 'LICENSE'];
   assert.deepEqual(wanted.filter((file) => !files.includes(file)), [], 'files that are missing from the package');
   assert(files.some((file) => file.endsWith('.node')), 'the addon is missing from the package');
   console.log(`ok   the tarball has ${files.length} files`);
@@ -70,7 +75,10 @@ function checkInstalled(scratch, tarball) {
   for (const name of ['@types', 'undici-types']) {
     symlinkSync(path.join(modules, name), path.join(project, 'node_modules', name));
   }
-  run(path.join(modules, 'typescript', 'bin', 'tsc'));
+  const tsc = path.join(modules, 'typescript', 'bin', 'tsc');
+  run(tsc);
+  run(tsc, '--module', 'nodenext', '--moduleResolution', 'nodenext');
+  run(tsc, '--module', 'esnext', '--moduleResolution', 'bundler');
   console.log('ok   the declarations type-check');
 }
 
@@ -79,6 +87,7 @@ try {
   const tarball = pack(scratch);
   checkContents(tarball);
   checkInstalled(scratch, tarball);
+  checkProjects({ root, scratch, project: path.join(scratch, 'project'), all: process.argv.includes('--all') });
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

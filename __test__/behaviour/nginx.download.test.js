@@ -8,7 +8,7 @@ const { once } = require('node:events');
 const {
   http, newAgent, exchange, responseTo, bytesOf, poolOf, untilIdle, untilPoolIsEmpty, until, turnOfEventLoop,
 } = require('../support');
-const { startNginx, writeFile, sha256 } = require('../support/nginx');
+const { describeNginx, startNginx, writeFile, sha256 } = require('../support/nginx');
 
 const MIB = 1024 * 1024;
 const SIZES = [0, 1, 1023, 4096, 65_535, 65_536, 65_537, MIB + 1, 8 * MIB, 64 * MIB];
@@ -43,7 +43,7 @@ async function hashOf(res) {
   return hash.digest('hex');
 }
 
-describe('a file of nginx', () => {
+describeNginx('a file of nginx', () => {
   it.each(SIZES)('of %i bytes comes whole, and the connection is used again', async (size) => {
     const agent = newAgent({ keepAlive: true });
     for (let i = 0; i < 2; i++) {
@@ -118,7 +118,7 @@ describe('a file of nginx', () => {
   });
 });
 
-describe('a chunked response of nginx', () => {
+describeNginx('a chunked response of nginx', () => {
   it('has its trailers', async () => {
     const agent = newAgent({ keepAlive: true });
     for (const size of [0, 4096, 8 * MIB]) {
@@ -146,7 +146,7 @@ describe('a chunked response of nginx', () => {
   });
 });
 
-describe('nginx ends connections', () => {
+describeNginx('nginx ends connections', () => {
   it('after keepalive_requests, and nobody notices', async () => {
     const agent = newAgent({ keepAlive: true, maxSockets: 1 });
     const { accepted } = await nginx.status();
@@ -194,7 +194,7 @@ describe('nginx ends connections', () => {
   });
 });
 
-describe('what nginx answers without a file', () => {
+describeNginx('what nginx answers without a file', () => {
   it.each([
     ['/nothing', 204, ''],
     ['/text', 200, 'hello\n'],
@@ -210,7 +210,7 @@ describe('what nginx answers without a file', () => {
   });
 });
 
-describe('a download', () => {
+describeNginx('a download', () => {
   it('that nginx slows down comes late, and whole', async () => {
     const res = await responseTo(http.get({ ...nginx.address, agent: newAgent(), path: '/slow/65537' }));
     const began = performance.now();

@@ -9,7 +9,7 @@ const { pipeline } = require('node:stream/promises');
 const {
   http, newAgent, exchange, responseTo, bytesOf, untilIdle, untilPoolIsEmpty, poolOf, record,
 } = require('../support');
-const { startNginx, pseudoRandomFile, sha256 } = require('../support/nginx');
+const { describeNginx, itNginx, startNginx, pseudoRandomFile, sha256 } = require('../support/nginx');
 
 const MIB = 1024 * 1024;
 
@@ -56,7 +56,7 @@ afterAll(async () => {
   await new Promise((resolve) => { origin.close(resolve); });
 });
 
-describe.each(['buffered', 'streamed'])('a request body that nginx proxies, %s', (kind) => {
+describeNginx.each(['buffered', 'streamed'])('a request body that nginx proxies, %s', (kind) => {
   it.each([0, 1, 65_536, MIB + 1, 24 * MIB])('arrives whole with Content-Length: %i bytes', async (size) => {
     const sent = pseudoRandomFile(size);
     const agent = newAgent({ keepAlive: true });
@@ -105,7 +105,7 @@ describe.each(['buffered', 'streamed'])('a request body that nginx proxies, %s',
   });
 });
 
-describe('an upload', () => {
+describeNginx('an upload', () => {
   it('comes back whole', async () => {
     const sent = pseudoRandomFile(6 * MIB);
     const req = http.request({ ...nginx.address, agent: newAgent(), path: '/buffered/echo', method: 'POST' });
@@ -176,7 +176,7 @@ describe('an upload', () => {
   });
 });
 
-describe('what nginx says of a request', () => {
+describeNginx('what nginx says of a request', () => {
   it('502 when nobody is behind it, and the connection is used again', async () => {
     const agent = newAgent({ keepAlive: true });
     for (let i = 0; i < 3; i++) {
@@ -202,7 +202,7 @@ describe('what nginx says of a request', () => {
   });
 });
 
-it('an upgrade goes through nginx, and is a byte stream both ways', async () => {
+itNginx('an upgrade goes through nginx, and is a byte stream both ways', async () => {
   const req = http.get({
     ...nginx.address, agent: newAgent(), path: '/upgraded/', headers: { Connection: 'Upgrade', Upgrade: 'echo' },
   });

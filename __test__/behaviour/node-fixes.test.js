@@ -16,6 +16,7 @@ const {
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 const { socketOptions } = require('../support/kernel');
+const { hasPerl } = require('../support/perl');
 
 /** A test of what only some Nodes have. */
 const itWith = (feature) => (feature ? it : it.skip);
@@ -294,7 +295,7 @@ describe('the option', () => {
   });
 });
 
-describe('an option of the socket is the kernel\'s', () => {
+(hasPerl ? describe : describe.skip)('an option of the socket is the kernel\'s', () => {
   /** @returns {Promise<object>} what the kernel has for a client of Node's and for ours, after the same call */
   async function optionsAfter(change, more = {}) {
     const peer = await serve((req, res) => res.end());

@@ -5,6 +5,7 @@
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const { cleanUp, http, responseTo, unreadBytes } = require('../support');
+const { hasPerl } = require('../support/perl');
 const { describeTransports } = require('../support/transports');
 
 const PIECES = 20;
@@ -72,7 +73,7 @@ async function ask({ address, goOn }, agent, { path = '/', onAsked = () => {}, s
 /** Urgent data is of TCP, and none of TLS. */
 const hasUrgentData = ({ isTls }) => process.platform === 'linux' && !isTls;
 
-describeTransports('an urgent byte', (transport) => {
+(hasPerl ? describeTransports : describe.skip)('an urgent byte', (transport) => {
   it('between the pieces of a body takes nothing away from it, and does not stop it', async () => {
     const peer = await serveUrgently();
     const { body } = await ask(peer, await transport.agentTo(peer));

@@ -12,6 +12,7 @@ const {
   unusedPort,
 } = require('../support');
 const { socketOptions } = require('../support/kernel');
+const { hasPerl } = require('../support/perl');
 const { Recorder } = require('../support/recorder');
 
 /** Moments at which createConnection() of a user gives the connection that the agent has made. */
@@ -262,7 +263,7 @@ describeOurs('a connection of our agent', () => {
   });
 });
 
-(isNative ? describeLinux : describe.skip)('options of the kernel', () => {
+(isNative && hasPerl ? describeLinux : describe.skip)('options of the kernel', () => {
   it.each(Object.keys(MOMENTS))('of a connection given %s hold, also for the one that replaces it', async (moment) => {
     const peer = await serve((req, res) => res.end('x'));
     const set = (socket) => socket.setNoDelay(true).setKeepAlive(true, 77000);

@@ -13,34 +13,36 @@
  */
 
 const { Duplex } = require('node:stream');
-const { PerformanceObserver } = require('node:perf_hooks');
 
 const { symbolOf, unseen } = require('../node/internals');
 const { http } = require('../node/modules');
 const { isMadeByNode, kAuthority, kProxyRewrittenToAbsolute } = require('../node/request-url');
 
-/** Node's own functions and properties, as they are before a library replaces them. */
-const { finishRequest, kRequestEntry, kResponseEntry, kSocket } = unseen(learn);
-const finishResponse = http.ServerResponse.prototype._finish;
+/** Node's own functions, as they are before a library replaces them. */
+const { ClientRequest, ServerResponse } = http;
+const finishRequest = ClientRequest.prototype._finish;
+const finishResponse = ServerResponse.prototype._finish;
+
+/** Properties of Node's, which are learnt when the first request is out. */
+let properties = null;
 
 /** The function that Node's client gives its parser; null until a trace event has begun. */
 let onIncoming = null;
 
 /** Lets Node make both entries. */
 function learn() {
-  const finish = http.ClientRequest.prototype._finish;
+  const { PerformanceObserver } = require('node:perf_hooks');
   const observer = new PerformanceObserver(() => {});
   observer.observe({ entryTypes: ['http'] });
   try {
     const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
-    const req = new http.ClientRequest({ agent, setHost: false });
-    const res = Object.create(http.ServerResponse.prototype);
+    const req = new ClientRequest({ agent, setHost: false });
+    const res = Object.create(ServerResponse.prototype);
     req.socket = {};
     return {
-      finishRequest: finish,
-      kRequestEntry: symbolSet(req, 'ClientRequestStatistics', (watched) => finish.call(watched)),
+      kRequestEntry: symbolSet(req, 'ClientRequestStatistics', (watched) => finishRequest.call(watched)),
       kResponseEntry: symbolSet(res, 'ServerResponseStatistics', (watched) => {
-        http.ServerResponse.call(watched, { method: 'GET' });
+        ServerResponse.call(watched, { method: 'GET' });
       }),
       kSocket: symbolOf(req, 'kSocket'),
     };
@@ -77,7 +79,7 @@ function symbolSet(target, description, set) {
 function learnToEndTraces() {
   onIncoming = () => {};
   const stream = new Duplex({ read() {} });
-  const req = unseen(() => new http.ClientRequest({ createConnection: () => stream }));
+  const req = unseen(() => new ClientRequest({ createConnection: () => stream }));
   req.once('socket', () => { onIncoming = req.parser.onIncoming; });
 }
 
@@ -86,14 +88,15 @@ function learnToEndTraces() {
  * @param {import('../request/client-request').ClientRequest} req
  */
 function start(req) {
+  properties ??= unseen(learn);
+  const { kRequestEntry } = properties;
   finishRequest.call(req);
-  if (!isMadeByNode && req[kRequestEntry] !== undefined) correctUrl(req);
+  if (!isMadeByNode && req[kRequestEntry] !== undefined) correctUrl(req, req[kRequestEntry]);
   if (onIncoming === null && req._traceEventId !== undefined) learnToEndTraces();
 }
 
 /** Gives the entry a URL with the port, and only one for a proxy: Node's has neither before Node 24.20. */
-function correctUrl(req) {
-  const { detail } = req[kRequestEntry];
+function correctUrl(req, { detail }) {
   detail.req.url = req[kProxyRewrittenToAbsolute] ? req.path : `${req.protocol}//${req[kAuthority]}${req.path}`;
 }
 
@@ -104,8 +107,10 @@ function correctUrl(req) {
  */
 function stop(req, res) {
   if (req._traceEventId !== undefined) endTrace(req, res);
-  const entry = req[kRequestEntry];
+  // A response that comes before its request is out ends none.
+  const entry = properties === null ? undefined : req[properties.kRequestEntry];
   if (entry === undefined) return;
+  const { kResponseEntry, kSocket } = properties;
   const socket = {};
   // As much of a server's response as `_finish` looks at.
   finishResponse.call({

@@ -14,6 +14,12 @@ const { unusedPort, until } = require('..');
 // Debian has it where users other than root have no PATH to.
 const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
 
+const hasNginx = !spawnSync('nginx', ['-v'], { env: { ...process.env, PATH } }).error;
+
+/** Run where the machine has nginx. */
+const [describeNginx, itNginx] = hasNginx ? [describe, it] : [describe.skip, it.skip];
+if (!hasNginx) console.warn('Tests are skipped, because there is no nginx: apt-get install nginx-light');
+
 /**
  * @typedef {object} Nginx
  * @property {{ host: string, port: number }} address
@@ -24,14 +30,11 @@ const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
  */
 
 /**
- * Starts nginx; fails, and says why, if there is none.
+ * Starts nginx.
  * @param {string} locations what the server block holds, in nginx's language
  * @returns {Promise<Nginx>}
  */
 async function startNginx(locations) {
-  if (spawnSync('nginx', ['-v'], { env: { ...process.env, PATH } }).error) {
-    throw new Error('These tests need nginx, and there is none: apt-get install nginx-light');
-  }
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ferrequest-nginx-'));
   fs.mkdirSync(path.join(folder, 'files'));
   for (let attempt = 1; ; attempt++) {
@@ -147,4 +150,4 @@ function sha256(bytes) {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-module.exports = { startNginx, writeFile, pseudoRandomFile, sha256 };
+module.exports = { describeNginx, itNginx, startNginx, writeFile, pseudoRandomFile, sha256 };
