@@ -7,15 +7,17 @@ const globals = require('globals');
 
 /** The rooms of lib/, and the rooms below each that it may import. ARCHITECTURE.md says what each one owns. */
 const ROOMS = {
-  https: ['agent', 'request', 'socket', 'response', 'proxy', 'bridge', 'node'],
-  agent: ['socket', 'response', 'phases', 'proxy', 'bridge', 'node'],
-  request: ['socket', 'stream', 'response', 'phases', 'proxy', 'node'],
-  socket: ['response', 'phases', 'bridge', 'node'],
+  https: ['agent', 'request', 'socket', 'response', 'proxy', 'addresses', 'bridge', 'node'],
+  agent: ['retry', 'socket', 'response', 'phases', 'proxy', 'addresses', 'bridge', 'node'],
+  request: ['retry', 'socket', 'stream', 'response', 'phases', 'proxy', 'addresses', 'node'],
+  retry: ['response', 'phases', 'node'],
+  socket: ['response', 'phases', 'addresses', 'bridge', 'node'],
   stream: ['response', 'bridge', 'node'],
   response: ['phases', 'bridge', 'node'],
   phases: ['bridge', 'node'],
   bridge: ['ladder', 'node'],
   ladder: ['node'],
+  addresses: ['node'],
   proxy: ['node'],
   node: [],
 };

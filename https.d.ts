@@ -1,7 +1,9 @@
 /// <reference types="node" />
 
 import * as https from 'node:https';
-import type { ClientRequest, ClientResponse, Timeouts } from './index.js';
+import type {
+  AgentStats, AgentStatus, ClientRequest, ClientResponse, PoolOptions, RacingOptions, RetryOptions, Timeouts,
+} from './index.js';
 
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:https';
@@ -11,7 +13,7 @@ export * from 'node:https';
  * [`tls.connect()`](https://nodejs.org/api/tls.html#tlsconnectoptions-callback).
  * All times are in milliseconds. Source: https://nodejs.org/api/https.html#new-agentoptions
  */
-export interface AgentOptions extends https.AgentOptions {
+export interface AgentOptions extends https.AgentOptions, PoolOptions {
   /** The most TLS sessions that are kept for resumption; `0` turns the cache off. Default: `100`. */
   maxCachedSessions?: number | undefined;
   /**
@@ -39,11 +41,24 @@ export interface RequestOptions extends https.RequestOptions {
 
 /** Gives each request a TLS socket, and keeps TLS sessions for resumption. */
 export class Agent extends https.Agent {
-  constructor(options?: AgentOptions);
+  constructor(options?: AgentOptions | Omit<AgentOptions, 'autoSelectFamily'> & RacingOptions);
+
+  /** Takes a snapshot of what the agent has done and has now, by origin. Counting is always on. */
+  getCurrentStatus(): AgentStatus;
+  /** Takes a snapshot of what the agent has done and has now, over all origins. */
+  stats(): AgentStats;
 }
 
 /** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
 export let globalAgent: Agent;
+
+/** Options of {@link request}: those of `https.request()`, and those that ferrequest has for http too. */
+export interface RequestOptions extends https.RequestOptions {
+  /** As for http. */
+  retry?: RetryOptions | false | undefined;
+  /** As for http. */
+  autoSelectFamily?: boolean | 'race' | undefined;
+}
 
 /**
  * Makes a request over TLS. It is in progress at once; the user must call `end()`, even when there is no body.

@@ -2,9 +2,131 @@
 
 import * as http from 'node:http';
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:http';
+
+/** How the look-ups of an agent are kept. Times are in seconds, as those of the package cacheable-lookup. */
+export interface DnsOptions {
+  /** Keeps the answers of look-ups, and lets equal ones that are under way have one in common. Default: `false`. */
+  cache?: boolean | undefined;
+  /**
+   * The most seconds for which addresses are kept. `dns.lookup()` tells no time to live, so that its answers are kept
+   * for as long as this; a `lookup` of yours may give each address a `ttl`. Default: `10`.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it, or another of these, is no number of at least 0
+   */
+  maxTtl?: number | undefined;
+  /** Seconds for which it is kept that a name has no address (ENOTFOUND, ENODATA). Default: `0.15`. */
+  errorTtl?: number | undefined;
+  /**
+   * Seconds for which `dns.lookup()` is asked for a name of which your `lookup` has said that it has no address, once
+   * `dns.lookup()` has found one. Default: `0`, which never asks it instead of yours.
+   */
+  fallbackDuration?: number | undefined;
+  /** The most answers that are kept; the one that was used least recently gives way. Default: `1000`. */
+  maxItems?: number | undefined;
+}
+
+/** Which failures of a request are tried again, and after which time. Times are in milliseconds. See docs/retry.md. */
+export interface RetryOptions {
+  /**
+   * The most attempts after the first. Default: `5`.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no integer of at least 0
+   */
+  maxRetries?: number | undefined;
+  /**
+   * Time in ms before the second attempt. Default: `500`.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it, or one of the next two, is no number of at least 0
+   */
+  minTimeout?: number | undefined;
+  /** The longest time in ms between two attempts, also where the server asks for a longer one. Default: `30000`. */
+  maxTimeout?: number | undefined;
+  /** What the time is multiplied by for each further attempt. Default: `2`. */
+  timeoutFactor?: number | undefined;
+  /** Waits for as long as `Retry-After` of a response says. Default: `true`. */
+  retryAfter?: boolean | undefined;
+  /** Methods of the requests that are tried again. Default: GET, HEAD, OPTIONS, PUT, DELETE, TRACE and QUERY. */
+  methods?: readonly string[] | undefined;
+  /** Statuses of responses that count as failures. Default: `[500, 502, 503, 504, 429]`. */
+  statusCodes?: readonly number[] | undefined;
+  /**
+   * Codes of errors after which a request is tried again. Default: `ECONNRESET`, `ECONNREFUSED`, `ENOTFOUND`,
+   * `ENETDOWN`, `ENETUNREACH`, `EHOSTDOWN`, `EHOSTUNREACH` and `EPIPE`.
+   */
+  errorCodes?: readonly string[] | undefined;
+  /**
+   * The most bytes of a request that are kept in memory to be sent again; a larger one is sent once. Default: `1048576`.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no integer of at least 0
+   */
+  maxBodySize?: number | undefined;
+  /** Makes the body of each attempt, of which nothing is kept then. The user calls `end()` without a chunk. */
+  body?: (() => string | Uint8Array | Readable | Iterable<unknown> | AsyncIterable<unknown>) | undefined;
+}
+
+/** Options that agents of http and of https have, and those of Node have not. */
+export interface PoolOptions {
+  /** How look-ups are kept: they go through `lookup`, or `dns.lookup` as it is at the call. Default: they are not. */
+  dns?: DnsOptions | undefined;
+  /** Has requests tried again that fail before a response was given. Default: they are not. */
+  retry?: RetryOptions | false | undefined;
+  /**
+   * Time in ms after which an idle socket is closed. Default, also for `0`: `timeout`, and what the server announces.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no number of at least 0
+   */
+  freeSocketTimeout?: number | undefined;
+  /**
+   * Age in ms past which a socket serves no further request: it is closed when it is free. Default, also for `0`: none.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no number of at least 0
+   */
+  socketActiveTTL?: number | undefined;
+  /**
+   * Serves requests that wait for `maxSockets` or `maxTotalSockets` in the order in which they came, over all origins; a
+   * connection to one origin is closed for an earlier request to another. Default: `false`.
+   * @throws `ERR_INVALID_ARG_TYPE` if it is no boolean
+   */
+  fairQueue?: boolean | undefined;
+}
+
+/** What an agent has done since it was made, under the names that agentkeepalive has for it. */
+export interface AgentCounters {
+  /** Sockets made. */
+  createSocketCount: number;
+  /** Sockets that `createConnection` could not make. */
+  createSocketErrorCount: number;
+  /** Sockets closed. */
+  closeSocketCount: number;
+  /** Those of them that had an error. */
+  errorSocketCount: number;
+  /** `'timeout'` events of sockets, idle ones among them. */
+  timeoutSocketCount: number;
+  /** Requests with a response behind which their socket came back to the agent. */
+  requestCount: number;
+}
+
+/** What an agent has done, and the number of its sockets and waiting requests by origin (`getName()`). */
+export interface AgentStatus extends AgentCounters {
+  freeSockets: Record<string, number>;
+  sockets: Record<string, number>;
+  requests: Record<string, number>;
+}
+
+/** What an agent has done, and the number of its sockets and waiting requests. */
+export interface AgentStats extends AgentCounters {
+  freeSockets: number;
+  sockets: number;
+  requests: number;
+}
+
+/** Options of an {@link Agent} whose connections race. */
+export interface RacingOptions {
+  /**
+   * `'race'` connects to the addresses of a name as RFC 8305 says: no attempt is given up for the next, which begins
+   * `autoSelectFamilyAttemptTimeout` ms later (default: `250`), or when one has failed. The first that succeeds is
+   * taken. If all fail, the error is an `AggregateError` with their errors.
+   */
+  autoSelectFamily: 'race';
+}
 
 /**
  * Options of {@link Agent}. Besides these it takes every option of
@@ -12,7 +134,7 @@ export * from 'node:http';
  * All times are in milliseconds. An agent's option takes precedence over the same option of a request.
  * Source: https://nodejs.org/api/http.html#new-agentoptions
  */
-export interface AgentOptions extends http.AgentOptions {
+export interface AgentOptions extends http.AgentOptions, PoolOptions {
   /** Keeps the socket of a finished exchange open for the next one. Default: `false` (`true` for `globalAgent`). */
   keepAlive?: boolean | undefined;
   /** Idle time in ms before the kernel's first TCP keep-alive probe of a pooled socket. Default: `1000`. */
@@ -163,7 +285,12 @@ export interface TimeoutError extends Error, RequestErrorDetails {
  * An agent of node:http, of another package, or any object with `addRequest()` works in its place.
  */
 export class Agent extends http.Agent {
-  constructor(options?: AgentOptions);
+  constructor(options?: AgentOptions | Omit<AgentOptions, 'autoSelectFamily'> & RacingOptions);
+
+  /** Takes a snapshot of what the agent has done and has now, by origin. Counting is always on. */
+  getCurrentStatus(): AgentStatus;
+  /** Takes a snapshot of what the agent has done and has now, over all origins. */
+  stats(): AgentStats;
 }
 
 /** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
@@ -194,6 +321,10 @@ export interface RequestOptions extends http.RequestOptions {
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no finite number of at least 0
    */
   timeout?: number | undefined;
+  /** Has the request tried again when it fails before a response was given. Default: that of the agent. */
+  retry?: RetryOptions | false | undefined;
+  /** As {@link RacingOptions}, for this request; a boolean is Node's own option. An agent's takes precedence. */
+  autoSelectFamily?: boolean | 'race' | undefined;
   /** Bytes buffered for writing before `write()` answers `false`. Default: that of Node's streams. */
   highWaterMark?: number | undefined;
   /**
@@ -333,6 +464,9 @@ export class ClientRequest extends http.ClientRequest {
 
   constructor(url: string | URL | RequestOptions, callback?: (response: ClientResponse) => void);
   constructor(url: string | URL, options: RequestOptions, callback?: (response: ClientResponse) => void);
+
+  /** The number of attempts that have begun; `1` without the option `retry`. */
+  readonly attempts: number;
 
   /**
    * Sends a part of the body.

@@ -23,6 +23,11 @@ export function request(): void {
   isExactly<boolean>()(req.write([104, 105] as const, 'utf8', () => {}));
   isExactly<ferrequest.ClientRequest>()(req.end([33]));
   isExactly<ferrequest.ClientRequest>()(req.end('!', 'latin1', () => {}));
+  isExactly<number>()(req.attempts);
+  ferrequest.get({ host: 'localhost', retry: { maxRetries: 1, methods: ['PUT'], body: () => 'text' } });
+  ferrequest.get({ host: 'localhost', retry: false, autoSelectFamily: 'race' });
+  // @ts-expect-error no number
+  ferrequest.get({ host: 'localhost', retry: { maxRetries: '1' } });
   // @ts-expect-error no such encoding
   req.write('text', 'utf-9');
   // @ts-expect-error `rejectUnauthorized` belongs to https
@@ -67,6 +72,18 @@ export const agent = new ferrequest.Agent({
   scheduling: 'fifo',
   timeout: 5000,
 });
+export const pool = new ferrequest.Agent({
+  autoSelectFamily: 'race',
+  dns: { cache: true, maxTtl: 10, errorTtl: 0.1, fallbackDuration: 0, maxItems: 10 },
+  fairQueue: true,
+  retry: { minTimeout: 10 },
+  freeSocketTimeout: 4000,
+  socketActiveTTL: 60_000,
+});
+isExactly<number>()(pool.stats().freeSockets);
+isExactly<Record<string, number>>()(pool.getCurrentStatus().freeSockets);
+// @ts-expect-error neither a race nor a boolean
+export const hasty = new ferrequest.Agent({ autoSelectFamily: 'hasty' });
 // @ts-expect-error neither first in, first out nor last in, first out
 export const random = new ferrequest.Agent({ scheduling: 'random' });
 

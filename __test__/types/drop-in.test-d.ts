@@ -22,12 +22,16 @@ export type Instances = [
   Assignable<ferrequest.AgentOptions, http.AgentOptions>,
 ];
 
+/** What agents of ferrequest have beyond those of Node. */
+type Beyond = 'getCurrentStatus' | 'stats';
+
 // Objects of node:http can be handed to ferrequest, and the other way round.
 export type BothWays = [
   Assignable<ferrequest.Agent, http.Agent>,
-  Assignable<http.Agent, ferrequest.Agent>,
+  Assignable<keyof ferrequest.Agent, keyof http.Agent | Beyond>,
+  Assignable<http.Agent, NonNullable<ferrequest.RequestOptions['agent']>>,
   Assignable<ferrequestHttps.Agent, https.Agent>,
-  Assignable<https.Agent, ferrequestHttps.Agent>,
+  Assignable<keyof ferrequestHttps.Agent, keyof https.Agent | Beyond>,
   Assignable<http.RequestOptions, ferrequest.RequestOptions>,
   Assignable<http.AgentOptions, ferrequest.AgentOptions>,
   Assignable<https.AgentOptions, ferrequestHttps.AgentOptions>,

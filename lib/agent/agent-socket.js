@@ -8,7 +8,9 @@
 const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 
+const { kRace } = require('../addresses/race');
 const { hasIoThread } = require('../bridge/bridge');
+const { kCensus } = require('./census');
 const { serverNameOf } = require('./origin-names');
 const { assign, bareObject } = require('../node/bare-options');
 const { http } = require('../node/modules');
@@ -59,9 +61,11 @@ function open(agent, req, requestOptions, name) {
   const options = connectionOptions(agent, req, requestOptions, name);
   if (!canBeNative(options)) return undefined;
   refuseNulInHost(options);
-  const socket = start(new NativeSocket(options), options, onConnect);
+  // The attempts of a race are libuv's; the I/O thread takes over the one that wins.
+  const socket = start(new NativeSocket(options, options[kRace] !== undefined), options, onConnect);
   socket[kAgent] = agent;
   socket[kOptions] = options;
+  agent[kCensus].onNew(socket);
   socket.on('free', onFree);
   socket.on('close', onClose);
   socket.on('timeout', onTimeout);
@@ -172,20 +176,27 @@ function onFree() {
 
 /** Takes a closed socket out of the tables. */
 function onClose() {
-  const agent = this[kAgent];
+  this[kAgent][kCensus].onClose(this);
+  leave(this);
+}
+
+/** Takes a socket out of the tables. */
+function leave(socket) {
+  const { [kAgent]: agent, [kOptions]: options } = socket;
   agent.totalSocketCount--;
-  agent.removeSocket(this, this[kOptions]);
+  agent.removeSocket(socket, options);
 }
 
 /** Closes a socket that has been idle for as long as the agent allows. */
 function onTimeout() {
-  const { freeSockets } = this[kAgent];
+  const { freeSockets, [kCensus]: census } = this[kAgent];
+  census.timedOut++;
   if (Object.keys(freeSockets).some((name) => freeSockets[name].includes(this))) this.destroy();
 }
 
 /** Lets a socket leave its agent for good, as after an upgrade. */
 function onRemove() {
-  onClose.call(this);
+  leave(this);
   this.removeListener('close', onClose);
   this.removeListener('free', onFree);
   this.removeListener('timeout', onTimeout);

@@ -9,7 +9,9 @@
 
 const net = require('node:net');
 
+const { apply: applyAddressOptions, kAddresses } = require('./address-options');
 const agentSocket = require('./agent-socket');
+const { getCurrentStatus, stats } = require('./census');
 const keepAlive = require('./keep-alive');
 const { HttpOriginNames } = require('./origin-names');
 const pool = require('./pool');
@@ -61,6 +63,7 @@ Object.defineProperty(Agent, 'defaultMaxSockets', {
  */
 function serve(agent, req, options) {
   if (typeof options !== 'object') return false;
+  if (agent[kAddresses] !== undefined) applyAddressOptions(agent, req, options);
   const name = pool.nameOf(agent, req, options);
   if (name === undefined) {
     pool.dropAllUnfit(agent);
@@ -156,5 +159,8 @@ Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
   return keepAlive.keepSocketAlive(this, socket);
 };
+
+Agent.prototype.getCurrentStatus = getCurrentStatus;
+Agent.prototype.stats = stats;
 
 module.exports = { Agent, serve };

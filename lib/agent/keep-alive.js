@@ -2,14 +2,21 @@
 
 /** Makes a socket ready to be idle, and ready for its next request, as keepSocketAlive and reuseSocket of Node do. */
 
+const { kExpires } = require('./census');
+const { now } = require('../node/timing');
 const { exchange } = require('../socket/stages');
 const { kAnnouncesTimeout } = require('../response/client-response');
 const idleGuard = require('../response/idle-guard');
 
+/** Own property of an agent: milliseconds for which a socket may be idle. Only where an option says so. */
+const kIdleLimit = Symbol('idleLimit');
+/** Own property of an idle socket of such an agent: the time, by `now()`, until which it may serve another request. */
+const kIdleUntil = Symbol('idleUntil');
+
 /** Milliseconds before the announced time at which a connection counts as closed, unless an option says so. */
 const TIMEOUT_BUFFER = 1000;
 
-/** Own property of a socket: true while its timeout is the shorter one that the peer has announced for idle sockets. */
+/** Own property of a socket: true while its timeout is a shorter one, for idle sockets. */
 const kIsShortened = Symbol('isShortened');
 
 /**
@@ -39,9 +46,51 @@ function keepSocketAlive(agent, socket) {
     timeout = announced;
     socket[kIsShortened] = true;
   }
+  if (agent[kIdleLimit] !== undefined) {
+    const left = timeLeft(agent, socket, announced);
+    if (!(left > 0)) return false;
+    socket[kIdleUntil] = now() + left;
+    if (left < (timeout || Infinity)) {
+      timeout = Math.ceil(left);
+      socket[kIsShortened] = true;
+    }
+  }
   if (socket.timeout !== timeout) socket.setTimeout(timeout);
   idleGuard.watch(socket);
   return true;
+}
+
+/** @returns {number} Milliseconds for which a socket, which gets free now, may be idle. */
+function timeLeft(agent, socket, announced) {
+  const { [kExpires]: expires = Infinity } = socket;
+  return Math.min(agent[kIdleLimit], announced, expires - now());
+}
+
+/**
+ * Has the options `freeSocketTimeout` and `socketActiveTTL` of an agent obeyed.
+ * @param {import('node:http').Agent} agent
+ * @param {{ activeTtl: number, freeTimeout: number }} limits Milliseconds.
+ */
+function limitIdleness(agent, { activeTtl, freeTimeout }) {
+  if (activeTtl !== Infinity || freeTimeout !== Infinity) agent[kIdleLimit] = freeTimeout;
+}
+
+/**
+ * Tells whether a socket has been idle for too long; its timer may be late.
+ * @param {import('node:net').Socket} socket An idle one.
+ * @returns {boolean}
+ */
+function hasIdledTooLong(socket) {
+  return socket[kIdleUntil] !== undefined && socket[kIdleUntil] <= now();
+}
+
+/**
+ * Tells whether a socket is older than `socketActiveTTL` allows.
+ * @param {import('node:net').Socket} socket
+ * @returns {boolean}
+ */
+function isTooOld(socket) {
+  return socket[kExpires] !== undefined && socket[kExpires] <= now();
 }
 
 /**
@@ -59,8 +108,8 @@ function announcedTimeout(res, buffer) {
 }
 
 /**
- * Gives a socket that is idle no longer its timeout back. What the peer has announced is for how long it keeps an idle
- * connection; it may take longer than that to answer, and Node's client ends the wait then.
+ * Gives a socket that is idle no longer its timeout back. What the peer has announced, and options of the agent, say
+ * how long an idle connection is kept; the peer may take longer to answer, and Node's client ends the wait then.
  * @param {import('node:http').Agent} agent
  * @param {import('node:net').Socket} socket
  */
@@ -81,4 +130,6 @@ function reuseSocket(socket, req) {
   socket.ref();
 }
 
-module.exports = { keepSocketAlive, restoreTimeout, reuseSocket, timeoutBufferOf };
+module.exports = {
+  hasIdledTooLong, isTooOld, keepSocketAlive, limitIdleness, restoreTimeout, reuseSocket, timeoutBufferOf,
+};

@@ -10,9 +10,13 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
+const addressOptions = require('./address-options');
 const { isOpenedWith, mergeOptions } = require('./agent-socket');
 const { hasPendingRead: descriptorHasPendingRead } = require('../bridge/bridge');
-const { restoreTimeout, timeoutBufferOf } = require('./keep-alive');
+const census = require('./census');
+const fairQueue = require('./fair-queue');
+const { hasIdledTooLong, isTooOld, limitIdleness, restoreTimeout, timeoutBufferOf } = require('./keep-alive');
+const { poolOptionsOf } = require('./pool-options');
 const { exchange } = require('../socket/stages');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
@@ -35,13 +39,17 @@ const kPool = Symbol('pool');
 function install(agent, names, createsPlainly, removesPlainly) {
   // Throws on wrong ones.
   limitsOf(agent.options.timeouts);
+  const ours = poolOptionsOf(agent.options);
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
-  agent[kPool] = { names, createsPlainly, removesPlainly };
+  agent[kPool] = { names, createsPlainly, removesPlainly, isFair: ours.isFair };
   agent[kKeepsListeners] = true;
   // Set by Node's own constructor since 22.
   agent.agentKeepAliveTimeoutBuffer ??= timeoutBufferOf(agent.options);
   agent.on('free', onFree);
+  addressOptions.install(agent);
+  census.install(agent, ours.activeTtl);
+  limitIdleness(agent, ours);
 }
 
 /**
@@ -111,7 +119,7 @@ function isUnfit(socket) {
   return socket.destroyed || socket.writable === false || socket.readableEnded === true ||
     // One of ours has no handle any more when it has been sent to another process.
     (socket._handle === null && socket.isNative === false) || socket._handle?.exchange === exchange.RETIRED ||
-    hasPendingRead(socket);
+    hasIdledTooLong(socket) || hasPendingRead(socket);
 }
 
 /**
@@ -184,6 +192,10 @@ function enqueue(agent, name, req, options) {
   const queue = agent.requests[name];
   if (queue === undefined) agent.requests[name] = [req];
   else queue.push(req);
+  if (agent[kPool].isFair) {
+    fairQueue.noteArrival(req);
+    fairQueue.makeRoom(agent, name);
+  }
 }
 
 /**
@@ -211,14 +223,19 @@ function onFree(socket, options) {
     socket.destroy();
     return;
   }
+  const req = socket._httpMessage;
+  if (req?.res) this[census.kCensus].requests++;
+  if (this[kPool].isFair && fairQueue.givesWay(this, name)) {
+    socket.destroy();
+    return;
+  }
   const queue = this.requests[name];
   if (queue !== undefined && queue.length > 0) {
     // Its 'close' makes another connection for the request.
-    if (hasPendingRead(socket)) socket.destroy();
+    if (hasPendingRead(socket) || isTooOld(socket)) socket.destroy();
     else serveNext(this, name, queue, socket);
     return;
   }
-  const req = socket._httpMessage;
   if (!req?.shouldKeepAlive || !this.keepAlive || !hasRoomForIdle(this, name) || !this.keepSocketAlive(socket)) {
     socket.destroy();
     return;
@@ -276,6 +293,11 @@ function leave(agent, name, socket, options) {
  * @returns {boolean} False if a request waits that may have another connection, or the socket is not known.
  */
 function remove(agent, socket, options) {
+  if (agent[kPool]?.isFair) {
+    removeFromRows(agent, options._agentKey ?? agent.getName(options), socket);
+    connectWaiting(agent);
+    return true;
+  }
   if (isOpenedWith(socket, options) && agent.getName === getNameOfHttp && isEmpty(agent.requests)) {
     removeFromRows(agent, options._agentKey, socket);
     return true;
@@ -290,6 +312,38 @@ function remove(agent, socket, options) {
   if (left < agent.maxSockets && agent.totalSocketCount < agent.maxTotalSockets) return false;
   removeFromRows(agent, name, socket);
   return true;
+}
+
+/** Makes connections for the requests that have waited longest, as many as the limits have room for. */
+function connectWaiting(agent) {
+  const { [kPool]: pool } = agent;
+  // Within a call by createSocket() the count is not right yet.
+  if (pool.isConnecting) return;
+  pool.isConnecting = true;
+  try {
+    while (agent.totalSocketCount < agent.maxTotalSockets) {
+      const next = fairQueue.findNext(agent);
+      if (next === undefined) break;
+      const queue = agent.requests[next.name];
+      queue.shift();
+      if (queue.length === 0) delete agent.requests[next.name];
+      const resource = next.req[kQueuedResource];
+      next.req[kQueuedResource] = null;
+      resource.runInAsyncScope(connectFor, null, agent, next.req);
+    }
+  } finally {
+    pool.isConnecting = false;
+  }
+}
+
+/** Makes a connection for a request that has waited, in the request's async context. */
+function connectFor(agent, req) {
+  const options = req[kQueuedOptions];
+  req[kQueuedOptions] = undefined;
+  agent.createSocket(req, options, (error, socket) => {
+    if (error) req.onSocket(socket, error);
+    else assign(agent, req, socket);
+  });
 }
 
 /** Takes a socket out of those in use, and one that has closed out of the idle ones. */

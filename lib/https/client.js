@@ -6,6 +6,7 @@ const { urlToHttpOptions } = require('node:url');
 
 const { Agent: HttpAgent, serve } = require('../agent/agent');
 const { isPlainCreateSocket } = require('../agent/agent-socket');
+const { getCurrentStatus, stats } = require('../agent/census');
 const keepAlive = require('../agent/keep-alive');
 const { OriginNames } = require('../agent/origin-names');
 const pool = require('../agent/pool');
@@ -62,6 +63,8 @@ function Agent(options) {
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
 Agent.prototype.getName = getName;
+Agent.prototype.getCurrentStatus = getCurrentStatus;
+Agent.prototype.stats = stats;
 
 /*
  * Node's agent of https inherits these from its agent of http. A library that replaces one there, to trace or to mock,

@@ -7,6 +7,7 @@
 
 const tls = require('node:tls');
 
+const { kRace } = require('../addresses/race');
 const { canBeNative } = require('../agent/agent-socket');
 const { TlsConnection, unwatchTls, watchTls } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
@@ -99,7 +100,9 @@ function forRequest(create) {
  * @returns {boolean}
  */
 function isEligible(connectTls, options) {
-  return isForRequest && watchTls !== undefined && connectTls === createConnectionOfNode && !tellsAll &&
+  // The attempts of a race are libuv's.
+  return isForRequest && watchTls !== undefined && !options[kRace] &&
+    connectTls === createConnectionOfNode && !tellsAll &&
     !hastyLookups.has(options.lookup) && NODES_OPTIONS.every((name) => !options[name]) && canBeNative(options) &&
     isAllOfNode();
 }

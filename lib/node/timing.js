@@ -45,6 +45,9 @@ const { now: dateNowOfMain } = main.Date;
 const dateNow = Function.prototype.toString.call(dateNowOfMain).includes('[native code]') ? dateNowOfMain :
   () => performance.timeOrigin + now();
 
+/** Reads a date, as `Date.parse()`, which frameworks leave as it is or replace by one that calls it. */
+const { parse: parseDate } = main.Date;
+
 /**
  * Tells whether a function is Node's own, by the class that it makes an object of.
  * @param {(...args: unknown[]) => object} make
@@ -88,4 +91,4 @@ function makeTimers() {
 const isNodes = makes(timers.setImmediate, 'Immediate') && makes(timers.setTimeout, 'Timeout');
 const { clearTimeout, setImmediate, setTimeout } = isNodes ? timers : makeTimers();
 
-module.exports = { clearTimeout, dateNow, nextTick, now, queueJob, setImmediate, setTimeout };
+module.exports = { clearTimeout, dateNow, nextTick, now, parseDate, queueJob, setImmediate, setTimeout };

@@ -11,7 +11,7 @@ const arrival = require('../bridge/arrival');
 const { nextHandover } = require('../bridge/handover');
 const { now } = require('../node/timing');
 const connecting = require('./connecting');
-const { makeView, refresh } = require('./timings');
+const { forget, makeView, refresh } = require('./timings');
 
 /** @returns {number} The time at which what is happening was taken from the I/O thread, or the present. */
 function moment() {
@@ -66,7 +66,7 @@ class Stamps {
 
   /** Tells the user's object, and the timeouts, that something has happened. */
   tell() {
-    if (this.view === null && this.timeouts === null) return;
+    if (this.isBetween || (this.view === null && this.timeouts === null)) return;
     this.settle();
     if (this.view !== null) refresh(this.view, this);
     if (this.timeouts !== null) this.timeouts.follow(this);
@@ -167,6 +167,23 @@ class Stamps {
     this.tell();
   }
 
+  /** An attempt has failed, and another one is to come: until then nothing is told, and only the whole has a limit. */
+  pause() {
+    this.isBetween = true;
+    this.timeouts?.pause();
+  }
+
+  /** Another attempt begins: all but the start is that of the last attempt. */
+  renew() {
+    Object.assign(this, {
+      isBetween: false, found: PENDING, handover: null, socket: undefined, lookup: undefined, connect: undefined,
+      secureConnect: undefined, upload: undefined, response: undefined, end: undefined,
+    });
+    if (this.view !== null) forget(this.view);
+    this.timeouts?.renew();
+    this.tell();
+  }
+
   /** Nothing more happens to the request. */
   onClose() {
     if (this.timeouts !== null) this.timeouts.stop();
@@ -181,6 +198,8 @@ Object.assign(Stamps.prototype, {
   upload: undefined,
   error: undefined,
   abort: undefined,
+  /** An attempt of a request that is tried again is over, and the next has not begun. */
+  isBetween: false,
   /** The socket has, or is about to have, TLS. */
   isTls: false,
   /** The object that the user has; null until it is asked for. */

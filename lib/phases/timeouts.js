@@ -84,6 +84,20 @@ class Timeouts {
     }
   }
 
+  /** Stops all timers but that of the whole request, between two attempts. */
+  pause() {
+    for (const phase of this.phases) {
+      if (phase.event !== 'request') end(phase);
+    }
+  }
+
+  /** Has the phases begin again, in another attempt. */
+  renew() {
+    for (const phase of this.phases) {
+      if (phase.event !== 'request') phase.isOver = false;
+    }
+  }
+
   /** Stops all timers. */
   stop() {
     for (const phase of this.phases) end(phase);

@@ -48,6 +48,16 @@ function makeView(stamps) {
 }
 
 /**
+ * Takes from the object what was known of an attempt of the request: all but its start.
+ * @param {Timings} view
+ */
+function forget(view) {
+  for (const name of TIMES) {
+    if (name !== 'start') view[name] = undefined;
+  }
+}
+
+/**
  * Writes into the object what is known now.
  * @param {Timings} view
  * @param {import('./stamps').Stamps} stamps
@@ -80,4 +90,4 @@ function between(from, to) {
   return to > from ? Math.round((to - from) * 1000) / 1000 : 0;
 }
 
-module.exports = { makeView, refresh };
+module.exports = { forget, makeView, refresh };

@@ -12,6 +12,7 @@ const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 const { addAbortSignal, finished } = require('node:stream');
 
+const race = require('../addresses/race');
 const agents = require('./global-agent');
 const behaviour = require('../node/behaviour');
 const { debug } = require('../node/debug');
@@ -30,9 +31,10 @@ const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const finishGuard = require('./finish-guard');
 const { failInPhase } = require('./phase-failure');
+const repetition = require('./repetition');
 const options_ = require('./request-options');
 const { endUnread } = require('../response/exchange-end');
-const { closeRequest, emitError, hasFailed, inTurn, kError } = require('../response/request-end');
+const { closeRequest, emitError, hasFailed, inTurn, kError, kRetry } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
@@ -104,19 +106,39 @@ function ClientRequest(input, options, callback) {
   setHeaders(this, options, authority, isProxied ? options : undefined);
   this[kUniqueHeaders] = options_.uniqueHeadersOf(options.uniqueHeaders);
 
+  prepareAttempts(this, options);
   if (debug) debug.onRequest(this);
   startPhases(this, options, port);
   beginning = this;
-  if (agent) {
-    agent.addRequest(this, options);
-  } else {
-    connectWithoutAgent(this, options);
-  }
+  connect(this, options);
   beginning = null;
   if (createdChannel.hasSubscribers) createdChannel.publish({ request: this });
 }
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
 Object.setPrototypeOf(ClientRequest, OutgoingMessage);
+
+/** Has a request tried again, and its connections race, where it or its agent asks for that. */
+function prepareAttempts(req, options) {
+  const { agent } = req;
+  const retry = options.retry ?? (agent?.[socketEvents.kKeepsListeners] && agent.options.retry);
+  // Anything else is no option of ours: Node's client knows none of this name. An aborted signal has called all off.
+  if (typeof retry === 'object' && retry !== null && !req.destroyed) {
+    repetition.start(req, retry, options, { connect, refuse: finishRefused });
+  }
+  if (options.autoSelectFamily === 'race') raceIfPossible(req, agent, options);
+}
+
+/** Asks the agent for a socket, or makes one. */
+function connect(req, options) {
+  if (req.agent) req.agent.addRequest(req, options);
+  else connectWithoutAgent(req, options);
+}
+
+/** Has a request connect by a race. An agent of others may make connections of which it tells too late. */
+function raceIfPossible(req, agent, options) {
+  if (!agent || agent[socketEvents.kKeepsListeners]) race.prepare(req, options, agent?.options);
+  else options.autoSelectFamily = true;
+}
 
 /** Checked whenever it is set, as since Node 24.15: a path with line ends would be several requests. */
 Object.defineProperty(ClientRequest.prototype, 'path', {
@@ -230,6 +252,15 @@ function connectWithoutAgent(req, options) {
   if (socket) onCreate(null, socket);
 }
 
+/** The number of attempts there have been; more than 1 with the option `retry` only. */
+Object.defineProperty(ClientRequest.prototype, 'attempts', {
+  __proto__: null,
+  get() {
+    return this[kRetry]?.attempts ?? 1;
+  },
+  configurable: true,
+});
+
 /** The times of what has happened to the request; docs/timings.md says what each means. */
 Object.defineProperty(ClientRequest.prototype, 'timings', {
   __proto__: null,
@@ -244,7 +275,7 @@ Object.defineProperty(ClientRequest.prototype, 'timings', {
 
 /** Starts the perf_hooks entry of the request; Node calls this when the request is written. */
 ClientRequest.prototype._finish = function _finish() {
-  performanceEntries.start(this);
+  if (this[kRetry] === undefined || this[kRetry].starts()) performanceEntries.start(this);
   const { socket } = this;
   // Some of it waits for the connection, or for the kernel.
   if (socket.writableLength !== 0) this.prependListener('finish', onFinish);
@@ -329,6 +360,7 @@ function callerInRow() {
  * @returns {boolean} False if the user has to wait for 'drain'.
  */
 ClientRequest.prototype.write = function write(chunk, encoding, callback) {
+  this[kRetry]?.onWrite();
   if (Array.isArray(chunk)) chunk = bytesOf(chunk);
   const outer = writing;
   writing = this;
@@ -344,6 +376,9 @@ ClientRequest.prototype.write = function write(chunk, encoding, callback) {
  * @returns {this}
  */
 ClientRequest.prototype.end = function end(chunk, encoding, callback) {
+  if (this[kRetry] !== undefined && this[kRetry].makesBody(chunk)) {
+    return repetition.onceFinished(this, chunk, encoding, callback);
+  }
   // Elsewhere OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
   while (this.isCorkedByUser && !this.finished && !behaviour.endJoinsCorkedChunks()) this.uncork();
   if (Array.isArray(chunk)) chunk = bytesOf(chunk);
@@ -449,6 +484,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
   this[kStamps]?.onClose();
   // No reader is left for what the response still brings.
   this.res?._dump();
+  if (this[kRetry] !== undefined && this[kRetry].callOff(error)) return this;
   // Nothing is left to call off.
   if (isWhole(this)) {
     endUnread(this);
@@ -468,6 +504,9 @@ ClientRequest.prototype.destroy = function destroy(error) {
  */
 ClientRequest.prototype.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
+  if (this[race.kRace] !== undefined) this[race.kRace].attach(socket);
+  // A request that is called off without a socket says nothing of how sockets are made.
+  if (socket || !this.destroyed) this.agent?.[socketEvents.kMeets]?.(socket);
   if (socket) this[kStamps].onSocket(beginning === this ? this[kStamps].start : undefined);
   // Before libuv begins to connect, if it can be: the I/O thread then makes the connection.
   if (socket?.isNative === false && !error) takeOver(socket);
@@ -559,6 +598,7 @@ function assignSocket(req, socket) {
   socketEvents.attach(req, socket);
   if (req.timeout !== undefined || req.agent?.options?.timeout) listenForTimeout(req);
   req.emit('socket', socket);
+  req[kRetry]?.onSocket(socket, setSocketTimeout);
 }
 
 /** Has the I/O thread read and decode the response. */
@@ -593,7 +633,9 @@ ClientRequest.prototype.adoptStream = function adoptStream(socket) {
 
 /** @this {import('node:net').Socket} */
 function emitRequestTimeout() {
-  this._httpMessage?.emit('timeout');
+  const req = this._httpMessage;
+  req?.[kRetry]?.onTimeout();
+  req?.emit('timeout');
 }
 
 /** Makes the socket's 'timeout' the request's. */
@@ -615,6 +657,7 @@ ClientRequest.prototype.setTimeout = function setTimeout(milliseconds, callback)
   listenForTimeout(this);
   milliseconds = timerDuration(milliseconds, 'msecs');
   if (callback) this.once('timeout', callback);
+  if (this[kRetry] !== undefined) this[kRetry].timeout = milliseconds;
   if (this.socket) setSocketTimeout(this.socket, milliseconds);
   else this.once('socket', (socket) => setSocketTimeout(socket, milliseconds));
   return this;

@@ -45,6 +45,20 @@ function onLastWritten(req, finish, error) {
   }
 }
 
+/** True where the running Node finishes a message whose last write has failed. */
+let isInstalled = false;
+
+/**
+ * Fails the end of a request, by the callback that end() gives to the last write.
+ * @param {import('./client-request').ClientRequest} req
+ * @param {(error?: Error) => void} finish
+ * @param {Error} error
+ */
+function failEnd(req, finish, error) {
+  if (isInstalled) onLastWritten(req, finish, error);
+  else finish(error);
+}
+
 /** @see OutgoingMessage.prototype._send */
 function send(data, encoding, callback, byteLength) {
   // Only end() gives one of this name.
@@ -66,7 +80,8 @@ function functionOf(chunk, encoding, callback) {
  * @param {typeof import('./client-request').ClientRequest} ClientRequest
  */
 function install(ClientRequest) {
-  if (!nodeFinishesFailed()) return;
+  isInstalled = nodeFinishesFailed();
+  if (!isInstalled) return;
   const plainEnd = ClientRequest.prototype.end;
   ClientRequest.prototype._send = send;
   ClientRequest.prototype.end = function end(chunk, encoding, callback) {
@@ -91,4 +106,4 @@ function install(ClientRequest) {
   });
 }
 
-module.exports = { install };
+module.exports = { failEnd, install };

@@ -2,6 +2,8 @@
 
 /** Ends a request that has taken too long in one of its phases: see lib/phases/timeouts.js. */
 
+const { kRetry } = require('../response/request-end');
+
 /**
  * Calls a request off, and tells its error to whoever has it: its response too, if that is not whole, and also where it
  * waits for a socket, which a request that its user calls off goes on to wait for.
@@ -9,6 +11,10 @@
  * @param {Error} error
  */
 function failInPhase(req, error) {
+  if (req[kRetry]?.isWaiting()) {
+    req.destroy(error);
+    return;
+  }
   const { res } = req;
   if (res && !res.destroyed) {
     res.destroy(error);

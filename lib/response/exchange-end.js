@@ -99,6 +99,15 @@ function onRequestFinish() {
   if (this.shouldKeepAlive && this._ended && !this.destroyed && !this.socket.destroyed) keepAlive(this);
 }
 
+/**
+ * Lets the response that a request has, or its end, no longer end the exchange: the request gets another connection.
+ * @param {import('../request/client-request').ClientRequest} req
+ */
+function forgetExchange(req) {
+  req.removeListener('finish', onRequestFinish);
+  req.res?.removeListener('end', onResponseEnd);
+}
+
 /** Gives a socket back for another request. */
 function keepAlive(req) {
   const { socket } = req;
@@ -140,4 +149,4 @@ function freeSocket(socket) {
   else socket?.emit('free');
 }
 
-module.exports = { endUnread, listenForEnd, retire };
+module.exports = { endUnread, forgetExchange, listenForEnd, onRequestFinish, retire };

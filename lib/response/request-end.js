@@ -12,6 +12,8 @@ const errorChannel = diagnostics.channel('http.client.request.error');
 
 /** Own property of a request: the error that destroy() was given, or its socket has failed with. */
 const kError = Symbol('error');
+/** Own property of a request that is tried again when it fails: its Retry. */
+const kRetry = Symbol('retry');
 /** Own property of a request: true when an error has been emitted on it. */
 const kFailed = Symbol('failed');
 
@@ -21,6 +23,7 @@ const kFailed = Symbol('failed');
  * @param {Error} error
  */
 function emitError(req, error) {
+  if (req[kRetry] !== undefined && req[kRetry].takesError(error)) return;
   req[kFailed] = true;
   const stamps = req[kStamps];
   // A request of Node's own client, which a proxy's tunnel has failed, has none.
@@ -46,7 +49,7 @@ function hasFailed(req) {
  * @param {import('../request/client-request').ClientRequest} req
  */
 function closeRequest(req) {
-  if (req._closed) return;
+  if (req._closed || (req[kRetry] !== undefined && req[kRetry].holdsOpen())) return;
   req._closed = true;
   req[kStamps]?.onClose();
   req.emit('close');
@@ -69,4 +72,4 @@ function inTurn(first, second) {
   second();
 }
 
-module.exports = { closeRequest, emitError, hasFailed, inTurn, kError };
+module.exports = { closeRequest, emitError, hasFailed, inTurn, kError, kRetry };

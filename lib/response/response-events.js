@@ -13,7 +13,7 @@ const { addTrailers, createResponse, informationOf, kAnnouncesTimeout, kSupersed
 const { maxHeaderSizeOf } = require('./decoder-settings');
 const { listenForEnd } = require('./exchange-end');
 const performanceEntries = require('./performance-entries');
-const { closeRequest, emitError, inTurn } = require('./request-end');
+const { closeRequest, emitError, inTurn, kRetry } = require('./request-end');
 const socketEvents = require('./socket-events');
 const counters = require('../bridge/counters');
 const { event } = require('../bridge/records');
@@ -62,6 +62,11 @@ function onHead(socket, flags, slab, words, start, end) {
   if (!(flags & event.KEEP_ALIVE) && !req.upgradeOrConnect) req.shouldKeepAlive = false;
   res.req = req;
   if (debug) debug.onResponse(req, res);
+  if (req[kRetry] !== undefined && req[kRetry].takesResponse(res)) {
+    listenForEnd(req, res);
+    res._dump();
+    return;
+  }
   performanceEntries.stop(req, res);
   if (finishChannel.hasSubscribers) finishChannel.publish({ request: req, response: res });
 

@@ -11,7 +11,7 @@
 const { listenerCount } = require('node:events').prototype;
 
 const { kSuperseded } = require('./client-response');
-const { closeRequest, emitError, hasFailed, inTurn, kError } = require('./request-end');
+const { closeRequest, emitError, hasFailed, inTurn, kError, kRetry } = require('./request-end');
 const { tellsCauseOfAbort } = require('../node/behaviour');
 const { debug } = require('../node/debug');
 const { connectionReset } = require('../node/errors');
@@ -43,6 +43,8 @@ const kTransport = Symbol('transport');
 
 /** Own property of an agent: streams that come back to it keep their listeners. */
 const kKeepsListeners = Symbol('keepsListeners');
+/** Own property of an agent: a method that hears of each socket which a request is given. */
+const kMeets = Symbol('meets');
 
 /** Tells whether a socket has its listeners for life. */
 function isWired(socket) {
@@ -290,6 +292,8 @@ function failWithoutResponse(req, socket) {
     return;
   }
   socket._hadError = true;
+  // Neither the peer nor the network has ended the connection, of which there would be an event, but the user.
+  req[kRetry]?.end();
   inTurn(() => emitError(req, connectionReset('socket hang up')), () => closeRequest(req));
 }
 
@@ -370,6 +374,7 @@ module.exports = {
   isIdle,
   isReading,
   kKeepsListeners,
+  kMeets,
   kTransport,
   listen,
   listenForTimeout,

@@ -11,6 +11,7 @@
 
 const net = require('node:net');
 
+const { kRacing } = require('../addresses/race');
 const { isCalledBy } = require('../node/callers');
 const { socketInUse } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
@@ -114,7 +115,7 @@ class NativeSocket extends NativeDuplex {
    * @returns {boolean} False if libuv keeps the connection: nothing has been done then.
    */
   becomeNative() {
-    if (!this.canBecomeNative()) return false;
+    if (!this.canBecomeNative() || this[kRacing] !== undefined) return false;
     const { _handle: libuv } = this;
     const { localAddress, localPort, path } = this[kOptions];
     const isBegun = libuv.fd >= 0;

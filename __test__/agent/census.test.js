@@ -1,0 +1,73 @@
+'use strict';
+
+const http = require('../../index');
+const { once } = require('node:events');
+const { describeOurs, exchange, newAgent, serve, unusedPort, until, untilIdle, untilPoolIsEmpty } =
+  require('../support');
+const { describeTransports } = require('../support/transports');
+const { isOracle } = require('../support/conditions');
+
+describeTransports('agent.getCurrentStatus()', (transport) => {
+  it('counts sockets and requests, and tells them by origin', async () => {
+    const peer = await transport.serve((req, res) => {
+      if (req.url === '/held') peer.held = res;
+      else res.end();
+    });
+    const agent = transport.newAgent({ keepAlive: true, maxSockets: 1 });
+    const options = { ...peer.address, agent };
+    await exchange(options);
+    await exchange(options);
+    await untilIdle(agent);
+    const [name] = Object.keys(agent.freeSockets);
+    expect(agent.getCurrentStatus()).toEqual({
+      createSocketCount: 1, createSocketErrorCount: 0, closeSocketCount: 0, errorSocketCount: 0, timeoutSocketCount: 0,
+      requestCount: 2, freeSockets: { [name]: 1 }, sockets: {}, requests: {},
+    });
+    const held = exchange({ ...options, path: '/held' });
+    const waiting = exchange(options);
+    const one = { [name]: 1 };
+    expect(agent.getCurrentStatus()).toMatchObject({ freeSockets: {}, sockets: one, requests: one });
+    expect(agent.stats()).toMatchObject({ freeSockets: 0, sockets: 1, requests: 1, requestCount: 2 });
+    await until(() => peer.held);
+    peer.held.end();
+    await Promise.all([held, waiting]);
+    await untilIdle(agent);
+    expect(agent.stats()).toMatchObject({ createSocketCount: 1, requestCount: 4, freeSockets: 1 });
+    agent.destroy();
+    await untilPoolIsEmpty(agent);
+    expect(agent.stats()).toMatchObject({ closeSocketCount: 1, errorSocketCount: 0, freeSockets: 0, sockets: 0 });
+  });
+
+  it('counts sockets that fail, and those that are idle for too long', async () => {
+    const peer = await transport.serve((req, res) => res.end());
+    const agent = transport.newAgent({ keepAlive: true, timeout: 30 });
+    await once(http.get({ ...peer.address, port: await unusedPort(), agent }), 'error');
+    await untilPoolIsEmpty(agent);
+    expect(agent.stats()).toMatchObject({ createSocketCount: 1, closeSocketCount: 1, errorSocketCount: 1 });
+    await exchange({ ...peer.address, agent });
+    await until(() => agent.stats().closeSocketCount === 2);
+    expect(agent.stats()).toMatchObject({ createSocketCount: 2, errorSocketCount: 1, timeoutSocketCount: 1 });
+  });
+}, ({ isLent }) => !isLent && !isOracle);
+
+describeOurs('agent.stats()', () => {
+  it('counts connections that createConnection could not make', async () => {
+    const agent = newAgent();
+    agent.createConnection = (options, callback) => { callback(new Error('not today')); };
+    await once(http.get({ agent }), 'error');
+    expect(agent.stats()).toMatchObject({ createSocketCount: 0, createSocketErrorCount: 1 });
+  });
+
+  it('lets a socket go that has been upgraded', async () => {
+    const peer = await serve();
+    peer.server.on('upgrade', (req, socket) => {
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    });
+    const agent = newAgent();
+    const req = http.get({ ...peer.address, agent, headers: { Connection: 'upgrade', Upgrade: 'x' } });
+    const [, socket] = await once(req, 'upgrade');
+    socket.resume().end();
+    await once(socket, 'close');
+    expect(agent.stats()).toMatchObject({ createSocketCount: 1, closeSocketCount: 0, sockets: 0 });
+  });
+});
