@@ -54,9 +54,19 @@ describe('a policy of retries', () => {
   });
 });
 
+describeOurs('an option `retry` that is not ours', () => {
+  it.each([
+    ['a number', 3],
+    ['a function', () => {}],
+    ['one of got 11', { limit: 2, methods: ['GET'], statusCodes: [503], errorCodes: [], calculateDelay() {} }],
+  ])('is none: %s', (_name, retry) => {
+    expect(createPolicy(retry)).toBeUndefined();
+    expect(() => newAgent({ retry })).not.toThrow();
+  });
+});
+
 describeOurs('an agent', () => {
   it.each([
-    [{ retry: 3 }, 'ERR_INVALID_ARG_TYPE', 'The "options.retry" property must be of type object or false.'],
     [{ retry: { maxRetries: -1 } }, 'ERR_OUT_OF_RANGE', 'The value of "options.retry.maxRetries" is out of range.'],
     [{ retry: { maxRetries: 1.5 } }, 'ERR_OUT_OF_RANGE', 'The value of "options.retry.maxRetries" is out of range.'],
     [{ retry: { minTimeout: '1s' } }, 'ERR_INVALID_ARG_TYPE',

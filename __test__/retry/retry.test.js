@@ -281,8 +281,9 @@ describeOurs('retry', () => {
     expect(await attemptsOf({})).toBe(4);
     expect(await attemptsOf({ retry: { maxRetries: 1, minTimeout: 1 } })).toBe(2);
     expect(await attemptsOf({ retry: false })).toBe(1);
-    // Some library's own option.
+    // Of some library, and of got 11, which hands its options on.
     expect(await attemptsOf({ retry: 2 })).toBe(1);
+    expect(await attemptsOf({ retry: { limit: 2, methods: ['GET'], errorCodes: ['ECONNRESET'] } })).toBe(1);
   });
 
   it('connects again when a connection is refused, without an agent too', async () => {

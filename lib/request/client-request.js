@@ -110,8 +110,11 @@ function ClientRequest(input, options, callback) {
   if (debug) debug.onRequest(this);
   startPhases(this, options, port);
   beginning = this;
-  connect(this, options);
-  beginning = null;
+  try {
+    connect(this, options);
+  } finally {
+    beginning = null;
+  }
   if (createdChannel.hasSubscribers) createdChannel.publish({ request: this });
 }
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
@@ -121,10 +124,8 @@ Object.setPrototypeOf(ClientRequest, OutgoingMessage);
 function prepareAttempts(req, options) {
   const { agent } = req;
   const retry = options.retry ?? (agent?.[socketEvents.kKeepsListeners] && agent.options.retry);
-  // Anything else is no option of ours: Node's client knows none of this name. An aborted signal has called all off.
-  if (typeof retry === 'object' && retry !== null && !req.destroyed) {
-    repetition.start(req, retry, options, { connect, refuse: finishRefused });
-  }
+  // An aborted signal has called all off.
+  if (retry && !req.destroyed) repetition.start(req, retry, options, { connect, refuse: finishRefused });
   if (options.autoSelectFamily === 'race') raceIfPossible(req, agent, options);
 }
 

@@ -5,15 +5,16 @@
 const race = require('../addresses/race');
 const { nextTick } = require('../node/timing');
 const { kRetry } = require('../response/request-end');
-const { createPolicy } = require('../retry/policy');
+const { createPolicy, isOurs } = require('../retry/policy');
 const { Retry } = require('../retry/retry');
 const finishGuard = require('./finish-guard');
 
 /** The policy of each object of options: an agent's is that of many requests. @type {WeakMap<object, object>} */
 const policies = new WeakMap();
 
-/** @returns {import('../retry/policy').RetryPolicy} */
+/** @returns {import('../retry/policy').RetryPolicy|undefined} Undefined if the option is not ours. */
 function policyOf(retry) {
+  if (!isOurs(retry)) return undefined;
   let policy = policies.get(retry);
   if (policy === undefined) policies.set(retry, policy = createPolicy(retry));
   return policy;
@@ -30,7 +31,7 @@ function policyOf(retry) {
  */
 function start(req, retry, options, { connect, refuse }) {
   const policy = policyOf(retry);
-  if (!policy.methods.has(req.method) || req.method === 'CONNECT') return;
+  if (policy === undefined || !policy.methods.has(req.method) || req.method === 'CONNECT') return;
   req[kRetry] = new Retry(req, policy, {
     begin(again) {
       if (again[race.kRace] !== undefined) race.renew(again, options);

@@ -66,9 +66,21 @@ const NUMBERS = ['minTimeout', 'maxTimeout', 'timeoutFactor'];
 /** Lists among the options, and the type of their elements. */
 const LISTS = { methods: 'string', statusCodes: 'number', errorCodes: 'string' };
 
+/** Names of the options. */
+const NAMES = new Set([...Object.keys(DEFAULTS), 'body']);
+
+/**
+ * Tells whether a value is an option `retry` of ours. Node's client knows none of the name, and got 11 hands its own to
+ * whatever client it has: what is no object, or has names that are none of ours, is meant for somebody else.
+ * @param {unknown} options
+ * @returns {boolean}
+ */
+function isOurs(options) {
+  return typeof options === 'object' && options !== null && Object.keys(options).every((name) => NAMES.has(name));
+}
+
 /** Throws if an option is wrong. */
 function check(options) {
-  if (typeof options !== 'object') throw invalidArgType('options.retry', 'of type object or false', options);
   for (const name of ['maxRetries', 'maxBodySize']) {
     if (options[name] !== undefined && options[name] !== Infinity) validateSize(options[name], `options.retry.${name}`);
   }
@@ -91,13 +103,13 @@ function check(options) {
 /**
  * Makes the policy that an option asks for.
  * @param {unknown} options The option `retry`.
- * @returns {RetryPolicy|undefined} Undefined if it asks for none.
+ * @returns {RetryPolicy|undefined} Undefined if it asks for none, or is not ours.
  */
 function createPolicy(options) {
-  if (options === undefined || options === null || options === false) return undefined;
+  if (!isOurs(options)) return undefined;
   check(options);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return new RetryPolicy(Object.fromEntries(given));
 }
 
-module.exports = { createPolicy };
+module.exports = { createPolicy, isOurs };
