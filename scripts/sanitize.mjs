@@ -1,14 +1,18 @@
 /**
  * Runs Jest with an addon that a sanitizer watches: `node scripts/sanitize.mjs address|thread [Jest's arguments]`, such
  * as `node scripts/sanitize.mjs address __test__/socket`. A report ends the process that it is about, and so fails its
- * test. `address` needs the stable toolchain and gcc's libasan. `thread` needs a nightly with rust-src, for the
- * standard library has to be watched too, and clang's runtime (Debian: libclang-rt-19-dev). SANITIZER_RUNTIME names
- * another shared library of either.
+ * test. Tests take several times longer, and a few run out of time.
+ *
+ * `address` needs the stable toolchain and gcc's libasan. `thread` needs a nightly with rust-src, for the standard
+ * library has to be watched too, and clang's runtime and llvm-symbolizer (Debian: libclang-rt-19-dev, llvm).
+ * SANITIZER_RUNTIME names another shared library of either.
  *
  * The addon is tried in a copy of this folder, in `target/`: the one here stays what it is.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  copyFileSync, cpSync, existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -19,6 +23,8 @@ const [name, ...jestArguments] = process.argv.slice(2);
 const ADDRESS = 'detect_leaks=0:handle_segv=0:allocator_may_return_null=1:exitcode=66';
 /** Of what Node and OpenSSL do among themselves nothing is known. */
 const THREAD = 'ignore_noninstrumented_modules=1:report_signal_unsafe=0:halt_on_error=1:exitcode=66';
+/** napi-sys writes its table of Node's functions, with what is there already, when another thread loads the addon. */
+const SUPPRESSIONS = 'race:napi_sys::setup\nrace:napi_sys::functions::*::load\n';
 
 /** @returns {string} the path of a library that gcc brings */
 function findByGcc(library) {
@@ -36,13 +42,20 @@ function findOfClang(runtime) {
   throw new Error(`no runtime of clang for ${runtime}: install libclang-rt-19-dev, or set SANITIZER_RUNTIME`);
 }
 
+/** @returns {string} the option that names the program by which suppressions know functions; '' if there is none */
+function symbolizer() {
+  const folder = (process.env.PATH ?? '').split(path.delimiter)
+    .find((candidate) => existsSync(path.join(candidate, 'llvm-symbolizer')));
+  return folder === undefined ? '' : `external_symbolizer_path=${path.join(folder, 'llvm-symbolizer')}`;
+}
+
 const SANITIZERS = {
   address: { toolchain: [], build: [], findRuntime: () => findByGcc('libasan.so'), options: { ASAN_OPTIONS: ADDRESS } },
   thread: {
     toolchain: ['+nightly'],
     build: ['-Zbuild-std=std,panic_unwind'],
     findRuntime: () => findOfClang('tsan'),
-    options: { TSAN_OPTIONS: THREAD },
+    options: { TSAN_OPTIONS: `${THREAD}:${symbolizer()}` },
   },
 };
 
@@ -95,7 +108,10 @@ if (sanitizer === undefined || process.platform !== 'linux') {
 const runtime = realpathSync(process.env.SANITIZER_RUNTIME ?? sanitizer.findRuntime());
 const place = path.join(root, 'target', `sanitizer-${name}`);
 const tree = path.join(place, 'project');
+const suppressions = path.join(place, 'suppressions');
 copyProject(build(sanitizer, place), tree);
+writeFileSync(suppressions, SUPPRESSIONS);
+sanitizer.options.TSAN_OPTIONS &&= `${sanitizer.options.TSAN_OPTIONS}:suppressions=${suppressions}`;
 const { status } = spawnSync(process.execPath, ['node_modules/jest/bin/jest.js', '--runInBand', ...jestArguments], {
   cwd: tree, stdio: 'inherit', env: { ...process.env, ...sanitizer.options, LD_PRELOAD: runtime },
 });
