@@ -7,6 +7,7 @@
  *     node fuzz/oracle.js record --newest      writes them there, and forgets those of older releases
  *     node fuzz/oracle.js record               adds what this Node's older llhttp has otherwise
  *     node fuzz/oracle.js seeds <folder>       writes the responses there, as inputs of the fuzz target `decode`
+ *     node fuzz/oracle.js pack <folder> <file>    puts a corpus into one file, as fuzz/corpus.bin; unpack takes it out
  *     node fuzz/oracle.js compare <file>       the same for the records that `cargo run --bin differential` wrote
  *
  * An outcome is a list of lines, the same that src/codec/tests/transcript.rs writes:
@@ -228,6 +229,29 @@ function seeds() {
   return true;
 }
 
+/** A file with all inputs of a corpus, the short ones first: each has its length before it, 16 bits little-endian. */
+function pack() {
+  const [folder, file] = process.argv.slice(3);
+  const inputs = fs.readdirSync(folder).sort().map((name) => fs.readFileSync(path.join(folder, name)));
+  inputs.sort((a, b) => a.length - b.length);
+  fs.writeFileSync(file, Buffer.concat(inputs.flatMap((input) => {
+    const length = Buffer.alloc(2);
+    length.writeUInt16LE(input.length);
+    return [length, input];
+  })));
+  return true;
+}
+
+function unpack() {
+  const [file, folder] = process.argv.slice(3);
+  const packed = fs.readFileSync(file);
+  fs.mkdirSync(folder, { recursive: true });
+  for (let at = 0; at < packed.length; at += 2 + packed.readUInt16LE(at)) {
+    fs.writeFileSync(path.join(folder, String(at)), packed.subarray(at + 2, at + 2 + packed.readUInt16LE(at)));
+  }
+  return true;
+}
+
 /** Reads the records of `differential`: numbers are 32-bit little-endian. */
 function* readRecords(file) {
   const input = fs.readFileSync(file);
@@ -269,9 +293,9 @@ function compare() {
   return counts.different === 0;
 }
 
-module.exports = { abbreviate, canAnswer, caseBytes, outcome, readFixture, recorded };
+module.exports = { METHODS, MODES, abbreviate, canAnswer, caseBytes, outcome, readFixture, recorded };
 
 if (require.main === module) {
-  const command = { check, record, seeds, compare }[process.argv[2]];
+  const command = { check, record, seeds, pack, unpack, compare }[process.argv[2]];
   process.exitCode = command() ? 0 : 1;
 }

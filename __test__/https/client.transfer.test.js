@@ -216,9 +216,10 @@ describe('timeouts over TLS', () => {
     const req = start({ ...peer.address, agent: newTlsAgent() });
     const { events } = record(req);
     req.on('error', () => {});
-    await once(req, 'timeout');
+    // On a busy machine the handshake may take longer: the timeout then comes before the request is out, and again.
+    await Promise.all([once(req, 'finish'), once(req, 'timeout')]);
     await quiet();
-    expect(events).toEqual(['req socket', 'req finish', 'req timeout']);
+    expect(new Set(events)).toEqual(new Set(['req socket', 'req finish', 'req timeout']));
     expect(req.destroyed).toBe(false);
     req.destroy();
   });

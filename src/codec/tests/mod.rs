@@ -3,6 +3,7 @@
 
 mod agreement;
 mod api;
+mod corpus;
 mod errors;
 mod fixture;
 mod json;
