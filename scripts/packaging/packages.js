@@ -25,12 +25,11 @@ const LICENCES = 'THIRD-PARTY-LICENSES.txt';
  * @returns {string} The tarball.
  */
 function npmPack(folder, destination, options = []) {
-  const before = new Set(fs.readdirSync(destination));
   const args = ['pack', '--loglevel=error', '--pack-destination', destination, ...options];
   const stdio = ['ignore', 'ignore', 'inherit'];
   execFileSync('npm', args, { cwd: folder, stdio, shell: process.platform === 'win32' });
-  const [made] = fs.readdirSync(destination).filter((name) => name.endsWith('.tgz') && !before.has(name));
-  return path.join(destination, made);
+  const { name, version } = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  return path.join(destination, `${name}-${version}.tgz`);
 }
 
 /**
