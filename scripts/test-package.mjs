@@ -1,8 +1,8 @@
 /**
- * Packs the package as `npm publish` would, installs the tarball into an empty project, and uses it there from
- * CommonJS, from ES modules and from TypeScript, with nothing but Node itself on PATH: no Rust, no compiler, no shell.
- * Then in many kinds of projects (test-projects.mjs): `npm run test:package`, or with `-- --all` in those, too, for
- * which tools are fetched from npm.
+ * Packs the package and that of this platform as they are published, installs both tarballs into an empty project, and
+ * uses them there from CommonJS, from ES modules and from TypeScript, with nothing but Node itself on PATH: no Rust, no
+ * compiler, no shell. Then in many kinds of projects (test-projects.mjs): `npm run test:package`, or with `-- --all` in
+ * those, too, for which tools are fetched from npm.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -11,6 +11,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { libcFamily } from '../lib/ladder/libc.js';
+import searches from '../lib/ladder/search.js';
+import packages from './packaging/packages.js';
 import { checkProjects } from './test-projects.mjs';
 
 const BELONGS = new RegExp(`^(?:${[
@@ -18,23 +21,14 @@ const BELONGS = new RegExp(`^(?:${[
   'binding\\.js',
   '(?:index|https)\\.(?:m?js|d\\.m?ts)',
   'register\\.(?:js|d\\.ts)',
-  'ferrequest\\..+\\.node',
   'docs/troubleshooting\\.md',
   'package\\.json|README\\.md|CHANGELOG\\.md|LICENSE',
 ].join('|')})$`);
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const modules = path.join(root, 'node_modules');
-
-/**
- * @param {string} scratch
- * @returns {string} the tarball that `npm pack` made
- */
-function pack(scratch) {
-  const stdio = ['ignore', 'ignore', 'inherit'];
-  execFileSync('npm', ['pack', '--loglevel=error', '--pack-destination', scratch], { cwd: root, stdio });
-  return path.join(scratch, readdirSync(scratch).find((file) => file.endsWith('.tgz')));
-}
+/** Name of the build of the addon for this platform. */
+const build = searches.buildFor(libcFamily());
 
 /** @param {string} tarball */
 function checkContents(tarball) {
@@ -44,15 +38,14 @@ function checkContents(tarball) {
   const wanted = ['dist/index.js', 'dist/ferrequest.js', 'dist/later.js',
     'index.js', 'index.mjs', 'index.d.ts', 'https.js', 'register.js', 'README.md', 'LICENSE'];
   assert.deepEqual(wanted.filter((file) => !files.includes(file)), [], 'files that are missing from the package');
-  assert(files.some((file) => file.endsWith('.node')), 'the addon is missing from the package');
   console.log(`ok   the tarball has ${files.length} files`);
 }
 
 /**
  * @param {string} scratch
- * @param {string} tarball
+ * @param {string[]} tarballs
  */
-function checkInstalled(scratch, tarball) {
+function checkInstalled(scratch, tarballs) {
   const npm = realpathSync(execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim());
   const bin = path.join(scratch, 'bin');
   mkdirSync(bin);
@@ -64,9 +57,9 @@ function checkInstalled(scratch, tarball) {
   const run = (...args) => execFileSync(process.execPath, args, {
     cwd: project, env: { PATH: bin, HOME: scratch }, stdio: 'inherit', timeout: 60_000,
   });
-  run(npm, 'install', '--offline', '--silent', tarball);
+  run(npm, 'install', '--offline', '--silent', ...tarballs);
   const installed = readdirSync(path.join(project, 'node_modules')).filter((name) => !name.startsWith('.'));
-  assert.deepEqual(installed, ['ferrequest'], 'the package brings others with it');
+  assert.deepEqual(installed, ['ferrequest', `ferrequest-${build}`], 'the package brings others with it');
   run('consumer.cjs');
   run('consumer.mjs');
   run('--require', 'ferrequest/register', 'registered.cjs');
@@ -84,9 +77,10 @@ function checkInstalled(scratch, tarball) {
 
 const scratch = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'ferrequest-package-')));
 try {
-  const tarball = pack(scratch);
-  checkContents(tarball);
-  checkInstalled(scratch, tarball);
+  const { main, platforms } = packages.pack({ artifacts: root, destination: scratch, builds: [build] });
+  checkContents(main);
+  assert.equal(platforms.length, 1, `the addon for ${build} is missing: npm run build`);
+  checkInstalled(scratch, [main, ...platforms]);
   checkProjects({ root, scratch, project: path.join(scratch, 'project'), all: process.argv.includes('--all') });
 } finally {
   rmSync(scratch, { recursive: true, force: true });

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use super::harness::{Client, Event, GET, HELLO, listen, noise, take, until_delivered};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::harness::until_delivered;
+use super::harness::{Client, Event, GET, HELLO, listen, noise, take};
 use crate::io::reader::BODY_PAGE;
 use crate::records::{command, event};
 use crate::shared::completions::HIGH_WATER_MARK;
