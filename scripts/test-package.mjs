@@ -75,12 +75,30 @@ function checkInstalled(scratch, tarballs) {
   console.log('ok   the declarations type-check');
 }
 
+/**
+ * Installs what `npm pack` makes in a clone, which has this machine's addon in it.
+ * @param {string} scratch
+ */
+function checkPackOfClone(scratch) {
+  const project = path.join(scratch, 'of-clone');
+  mkdirSync(project);
+  writeFileSync(path.join(project, 'package.json'), '{}');
+  const stdio = ['ignore', 'ignore', 'inherit'];
+  const npm = (cwd, ...args) => execFileSync('npm', args, { cwd, stdio });
+  npm(root, 'pack', '--silent', '--pack-destination', project);
+  npm(project, 'install', '--offline', '--silent', `./${readdirSync(project).find((name) => name.endsWith('.tgz'))}`);
+  const mode = execFileSync(process.execPath, ['-p', 'require("ferrequest").stats().mode'], { cwd: project });
+  assert.equal(String(mode).trim(), 'native');
+  console.log('ok   the tarball of a clone has the addon in it');
+}
+
 const scratch = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'ferrequest-package-')));
 try {
   const { main, platforms } = packages.pack({ artifacts: root, destination: scratch, builds: [build] });
   checkContents(main);
   assert.equal(platforms.length, 1, `the addon for ${build} is missing: npm run build`);
   checkInstalled(scratch, [main, ...platforms]);
+  checkPackOfClone(scratch);
   checkProjects({ root, scratch, project: path.join(scratch, 'project'), all: process.argv.includes('--all') });
 } finally {
   rmSync(scratch, { recursive: true, force: true });

@@ -45,6 +45,24 @@ function changeManifest(folder, change) {
 }
 
 /**
+ * Makes the folder of the main package. What `npm pack` makes in a clone has this machine's addon, so that it can be
+ * installed as it is; what is published has none.
+ * @param {string} scratch
+ * @returns {string}
+ */
+function makeStage(scratch) {
+  execFileSync(process.execPath, [path.join(ROOT, 'scripts/bundle.mjs')]);
+  const tarball = npmPack(ROOT, scratch, ['--ignore-scripts']);
+  execFileSync('tar', ['-xzf', path.basename(tarball)], { cwd: scratch });
+  const stage = path.join(scratch, 'package');
+  for (const name of fs.readdirSync(stage)) if (name.endsWith('.node')) fs.rmSync(path.join(stage, name));
+  changeManifest(stage, (manifest) => {
+    manifest.files = manifest.files.filter((pattern) => !pattern.endsWith('.node'));
+  });
+  return stage;
+}
+
+/**
  * Makes the folders of the packages of the platforms, each with its addon and the licences of what is linked into it.
  * @param {string} stage Folder of the main package, whose manifest lists the targets.
  * @param {string} addons Folder with their addons, and nothing else.
@@ -85,9 +103,7 @@ function pack({ artifacts, destination, release = false, builds }) {
     const addons = path.join(scratch, 'addons');
     fs.mkdirSync(addons);
     for (const name of there.map(fileName)) fs.copyFileSync(path.join(artifacts, name), path.join(addons, name));
-    const first = npmPack(ROOT, scratch);
-    execFileSync('tar', ['-xzf', path.basename(first)], { cwd: scratch });
-    const stage = path.join(scratch, 'package');
+    const stage = makeStage(scratch);
     changeManifest(stage, ({ napi: config }) => { config.targets = there.map(({ triple }) => triple); });
     const platforms = there.length === 0 ? []
       : makePlatformFolders(stage, addons).map((folder) => npmPack(folder, destination));
