@@ -14,8 +14,8 @@ it('a request gets an answer of its own where bytes wait on an idle connection',
     socket.on('data', () => socket.write(responseTo('asked for')));
   });
   const agent = newTlsAgent({ keepAlive: true });
-  const get = async () => {
-    const req = https.get({ ...peer.address, agent });
+  const get = async (options) => {
+    const req = https.get({ ...peer.address, agent, ...options });
     const [res] = await once(req, 'response');
     const body = String(Buffer.concat(await res.toArray()));
     return { body, req, socket: req.socket };
@@ -24,6 +24,8 @@ it('a request gets an answer of its own where bytes wait on an idle connection',
   await until(() => req.destroyed);
   const { fd } = socket._handle;
   socket.pause();
+  // The I/O thread takes commands in their order: when this exchange is over, it has paused.
+  await get({ agent: newTlsAgent({}) });
   peer.accepted[0].write(responseTo('unasked'));
   await until(() => hasPendingRead(fd));
   expect(await get()).toMatchObject({ body: 'asked for' });
