@@ -106,15 +106,21 @@ export interface AgentCounters {
 
 /** What an agent has done, and the number of its sockets and waiting requests by origin (`getName()`). */
 export interface AgentStatus extends AgentCounters {
+  /** Idle sockets. */
   freeSockets: Record<string, number>;
+  /** Sockets that serve a request, or are being made for one. */
   sockets: Record<string, number>;
+  /** Requests that wait for a socket. */
   requests: Record<string, number>;
 }
 
 /** What an agent has done, and the number of its sockets and waiting requests. */
 export interface AgentStats extends AgentCounters {
+  /** Idle sockets. */
   freeSockets: number;
+  /** Sockets that serve a request, or are being made for one. */
   sockets: number;
+  /** Requests that wait for a socket. */
   requests: number;
 }
 
@@ -258,12 +264,15 @@ export interface RequestErrorDetails {
   host: string;
   /** Port of the request. */
   port: number;
+  /** Method of the request. */
   method: string;
+  /** Path of the request, with its query; behind a proxy the whole URL. */
   path: string;
   /** The connection had served another request before. */
   reusedSocket: boolean;
   /** Number of times that the request was tried. */
   attempts: number;
+  /** `timings` of the request. */
   timings: Timings;
   /** With the code `HPE_HEADER_OVERFLOW`: bytes that the header may have. */
   limit?: number | undefined;
@@ -273,6 +282,7 @@ export interface RequestErrorDetails {
 
 /** The error of a request that has passed one of its {@link Timeouts}. */
 export interface TimeoutError extends Error, RequestErrorDetails {
+  /** The same for every limit; `event` tells which it was. */
   code: 'ERR_FERREQUEST_TIMEOUT';
   /** Name of the limit. */
   event: keyof Timeouts;
@@ -390,6 +400,7 @@ export interface Diagnosis {
   code: string | null;
   /** Version of the package. */
   version: string;
+  /** The program that runs JavaScript. */
   runtime: 'node' | 'bun' | 'deno';
   /** Version of Node that the runtime has, or says it has. */
   node: string;
@@ -397,7 +408,9 @@ export interface Diagnosis {
   supportedNode: string;
   /** Version of Node-API that the runtime has. */
   napi: string | null;
+  /** `process.platform` */
   platform: NodeJS.Platform;
+  /** `process.arch` */
   arch: NodeJS.Architecture;
   /** C library of the process; null on systems with a single one, and where it is neither. */
   libc: { family: 'glibc' | 'musl'; version: string | null } | null;
@@ -451,9 +464,13 @@ export interface ClientRequestEvents {
   timeout: [];
   /** 101 Switching Protocols. `head` is what followed its header. Without a listener the connection is closed. */
   upgrade: [response: ClientResponse, socket: Socket, head: Buffer];
+  /** Request and response are over; nothing follows. */
   close: [];
+  /** After `write()` has answered `false`: more may be written. */
   drain: [];
+  /** The request failed; see {@link RequestErrorDetails}. Without a listener the error is thrown. */
   error: [error: Error];
+  /** The whole request was handed over. */
   finish: [];
 }
 
