@@ -1,0 +1,3 @@
+/** The user's program of a page, as a module. */
+
+import './app.js';
