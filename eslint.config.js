@@ -38,6 +38,7 @@ module.exports = [
   {
     ignores: [
       '**/target/', 'coverage/', 'dist/', 'fuzz/artifacts/', 'fuzz/corpus/', '.nodes/', '**/*.d.ts', '**/*.d.mts',
+      'site/dist/', 'site/pages/', 'site/.vitepress/cache/', 'site/.vitepress/.temp/',
     ],
   },
   js.configs.recommended,
