@@ -29,6 +29,9 @@ const zones = Object.entries(ROOMS).flatMap(([room, below]) => [
   ...['bridge', 'ladder'].includes(room) ? [] : [{ target: `./lib/${room}`, from: './binding.js' }],
 ]);
 
+// The command uses the package as any other program does: by its name.
+zones.push({ target: './cli', from: ['./lib', './index.js', './https.js', './register.js', './binding.js'] });
+
 /** Globals that fake timers of tests replace: lib/node/timing.js has those of Node. */
 const FAKED = ['setImmediate', 'setInterval', 'setTimeout', 'clearImmediate', 'clearInterval', 'clearTimeout',
   'queueMicrotask', 'performance', 'Date', 'Promise'];

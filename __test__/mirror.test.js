@@ -9,7 +9,7 @@ const ROOT = path.join(__dirname, '..');
 const rooms = fs.readdirSync(path.join(ROOT, 'lib'));
 
 /** Folders of tests, and the folders that they mirror. */
-const MIRRORS = [...rooms.map((room) => [room, `lib/${room}`]), ['module', '.'], ['docs', 'docs'],
+const MIRRORS = [...rooms.map((room) => [room, `lib/${room}`]), ['module', '.'], ['docs', 'docs'], ['cli', 'cli'],
   ['packaging', 'scripts/packaging']];
 
 const testsIn = (folder) => fs.readdirSync(path.join(__dirname, folder), { recursive: true })

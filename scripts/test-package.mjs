@@ -17,7 +17,11 @@ import packages from './packaging/packages.js';
 import { checkProjects } from './test-projects.mjs';
 
 const BELONGS = new RegExp(`^(?:${[
-  '(?:lib|dist)/.+\\.m?js',
+  '(?:lib|dist|cli)/.+\\.m?js',
+  'bench/lib/(?:closed-loop|latency-histogram|statistics)\\.js',
+  // What the command needs, and nothing else does.
+  'node_modules/(?:@colors/colors|ansi-regex|cli-progress|cli-table3|commander|emoji-regex)/.+',
+  'node_modules/(?:is-fullwidth-code-point|string-width|strip-ansi)/.+',
   'binding\\.js',
   '(?:index|https)\\.(?:m?js|d\\.m?ts)',
   'register\\.(?:js|d\\.ts)',
@@ -64,6 +68,7 @@ function checkInstalled(scratch, tarballs) {
   run('consumer.mjs');
   run('--require', 'ferrequest/register', 'registered.cjs');
   run('--import', 'ferrequest/register', 'registered.mjs');
+  run(path.join('node_modules', '.bin', 'ferrequest'), 'doctor');
 
   for (const name of ['@types', 'undici-types']) {
     symlinkSync(path.join(modules, name), path.join(project, 'node_modules', name));

@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+'use strict';
+
+/** The command `ferrequest`. Each of its commands is loaded when it is run. */
+
+const { Command, CommanderError } = require('commander');
+
+const { version } = require('../package.json');
+const { painter } = require('./terminal');
+
+/** Exit code of a command line that cannot be meant. */
+const USAGE = 2;
+
+/**
+ * Collects the values of an option that may be given several times.
+ * @param {string} value
+ * @param {string[]} [before]
+ * @returns {string[]}
+ */
+const collect = (value, before = []) => [...before, value];
+
+/** @returns {Command} */
+function commandLine() {
+  const program = new Command('ferrequest')
+    .description("Node's http.request, forged in Rust: look at it before you use it")
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .showHelpAfterError('(ferrequest --help says more)')
+    .exitOverride();
+  program.addHelpText('after', `
+Exit codes: 0 for success, 1 for what has failed, ${USAGE} for a command line that cannot be meant.`);
+
+  program.command('doctor')
+    .description('tell which client serves requests here, who has wrapped it, and what to do')
+    .option('-r, --require <module>', 'load a module of your program first, such as its tracing (repeatable)', collect)
+    .option('--json', 'print JSON')
+    .action((options) => run(() => require('./doctor').doctor(options)));
+  return program;
+}
+
+/**
+ * Runs a command, and makes its outcome that of the process.
+ * @param {() => Promise<number>} command
+ */
+async function run(command) {
+  try {
+    process.exitCode = await command();
+  } catch (error) {
+    const { Failure } = require('./failure');
+    const text = error instanceof Failure ? error.message : error.stack;
+    process.stderr.write(`${painter(process.stderr)('red', 'ferrequest:')} ${text}\n`);
+    process.exitCode = error.exitCode ?? 1;
+  }
+}
+
+/** @param {string[]} argv */
+async function main(argv) {
+  try {
+    await commandLine().parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // It has said what is wrong, or printed the help that was asked for.
+    process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+  }
+}
+
+main(process.argv);
