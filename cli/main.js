@@ -3,7 +3,7 @@
 
 /** The command `ferrequest`. Each of its commands is loaded when it is run. */
 
-const { Command, CommanderError } = require('commander');
+const { Command, CommanderError, InvalidArgumentError } = require('commander');
 
 const { version } = require('../package.json');
 const { painter } = require('./terminal');
@@ -19,6 +19,23 @@ const USAGE = 2;
  */
 const collect = (value, before = []) => [...before, value];
 
+/**
+ * Makes the parser of a number.
+ * @param {number} least
+ * @param {number} most
+ * @param {{ whole?: boolean }} [kind]
+ * @returns {(text: string) => number}
+ */
+function between(least, most, { whole = true } = {}) {
+  return (text) => {
+    const value = text.trim() === '' ? NaN : Number(text);
+    if (!(value >= least && value <= most) || (whole && !Number.isInteger(value))) {
+      throw new InvalidArgumentError(`It is a ${whole ? 'whole ' : ''}number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
 /** @returns {Command} */
 function commandLine() {
   const program = new Command('ferrequest')
@@ -30,6 +47,21 @@ function commandLine() {
     .exitOverride();
   program.addHelpText('after', `
 Exit codes: 0 for success, 1 for what has failed, ${USAGE} for a command line that cannot be meant.`);
+
+  program.command('get')
+    .description('make a request, stream the response, and print how long each phase took')
+    .argument('<url>', 'of http or https')
+    .option('-o, --output <file>', 'write the body to a file, with a bar')
+    .option('-X, --request <method>', 'method; POST with data, else GET')
+    .option('-H, --header <field>', 'send a header field, "name: value" (repeatable)', collect)
+    .option('-d, --data <data>', 'send a body: a text, @FILE, or @- for stdin (texts are repeatable)', collect)
+    .option('-v, --verbose', 'print what is sent and what comes, but for the bodies')
+    .option('-L, --location', 'follow redirects, ten at most')
+    .option('-k, --insecure', 'accept any certificate')
+    .option('-f, --fail', 'end with 1 for a status from 400 on')
+    .option('-m, --max-time <seconds>', 'call it off after that time', between(0.001, 86_400, { whole: false }))
+    .option('-s, --silent', 'no bar, and no phases')
+    .action((url, options) => run(() => require('./get').get(url, options)));
 
   program.command('doctor')
     .description('tell which client serves requests here, who has wrapped it, and what to do')

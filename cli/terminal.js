@@ -14,7 +14,7 @@ const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
  * @returns {boolean}
  */
 function isRich(stream) {
-  return Boolean(stream.isTTY) && !process.env.NO_COLOR && stream.hasColors();
+  return Boolean(stream.isTTY) && stream.hasColors();
 }
 
 /**

@@ -6,7 +6,9 @@ const { ROOT, runNode } = require('../support/child');
 const MAIN = path.join(ROOT, 'cli/main.js');
 
 /** Variables that change what the command prints, or how it makes requests. */
-const CLEAN = { NO_COLOR: '', FORCE_COLOR: undefined, NODE_OPTIONS: undefined, NODE_USE_ENV_PROXY: undefined };
+const CLEAN = {
+  NO_COLOR: undefined, FORCE_COLOR: undefined, NODE_OPTIONS: undefined, NODE_USE_ENV_PROXY: undefined,
+};
 
 /**
  * Runs the command `ferrequest` with pipes in place of a terminal.
