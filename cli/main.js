@@ -48,6 +48,17 @@ function commandLine() {
   program.addHelpText('after', `
 Exit codes: 0 for success, 1 for what has failed, ${USAGE} for a command line that cannot be meant.`);
 
+  program.command('bench')
+    .description("compare Node's client, undici if your project has it, and ferrequest")
+    .argument('[url]', 'of http or https; none for a server of its own on this machine')
+    .option('-c, --connections <n>', 'requests at a time, each on a connection', between(1, 1000), 10)
+    .option('-t, --duration <seconds>', 'of each measurement', between(0.05, 60, { whole: false }), 0.5)
+    .option('-n, --rounds <n>', 'measurements of each client', between(1, 50), 3)
+    .option('-H, --header <field>', 'send a header field, "name: value" (repeatable)', collect)
+    .option('-k, --insecure', 'accept any certificate')
+    .option('--json', 'print JSON')
+    .action((url, options) => run(() => require('./bench').bench(url, options)));
+
   program.command('get')
     .description('make a request, stream the response, and print how long each phase took')
     .argument('<url>', 'of http or https')

@@ -1,0 +1,116 @@
+'use strict';
+
+/** What `ferrequest bench` measures, prints and refuses. How fast the clients are is not tested. */
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const { cleanUp, serve, unusedPort } = require('../support');
+const { ROOT } = require('../support/child');
+const { command } = require('./command');
+
+/** The least that is a measurement. */
+const BRIEFLY = ['--rounds', '1', '--duration', '0.05', '--connections', '2'];
+
+const bench = (...args) => command(['bench', ...BRIEFLY, ...args]);
+
+/** @returns {string} a folder that is removed after the test */
+function scratchFolder() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ferrequest-bench-'));
+  cleanUp(() => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+describe('ferrequest bench', () => {
+  it('compares three clients on a server of its own, in a table', async () => {
+    const { code, stdout, stderr } = await bench();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const lines = stdout.split('\n');
+    expect(lines[0]).toBe('GET a server of its own on this machine: 200, 1.0 KiB; ' +
+      '2 connections, 1 round of 0.05 s each');
+    expect(lines[2].trim().split(/ {2,}/)).toEqual(['client', 'requests/s', 'CPU µs/request', 'p50 ms', 'p99 ms']);
+    const measured = lines.slice(3, 6).map((line) => line.trim().split(/ {2,}/));
+    expect(measured.map(([name]) => name.split(' ')[0])).toEqual(['node:http', 'undici', 'ferrequest']);
+    for (const [, ...figures] of measured) {
+      for (const figure of figures) expect(parseFloat(figure.replaceAll(',', ''))).toBeGreaterThan(0);
+    }
+    // The ratios of the other two are beside their figures.
+    expect(measured.map((figures) => figures.length)).toEqual([5, 7, 7]);
+  });
+
+  it("asks for the user's URL with his header fields and nothing else, with each client, and gives JSON", async () => {
+    const seen = new Set();
+    const { port, accepted } = await serve((request, response) => {
+      seen.add(`${request.method} ${request.url} ${request.headers['x-mine']}`);
+      response.writeHead(201).end('answer');
+    });
+    const url = `http://127.0.0.1:${port}/path?query`;
+    const { code, stdout } = await bench(url, '-H', 'X-Mine: 1', '--json');
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({
+      url, answer: { status: 201, bytes: 6 }, connections: 2, rounds: 1, warmUpMs: 25, measureMs: 50, missing: [] });
+    expect(result.clients.map(({ id, errors }) => [id, errors])).toEqual([
+      ['node', []], ['undici', []], ['ferrequest', []]]);
+    for (const { rate, samples: [sample] } of result.clients) {
+      expect(sample.requests).toBeGreaterThan(0);
+      expect(rate).toEqual({ median: sample.rate, min: sample.rate, max: sample.rate });
+      expect(sample.p99).toBeGreaterThanOrEqual(sample.p50);
+      expect(sample.cpu).toBeGreaterThan(0);
+    }
+    const [node, , ours] = result.clients;
+    expect(ours.ratios.rate.median).toBe(ours.samples[0].rate / node.samples[0].rate);
+    expect([...seen]).toEqual(['GET /path?query 1']);
+    // One of the first request, and two of each client.
+    expect(accepted.length).toBe(7);
+  });
+
+  it("measures Node's own client also where NODE_OPTIONS have put ferrequest in its place", async () => {
+    const folder = scratchFolder();
+    const env = { NODE_OPTIONS: `--require ${ROOT}/register.js` };
+    const { code, stdout } = await command(['bench', ...BRIEFLY, '--json'], { env, cwd: folder });
+    const result = JSON.parse(stdout);
+    expect(code).toBe(0);
+    expect(result.missing).toEqual(['undici: not installed in this folder']);
+    expect(result.clients.map(({ id, version }) => [id, version])).toEqual([
+      ['node', process.versions.node], ['ferrequest', require('../../package.json').version]]);
+  });
+
+  it('waits for one response at least of a server that takes longer than the measurement', async () => {
+    const { port } = await serve((_request, response) => setTimeout(() => response.end(), 200));
+    const { code, stdout } = await bench(`127.0.0.1:${port}`, '-c', '1', '--json');
+    expect(code).toBe(0);
+    for (const { samples: [{ requests, p50 }] } of JSON.parse(stdout).clients) {
+      expect(requests).toBeGreaterThan(0);
+      expect(p50).toBeGreaterThan(190);
+    }
+  });
+
+  it('ends with 1 and says of which client a request has failed', async () => {
+    let requests = 0;
+    const { port } = await serve((_request, response) => response.writeHead(requests++ === 0 ? 200 : 503).end());
+    const { code, stdout } = await bench(`127.0.0.1:${port}`);
+    expect(code).toBe(1);
+    for (const name of ['node:http', 'undici', 'ferrequest']) {
+      expect(stdout).toContain(`FAILED ${name}, round 1: the status is 503 instead of 200\n`);
+    }
+  });
+
+  it('measures nothing where the first request shows that the URL is not meant', async () => {
+    let requests = 0;
+    const { port } = await serve((request, response) => {
+      requests++;
+      response.writeHead(request.url === '/old' ? 301 : 404, { location: '/new' }).end();
+    });
+    const closed = await unusedPort();
+    const told = await Promise.all([bench(`127.0.0.1:${port}/old`), bench(`127.0.0.1:${closed}`),
+      bench('ftp://host'), bench('-n', '0'), bench('-c', 'many')]);
+    expect(told.map(({ code, stdout }) => [code, stdout])).toEqual([[1, ''], [1, ''], [2, ''], [2, ''], [2, '']]);
+    expect(told[0].stderr).toBe(`ferrequest: http://127.0.0.1:${port}/old answers with 301, and redirects to /new: ` +
+      'measure that, if you mean it\n');
+    expect(told[1].stderr).toBe(`ferrequest: http://127.0.0.1:${closed}/ cannot be measured: ` +
+      `connect ECONNREFUSED 127.0.0.1:${closed}\n`);
+    expect(requests).toBe(1);
+  });
+});
