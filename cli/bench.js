@@ -2,6 +2,7 @@
 
 /** `ferrequest bench [URL]`: compares Node's client, undici if it is there, and ferrequest, on one URL. */
 
+const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const os = require('node:os');
 const path = require('node:path');
@@ -157,14 +158,24 @@ async function measure(urlText, { connections, duration, rounds, header = [], in
 /**
  * Runs the command.
  * @param {string|undefined} urlText
- * @param {{ json?: boolean }} options with those of `measure`
+ * @param {{ json?: boolean, html?: string }} options with those of `measure`
  * @returns {Promise<number>} the exit code
  */
 async function bench(urlText, options) {
   const result = await measure(urlText, options);
   const text = options.json ? `${JSON.stringify(result, null, 2)}\n` : require('./bench/text').toText(result);
   process.stdout.write(text);
+  if (options.html !== undefined) writeReport(options.html, result);
   return result.clients.some(({ errors }) => errors.length > 0) ? 1 : 0;
+}
+
+/** Writes the report, after the figures have been printed: they are not lost where it cannot be written. */
+function writeReport(file, result) {
+  try {
+    fs.writeFileSync(file, require('./bench/html').toHtml(result));
+  } catch (error) {
+    throw new Failure(`the report cannot be written: ${error.message}`);
+  }
 }
 
 module.exports = { bench };

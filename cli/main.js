@@ -57,6 +57,7 @@ Exit codes: 0 for success, 1 for what has failed, ${USAGE} for a command line th
     .option('-H, --header <field>', 'send a header field, "name: value" (repeatable)', collect)
     .option('-k, --insecure', 'accept any certificate')
     .option('--json', 'print JSON')
+    .option('--html <file>', 'write a report with charts, too')
     .action((url, options) => run(() => require('./bench').bench(url, options)));
 
   program.command('get')

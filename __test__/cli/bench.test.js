@@ -22,6 +22,22 @@ function scratchFolder() {
   return folder;
 }
 
+/** Checks that a report shows the result, and needs nothing but itself. */
+function checkReport(page, url, { clients }) {
+  expect(page).toContain(`<title>HTTP clients of Node on ${url.replace('&', '&amp;')}</title>`);
+  expect(page).not.toMatch(/<script|<link|<img|\bsrc=|\bhref=|url\(|@import|NaN|Infinity|undefined/);
+  const charts = page.match(/<svg[^]*?<\/svg>/g);
+  expect(charts.map((chart) => chart.match(/<rect/g).length)).toEqual([3, 3, 3, 3]);
+  expect(charts.map((chart) => chart.match(/<circle/g).length)).toEqual([3, 3, 3, 3]);
+  // The longest bar of a chart is that of the client with the most.
+  const widths = [...charts[0].matchAll(/<rect class="(\w+)".* width="([\d.]+)"/g)]
+    .map(([, id, width]) => [id, Number(width)]);
+  const most = Math.max(...clients.map(({ rate }) => rate.median));
+  for (const { id, rate } of clients) {
+    expect(new Map(widths).get(id)).toBeCloseTo(336 * rate.median / most, 0);
+  }
+}
+
 describe('ferrequest bench', () => {
   it('compares three clients on a server of its own, in a table', async () => {
     const { code, stdout, stderr } = await bench();
@@ -39,14 +55,15 @@ describe('ferrequest bench', () => {
     expect(measured.map((figures) => figures.length)).toEqual([5, 7, 7]);
   });
 
-  it("asks for the user's URL with his header fields and nothing else, with each client, and gives JSON", async () => {
+  it("asks for the user's URL alone, with each client, and gives JSON and a report", async () => {
     const seen = new Set();
     const { port, accepted } = await serve((request, response) => {
       seen.add(`${request.method} ${request.url} ${request.headers['x-mine']}`);
       response.writeHead(201).end('answer');
     });
-    const url = `http://127.0.0.1:${port}/path?query`;
-    const { code, stdout } = await bench(url, '-H', 'X-Mine: 1', '--json');
+    const url = `http://127.0.0.1:${port}/path?a&b`;
+    const file = path.join(scratchFolder(), 'report.html');
+    const { code, stdout } = await bench(url, '-H', 'X-Mine: 1', '--json', '--html', file);
     expect(code).toBe(0);
     const result = JSON.parse(stdout);
     expect(result).toMatchObject({
@@ -61,17 +78,21 @@ describe('ferrequest bench', () => {
     }
     const [node, , ours] = result.clients;
     expect(ours.ratios.rate.median).toBe(ours.samples[0].rate / node.samples[0].rate);
-    expect([...seen]).toEqual(['GET /path?query 1']);
+    expect([...seen]).toEqual(['GET /path?a&b 1']);
     // One of the first request, and two of each client.
     expect(accepted.length).toBe(7);
+    checkReport(fs.readFileSync(file, 'utf8'), url, result);
   });
 
   it("measures Node's own client also where NODE_OPTIONS have put ferrequest in its place", async () => {
     const folder = scratchFolder();
     const env = { NODE_OPTIONS: `--require ${ROOT}/register.js` };
-    const { code, stdout } = await command(['bench', ...BRIEFLY, '--json'], { env, cwd: folder });
+    const args = ['bench', ...BRIEFLY, '--json', '--html', 'none/report.html'];
+    const { code, stdout, stderr } = await command(args, { env, cwd: folder });
+    // The figures are not lost where the report cannot be written.
     const result = JSON.parse(stdout);
-    expect(code).toBe(0);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ferrequest: the report cannot be written: ENOENT/);
     expect(result.missing).toEqual(['undici: not installed in this folder']);
     expect(result.clients.map(({ id, version }) => [id, version])).toEqual([
       ['node', process.versions.node], ['ferrequest', require('../../package.json').version]]);
@@ -90,8 +111,12 @@ describe('ferrequest bench', () => {
   it('ends with 1 and says of which client a request has failed', async () => {
     let requests = 0;
     const { port } = await serve((_request, response) => response.writeHead(requests++ === 0 ? 200 : 503).end());
-    const { code, stdout } = await bench(`127.0.0.1:${port}`);
+    const file = path.join(scratchFolder(), 'report.html');
+    const { code, stdout } = await bench(`127.0.0.1:${port}`, '--html', file);
     expect(code).toBe(1);
+    const page = fs.readFileSync(file, 'utf8');
+    expect(page).not.toMatch(/NaN|Infinity|undefined|<svg/);
+    expect(page).toContain('FAILED undici, round 1: the status is 503 instead of 200');
     for (const name of ['node:http', 'undici', 'ferrequest']) {
       expect(stdout).toContain(`FAILED ${name}, round 1: the status is 503 instead of 200\n`);
     }
