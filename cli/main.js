@@ -109,4 +109,6 @@ async function main(argv) {
   }
 }
 
-main(process.argv);
+if (require.main === module) main(process.argv);
+
+module.exports = { commandLine };

@@ -16,9 +16,7 @@ describe('ferrequest', () => {
 
   it.each([
     ['no command', [], 'Usage: ferrequest'],
-    ['a command that there is not', ['fly'], "unknown command 'fly'"],
     ['an option that there is not', ['doctor', '--bad'], "unknown option '--bad'"],
-    ['an argument too many', ['doctor', 'again'], 'too many arguments'],
   ])('ends with 2 for %s, and says so on stderr', async (_what, args, text) => {
     const { code, stdout, stderr } = await command(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
