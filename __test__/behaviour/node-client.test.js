@@ -5,7 +5,9 @@
 const nodeHttp = require('node:http');
 const nodeHttps = require('node:https');
 
-const { describeOurs, exchange, until, untilIdle, poolOf } = require('../support');
+const {
+  bytesOf, describeOurs, exchange, MORE_THAN_KERNEL_HOLDS, onRequestHead, until, untilIdle, poolOf, responseTo,
+} = require('../support');
 const { describeTransports } = require('../support/transports');
 
 describeOurs('Node\'s own client', () => {
@@ -39,6 +41,33 @@ describeOurs('Node\'s own client', () => {
       await until(() => poolOf(agent).sockets === 0);
       expect(errors).toEqual(['ECONNRESET']);
       expect(String((await exchange({ ...peer.address, agent })).body)).toBe('body');
+    });
+  });
+
+  describeTransports('a socket of our agent', (transport) => {
+    const client = transport.isTls ? nodeHttps : nodeHttp;
+
+    it('carries an upload of Node\'s client that the peer sends back meanwhile', async () => {
+      const peer = await transport.serve((req, res) => req.pipe(res));
+      const agent = await transport.agentTo(peer, {}, true);
+      const req = client.request({ ...peer.address, agent, method: 'POST' });
+      const response = responseTo(req);
+      req.end(Buffer.alloc(MORE_THAN_KERNEL_HOLDS, 'x'));
+      expect((await bytesOf(await response)).length).toBe(MORE_THAN_KERNEL_HOLDS);
+    });
+
+    it('tells Node\'s client of an answer that comes before the upload is read', async () => {
+      const peer = await transport.serveRaw((socket) => onRequestHead(socket, (head) => {
+        if (head.startsWith('POST')) socket.pause();
+        socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno');
+      }));
+      const agent = await transport.agentTo(peer, {}, true);
+      const req = client.request({ ...peer.address, agent, method: 'POST' });
+      const response = responseTo(req);
+      req.end(Buffer.alloc(MORE_THAN_KERNEL_HOLDS));
+      const res = await response;
+      expect([res.statusCode, String(await bytesOf(res))]).toEqual([413, 'no']);
+      expect(req.writableFinished).toBe(false);
     });
   });
 });

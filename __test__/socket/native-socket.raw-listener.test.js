@@ -3,8 +3,8 @@
 /** A listener of bytes on the socket itself, added while the I/O thread has the connection. */
 
 const {
-  bytesOf, describeNative, exchange, http, isOracle, newAgent, pseudoRandomBytes, responseTo, serve,
-  until,
+  bytesOf, describeNative, exchange, http, isOracle, MORE_THAN_KERNEL_HOLDS, newAgent, onRequestHead, pseudoRandomBytes,
+  responseTo, serve, until,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
@@ -76,5 +76,33 @@ describeTransports("a listener of bytes that is added in 'socket'", (transport) 
       await until(() => Object.keys(agent.sockets).length === 0);
       req.socket.removeAllListeners(event);
     }
+  });
+
+  it.each([
+    ["'socket'", (req, listen) => req.on('socket', listen), !isOracle],
+    ["'drain', when much is written", (req, listen) => req.once('drain', () => listen(req.socket)), false],
+  ])('or in %s: it hinders no upload that the peer sends back meanwhile', async (_when, whenDue, isGivenBack) => {
+    const peer = await transport.serve((req, res) => req.pipe(res));
+    const agent = await transport.agentTo(peer, {}, isGivenBack);
+    const req = http.request({ ...peer.address, agent, method: 'POST' });
+    whenDue(req, (socket) => socket.on('data', () => {}));
+    const response = responseTo(req);
+    const piece = Buffer.alloc(MORE_THAN_KERNEL_HOLDS / 4, 'x');
+    for (let i = 0; i < 4; i++) req.write(piece);
+    req.end();
+    expect((await bytesOf(await response)).length).toBe(MORE_THAN_KERNEL_HOLDS);
+  });
+
+  it('keeps no early answer from an upload that the peer does not read', async () => {
+    const peer = await transport.serveRaw((socket) => onRequestHead(socket, (head) => {
+      if (head.startsWith('POST')) socket.pause();
+      socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno');
+    }));
+    const req = http.request({ ...peer.address, agent: await transport.agentTo(peer, {}, !isOracle), method: 'POST' });
+    req.on('socket', (socket) => socket.on('data', () => {}));
+    const response = responseTo(req);
+    req.end(Buffer.alloc(MORE_THAN_KERNEL_HOLDS));
+    const res = await response;
+    expect([res.statusCode, String(await bytesOf(res))]).toEqual([413, 'no']);
   });
 });

@@ -60,4 +60,7 @@ function pseudoRandomBytes(length, seed = 0x9e3779b9) {
   return bytes;
 }
 
-module.exports = { responseTo, bytesOf, exchange, pseudoRandomBytes };
+/** Bytes that the kernel's buffers of two connections, there and back, do not hold: somebody has to read. */
+const MORE_THAN_KERNEL_HOLDS = 24 * 1024 * 1024;
+
+module.exports = { MORE_THAN_KERNEL_HOLDS, responseTo, bytesOf, exchange, pseudoRandomBytes };

@@ -232,7 +232,7 @@ function noop() {}
 function canWriteDirectly(socket, chunk) {
   const { _httpMessage: req, _writableState: state } = socket;
   return socket.isNative && !socket.connecting && !socket.secureConnecting && socket.writable && state.length === 0 &&
-    !state.errored && state.corked <= socket[kRequestCorks] &&
+    !socket._handle.leavesWrites && !state.errored && state.corked <= socket[kRequestCorks] &&
     (typeof chunk === 'string' || chunk instanceof Uint8Array) &&
     !req?.isCorkedByUser;
 }

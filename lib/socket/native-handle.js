@@ -118,6 +118,13 @@ class NativeHandle extends ShutdownRequest {
     this.typeOfService = 0;
     /** JavaScript has asked for the descriptor, so that libuv can have it. */
     this.releasing = false;
+    /** Writes wait for libuv: the I/O thread would give the descriptor only after them, and read nothing until then. */
+    this.leavesWrites = false;
+    /**
+     * A write of net.Socket that waits: for libuv, or until the peer of TLS is verified.
+     * @type {{ isVector: boolean, data: unknown, encoding: string, callback: Function }|null}
+     */
+    this.held = null;
     /** @type {Buffer|null} Bytes behind HTTP that came with a descriptor which could not be used yet. */
     this.undecoded = null;
   }
@@ -551,9 +558,31 @@ class NativeHandle extends ShutdownRequest {
     return next;
   }
 
-  /** @returns {boolean} False: a write waits for the connection alone. A handle of TLS may keep it. */
-  holdsBack() {
-    return false;
+  /**
+   * Keeps a write that has to wait, if there is reason to.
+   * @param {boolean} isVector
+   * @param {unknown} data
+   * @param {string} encoding
+   * @param {Function} callback
+   * @returns {boolean} True if the write is kept.
+   */
+  holdsBack(isVector, data, encoding, callback) {
+    if (!this.leavesWrites) return false;
+    this.held = { isVector, data, encoding, callback };
+    return true;
+  }
+
+  /** @returns {typeof this.held} The write that waits, which is the caller's from now on. */
+  takeHeld() {
+    const { held } = this;
+    this.held = null;
+    return held;
+  }
+
+  /** Makes the write that waits, if any. */
+  writeHeld() {
+    const held = this.takeHeld();
+    if (held !== null) this.socket._writeGeneric(held.isVector, held.data, held.encoding, held.callback);
   }
 
   /**
@@ -598,7 +627,15 @@ class NativeHandle extends ShutdownRequest {
   release() {
     if (this.releasing || this.isClosed()) return;
     this.releasing = true;
+    // In a response the descriptor waits for its end, for which the peer may want the rest of the request.
+    this.leavesWrites = !this.socket._httpMessage?.res;
     staging.send(command.RELEASE, this.connection);
+  }
+
+  /** Has the I/O thread write on: a response has begun before the descriptor could be had. */
+  keepWrites() {
+    this.leavesWrites = false;
+    this.writeHeld();
   }
 
   /**
@@ -674,6 +711,7 @@ class NativeHandle extends ShutdownRequest {
       case event.READ:
         return this.onRead(words[start >> 2], words[(start >> 2) + 1]);
       case event.HEAD:
+        if (this.leavesWrites) this.keepWrites();
         return responseEvents.onHead(socket, flags, slab, words, start, end);
       case event.DATA:
         return responseEvents.onData(socket, slab, start, end);
@@ -892,6 +930,11 @@ class NativeHandle extends ShutdownRequest {
    */
   callOff(callback) {
     const { connectRequest, shutdownRequest } = this;
+    const held = this.takeHeld();
+    if (held !== null) {
+      inTurn(() => held.callback(systemError(ECANCELED, 'write')), () => this.callOff(callback));
+      return;
+    }
     if (connectRequest === null && shutdownRequest === null && !this.writes.isAwaited()) {
       callback?.();
       return;

@@ -146,6 +146,7 @@ class NativeSocket extends NativeDuplex {
    */
   becomeLibuv(descriptor) {
     const { bytesRead, bytesWritten, endsWriting, shutdownRequest } = this._handle;
+    const held = this._handle.takeHeld();
     this._handle.shutdownRequest = null;
     const carrier = new net.Socket({ fd: descriptor, manualStart: true, readable: true, writable: true });
     const handle = carrier._handle;
@@ -155,7 +156,8 @@ class NativeSocket extends NativeDuplex {
     replaceHandle(this, handle);
     handle.reading = false;
     if (unreferenced) handle.unref();
-    continueShutdown(handle, endsWriting, shutdownRequest);
+    if (held !== null) this._writeGeneric(held.isVector, held.data, held.encoding, held.callback);
+    if (!this.destroyed) continueShutdown(handle, endsWriting, shutdownRequest);
     // Starts libuv's reading.
     this.read(0);
   }

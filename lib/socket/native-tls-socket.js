@@ -40,8 +40,9 @@ class NativeTlsSocket extends tls.TLSSocket {
    */
   becomeLibuv(descriptor) {
     const { _handle: native } = this;
-    const { bytesRead, bytesWritten, endsWriting, held, shutdownRequest } = native;
-    native.held = native.shutdownRequest = null;
+    const { bytesRead, bytesWritten, endsWriting, shutdownRequest } = native;
+    const held = native.takeHeld();
+    native.shutdownRequest = null;
     const unreferenced = !native.hasRef();
     const { handle, rest } = native.giveBack(descriptor);
     continueCounters(handle, bytesRead, bytesWritten);

@@ -8,7 +8,7 @@
  * certificates, the cipher, the session), and its listeners hear what happens, so that Node verifies the peer.
  */
 
-const { constants: { errno: { ECANCELED, ECONNRESET, EPROTO } } } = require('node:os');
+const { constants: { errno: { ECONNRESET, EPROTO } } } = require('node:os');
 
 const { TlsConnection, bridge, hasPendingRead, staging, watchTls } = require('../bridge/bridge');
 const { command, event } = require('../bridge/records');
@@ -40,11 +40,6 @@ class TlsHandle extends NativeHandle {
     this.isAgain = false;
     /** Node asks a question. */
     this.isAsking = false;
-    /**
-     * A write of net.Socket that waits until the peer is verified.
-     * @type {{ isVector: boolean, data: unknown, encoding: string, callback: Function }|null}
-     */
-    this.held = null;
     for (const name of REFERENCES) this[name] = ofNode[name];
     delegate(ofNode);
   }
@@ -149,7 +144,7 @@ class TlsHandle extends NativeHandle {
 
   /** @override A write waits until the peer is verified. */
   holdsBack(isVector, data, encoding, callback) {
-    if (!this.socket.secureConnecting) return false;
+    if (!this.socket.secureConnecting) return super.holdsBack(isVector, data, encoding, callback);
     this.held = { isVector, data, encoding, callback };
     return true;
   }
@@ -248,9 +243,7 @@ class TlsHandle extends NativeHandle {
   /** Goes on with a peer that is verified. */
   goOn() {
     staging.send(command.VERIFIED, this.id);
-    const { held } = this;
-    this.held = null;
-    if (held !== null) this.socket._writeGeneric(held.isVector, held.data, held.encoding, held.callback);
+    this.writeHeld();
   }
 
   /**
@@ -258,27 +251,11 @@ class TlsHandle extends NativeHandle {
    * @param {Error} error
    */
   onTlsError(error) {
-    const { held } = this;
+    const held = this.takeHeld();
     if (held !== null) {
-      this.held = null;
       held.callback(systemError(EPROTO, 'write', ` ${error.message}`));
     } else {
       this.ofNode.onerror(error);
-    }
-  }
-
-  /** @override */
-  callOff(callback) {
-    const { held } = this;
-    this.held = null;
-    if (held === null) {
-      super.callOff(callback);
-      return;
-    }
-    try {
-      held.callback(systemError(ECANCELED, 'write'));
-    } finally {
-      super.callOff(callback);
     }
   }
 }
