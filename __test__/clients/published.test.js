@@ -13,6 +13,9 @@ const { CLIENTS, PROCESSES, clientOf } = require('./published/scenarios');
 const FOLDER = path.join(__dirname, 'published');
 const RUN = path.join(FOLDER, 'run.js');
 
+const isInstalled = fs.existsSync(path.join(FOLDER, 'node_modules/.package-lock.json'));
+if (!isInstalled) console.warn('Tests are skipped, because the clients are not there: npm run install:clients');
+
 /** Ways to put ferrequest below a client, besides none; see run.js. */
 const MODES = {
   node: [],
@@ -20,7 +23,7 @@ const MODES = {
   registered: ['--require', path.join(ROOT, 'register.js')],
 };
 
-const isSupported = (name) => nodeIsAtLeast(...(clientOf(name).node ?? [20]));
+const isSupported = (name) => isInstalled && nodeIsAtLeast(...(clientOf(name).node ?? [20]));
 
 /** What came of scenarios, by mode, client and name. @type {Record<string, Record<string, Record<string, object>>>} */
 const results = {};
@@ -37,9 +40,7 @@ async function run(mode, clients) {
 }
 
 beforeAll(async () => {
-  if (!fs.existsSync(path.join(FOLDER, 'node_modules'))) {
-    throw new Error('The clients are not installed: npm ci --prefix __test__/clients/published');
-  }
+  if (!isInstalled) return;
   const modes = isOracle ? ['node'] : Object.keys(MODES);
   for (const names of PROCESSES) {
     await Promise.all(
