@@ -167,12 +167,12 @@ describeOurs('timings', () => {
     expect(res.req).toBeUndefined();
   });
 
-  it('can be replaced, as any property', () => {
+  it.each(['timings', 'attempts'])('can be replaced, as any property: %s', (name) => {
     const req = http.get({ host: '127.0.0.1', port: 1 });
     req.on('error', () => {});
-    req.timings = 'mine';
-    expect(req.timings).toBe('mine');
-    expect(Object.keys(req)).toContain('timings');
+    req[name] = 'mine';
+    expect(req[name]).toBe('mine');
+    expect(Object.keys(req)).toContain(name);
   });
 
   it('behind a tunnel have its making as wait', async () => {
