@@ -3,6 +3,8 @@
 /** The times in `req.timings` are those of what happened, whichever way the bytes travel. */
 
 const { once } = require('node:events');
+const net = require('node:net');
+const { Duplex } = require('node:stream');
 const {
   describeOurs, exchange, http, itNative, newAgent, responseTo, serve, serveRaw, unusedPort, until,
 } = require('../support');
@@ -165,6 +167,23 @@ describeOurs('timings', () => {
     expect(req.timings).toMatchObject({ response: expect.any(Number), end: undefined });
     // As with Node, such a response has no `req`.
     expect(res.req).toBeUndefined();
+  });
+
+  it('ask no stream of others for its address', async () => {
+    const peer = await serve((req, res) => res.end());
+    const createConnection = () => {
+      const socket = net.connect(peer.address);
+      const stream = Duplex.from({ readable: socket, writable: socket });
+      stream.connecting = true;
+      socket.once('connect', () => {
+        stream.connecting = false;
+        stream.emit('connect');
+      });
+      stream.address = () => { throw new Error('It has none yet'); };
+      return stream;
+    };
+    const { req } = await exchange({ ...peer.address, createConnection });
+    expect(req.timings).toMatchObject({ connect: expect.any(Number), end: expect.any(Number) });
   });
 
   it.each(['timings', 'attempts'])('can be replaced, as any property: %s', (name) => {
