@@ -176,7 +176,7 @@ export interface AgentOptions extends http.AgentOptions, PoolOptions {
   proxyEnv?: NodeJS.ProcessEnv | undefined;
   /**
    * Limits of the phases of its requests, in ms. The same limit of a request takes precedence. Default: none.
-   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE` as those of a request
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` as those of a request
    */
   timeouts?: Timeouts | undefined;
 }
@@ -339,8 +339,8 @@ export interface RequestOptions extends http.RequestOptions {
   highWaterMark?: number | undefined;
   /**
    * Limits of the phases of the request, in ms. Default: those of the agent.
-   * @throws `ERR_INVALID_ARG_TYPE` if it is no object, or a limit no number; `ERR_OUT_OF_RANGE` if a limit is negative or
-   *   not finite; `ERR_INVALID_ARG_VALUE` if a name is none of a limit
+   * An object with other names is taken for another library's, and is none.
+   * @throws `ERR_INVALID_ARG_TYPE` if a limit is no number; `ERR_OUT_OF_RANGE` if one is negative or not finite
    */
   timeouts?: Timeouts | undefined;
 }

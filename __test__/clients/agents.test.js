@@ -87,6 +87,20 @@ describe.each(BASES)('agentkeepalive, a subclass of the Agent %s', (_name, base)
     expect(agent.getCurrentStatus()).toMatchObject({ createSocketCount: 1, closeSocketCount: 1 });
   });
 
+  it('keeps an idle connection for the time that the user has given this one', async () => {
+    const peer = await serve((req, res) => res.end('x'));
+    const agent = newKeepAlive({ freeSocketTimeout: 50 });
+    const first = http.get({ ...peer.address, agent });
+    first.on('socket', (socket) => { socket.freeSocketTimeout = 60_000; });
+    (await responseTo(first)).resume();
+    await untilIdle(agent);
+    const idleSince = performance.now();
+    await until(() => performance.now() - idleSince > 100);
+    const { req } = await exchange({ ...peer.address, agent });
+    expect(req.reusedSocket).toBe(true);
+    expect(peer.accepted.length).toBe(1);
+  });
+
   it('ends a request that is silent for its timeout', async () => {
     const peer = await serve(() => {});
     const agent = newKeepAlive({ timeout: 60 });

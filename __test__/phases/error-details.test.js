@@ -115,7 +115,18 @@ describeOurs('an error', () => {
       expect(error.port).toBe(second);
     });
 
+    it('that fails several requests keeps what it has, also what cannot be changed', async () => {
+      const error = Object.defineProperties(new Error('mine'), {
+        path: { value: '/mine' }, host: { value: 'mine', configurable: true, writable: true },
+      });
+      await fail(error);
+      const { told, port } = await fail(error);
+      expect(told).toBe(error);
+      expect(error).toMatchObject({ path: '/mine', host: 'mine', method: 'GET', port });
+    });
+
     it.each([
+      ['sealed by a proxy', new Proxy(new Error('mine'), { defineProperty: () => false })],
       ['frozen', Object.freeze(new Error('mine'))],
       ['no object', 'mine'],
     ])('that is %s is told', async (_, error) => {

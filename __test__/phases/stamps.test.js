@@ -3,6 +3,8 @@
 /** The times in `req.timings` are those of what happened, whichever way the bytes travel. */
 
 const { once } = require('node:events');
+const net = require('node:net');
+const { Duplex } = require('node:stream');
 const {
   describeOurs, exchange, http, itNative, newAgent, responseTo, serve, serveRaw, unusedPort, until,
 } = require('../support');
@@ -167,12 +169,29 @@ describeOurs('timings', () => {
     expect(res.req).toBeUndefined();
   });
 
-  it('can be replaced, as any property', () => {
+  it('ask no stream of others for its address', async () => {
+    const peer = await serve((req, res) => res.end());
+    const createConnection = () => {
+      const socket = net.connect(peer.address);
+      const stream = Duplex.from({ readable: socket, writable: socket });
+      stream.connecting = true;
+      socket.once('connect', () => {
+        stream.connecting = false;
+        stream.emit('connect');
+      });
+      stream.address = () => { throw new Error('It has none yet'); };
+      return stream;
+    };
+    const { req } = await exchange({ ...peer.address, createConnection });
+    expect(req.timings).toMatchObject({ connect: expect.any(Number), end: expect.any(Number) });
+  });
+
+  it.each(['timings', 'attempts'])('can be replaced, as any property: %s', (name) => {
     const req = http.get({ host: '127.0.0.1', port: 1 });
     req.on('error', () => {});
-    req.timings = 'mine';
-    expect(req.timings).toBe('mine');
-    expect(Object.keys(req)).toContain('timings');
+    req[name] = 'mine';
+    expect(req[name]).toBe('mine');
+    expect(Object.keys(req)).toContain(name);
   });
 
   it('behind a tunnel have its making as wait', async () => {

@@ -236,13 +236,11 @@ describeOurs('timeouts', () => {
   });
 
   it.each([
-    [{ timeouts: 1000 }, 'ERR_INVALID_ARG_TYPE', 'The "options.timeouts" property must be of type object.'],
     [{ timeouts: { read: '1s' } }, 'ERR_INVALID_ARG_TYPE', '"options.timeouts.read" property must be of type number.'],
     [{ timeouts: { read: null } }, 'ERR_INVALID_ARG_TYPE', '"options.timeouts.read" property must be of type number.'],
     [{ timeouts: { read: -1 } }, 'ERR_OUT_OF_RANGE', 'The value of "options.timeouts.read" is out of range.'],
     [{ timeouts: { read: NaN } }, 'ERR_OUT_OF_RANGE', 'The value of "options.timeouts.read" is out of range.'],
     [{ timeouts: { read: Infinity } }, 'ERR_OUT_OF_RANGE', 'The value of "options.timeouts.read" is out of range.'],
-    [{ timeouts: { socket: 1 } }, 'ERR_INVALID_ARG_VALUE', "The property 'options.timeouts' has names other than"],
   ])('%j are refused', (options, code, message) => {
     const refused = expect.objectContaining({ code, message: expect.stringContaining(message) });
     const thrownBy = (call) => {
@@ -257,7 +255,11 @@ describeOurs('timeouts', () => {
     expect(thrownBy(() => new https.Agent(options))).toEqual(refused);
   });
 
-  it.each([[undefined], [null], [{}], [{ read: undefined }]])('%j are none', async (timeouts) => {
+  it.each([
+    [undefined], [null], [{}], [{ read: undefined }],
+    // Somebody else's: the last is that of @npmcli/agent.
+    [1000], ['1s'], [[]], [{ read: 1, socket: 1 }], [{ connection: 1, idle: 1, response: 1, transfer: 1 }],
+  ])('%j are none', async (timeouts) => {
     const peer = await serve((req, res) => res.end());
     await exchange({ ...peer.address, agent: newAgent({ timeouts }), timeouts });
   });

@@ -58,6 +58,7 @@ describeOurs('an option `retry` that is not ours', () => {
   it.each([
     ['a number', 3],
     ['a function', () => {}],
+    ['a list', []],
     ['one of got 11', { limit: 2, methods: ['GET'], statusCodes: [503], errorCodes: [], calculateDelay() {} }],
   ])('is none: %s', (_name, retry) => {
     expect(createPolicy(retry)).toBeUndefined();

@@ -40,6 +40,8 @@ function install(agent, names, createsPlainly, removesPlainly) {
   // Throws on wrong ones.
   limitsOf(agent.options.timeouts);
   const ours = poolOptionsOf(agent.options);
+  // As agentkeepalive, which sees to the options of these names itself, and has other times for single sockets.
+  if (agent.getCurrentStatus !== census.getCurrentStatus) ours.activeTtl = ours.freeTimeout = Infinity;
   const [nodeOnFree] = agent.listeners('free');
   agent.removeListener('free', nodeOnFree);
   agent[kPool] = { names, createsPlainly, removesPlainly, isFair: ours.isFair };

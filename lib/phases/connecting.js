@@ -5,6 +5,10 @@
  * have to be listened to.
  */
 
+const { Socket } = require('node:net');
+
+const { address: addressOf } = Socket.prototype;
+
 /** Own property of a request: its Stamps. */
 const kStamps = Symbol('stamps');
 
@@ -51,9 +55,12 @@ function watch(socket, stamps) {
   if (stamps.isTls) listen(socket, 'secureConnect', onSecureConnect);
 }
 
-/** @returns {string|undefined} The local address; none of a stream that is no socket. */
+/**
+ * @returns {string|undefined} The local address; none of a stream that is no socket of net's: what its `address()` does
+ *   is not known.
+ */
 function localAddressOf(socket) {
-  return typeof socket.address === 'function' ? socket.address()?.address : undefined;
+  return socket instanceof Socket ? addressOf.call(socket)?.address : undefined;
 }
 
 /** Adds a listener, unless an earlier request has done so. */

@@ -5,8 +5,11 @@
  * enumerable, so that what users print or compare is what it is with Node's client.
  */
 
-/** Errors that have got their details here, which another request may get after one: those that a user has made. */
-const detailed = new WeakSet();
+/**
+ * The details that errors have got here, by name: another request may get an error after one, if a user has made it.
+ * @type {WeakMap<Error, Set<string>>}
+ */
+const detailed = new WeakMap();
 
 /**
  * Names the phase that a request is in, as the option `timeouts` does.
@@ -30,27 +33,26 @@ function phaseOf(stamps) {
  */
 function addDetails(error, req, stamps) {
   if (typeof error !== 'object' || error === null || !Object.isExtensible(error)) return;
-  const isAgain = detailed.has(error);
-  detailed.add(error);
+  let added = detailed.get(error);
+  if (added === undefined) detailed.set(error, added = new Set());
   const { attempts = 1, host, method, path, reusedSocket } = req;
   const port = Number(stamps.port);
   // Before the phase is asked for: it settles the stamps.
   const { timings } = stamps;
   const details = { phase: phaseOf(stamps), host, port, method, path, reusedSocket, attempts, timings };
   for (const name of Object.keys(details)) {
-    if (!(name in error) || (isAgain && isOwnDetail(error, name))) define(error, name, details[name]);
+    if (name in error && !added.has(name)) continue;
+    if (define(error, name, details[name])) added.add(name);
   }
   if (Array.isArray(error.errors) && error.message === '') addMessage(error, details);
 }
 
-/** Tells whether a property is one of those that `addDetails` has added. */
-function isOwnDetail(error, name) {
-  return Object.getOwnPropertyDescriptor(error, name)?.enumerable === false;
-}
-
-/** Defines a property of an error that is not enumerable. */
+/**
+ * Defines a property of an error that is not enumerable.
+ * @returns {boolean} False where the error, which may be a user's, does not take it.
+ */
 function define(error, name, value) {
-  Object.defineProperty(error, name, { value, configurable: true, enumerable: false, writable: true });
+  return Reflect.defineProperty(error, name, { value, configurable: true, enumerable: false, writable: true });
 }
 
 /**

@@ -10,7 +10,7 @@
  */
 
 const arrival = require('../bridge/arrival');
-const { createError, invalidArgType, invalidArgValue } = require('../node/errors');
+const { createError } = require('../node/errors');
 const { clearTimeout, setImmediate, setTimeout } = require('../node/timing');
 const { timerDuration } = require('../node/validators');
 
@@ -33,19 +33,24 @@ const SPANS = {
 };
 
 /**
+ * Tells whether a value is an option `timeouts` of ours. Node's client knows none of the name, and `request` hands all
+ * that its user gives to whatever client it has, `@npmcli/agent` has other phases: what is no object, or has names that
+ * are none of ours, is meant for somebody else.
+ */
+function isOurs(timeouts) {
+  return typeof timeouts === 'object' && timeouts !== null && !Array.isArray(timeouts) &&
+    Object.keys(timeouts).every((name) => EVENTS.includes(name));
+}
+
+/**
  * Checks the option `timeouts` of a request or an agent.
- * @param {unknown} timeouts
+ * @param {unknown} timeouts None, if it is not ours.
  * @param {Record<string, number>} [limits] Limits to add those of the option to.
  * @returns {Record<string, number>} Milliseconds by phase.
  */
 function limitsOf(timeouts, limits = { __proto__: null }) {
-  if (timeouts === undefined || timeouts === null) return limits;
-  if (typeof timeouts !== 'object') throw invalidArgType('options.timeouts', 'of type object', timeouts);
+  if (!isOurs(timeouts)) return limits;
   for (const name of Object.keys(timeouts)) {
-    if (!EVENTS.includes(name)) {
-      const list = EVENTS.map((event) => `'${event}'`).join(', ');
-      throw invalidArgValue('options.timeouts', name, `has names other than: ${list}`);
-    }
     if (timeouts[name] !== undefined) limits[name] = timerDuration(timeouts[name], `options.timeouts.${name}`);
   }
   return limits;

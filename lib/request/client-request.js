@@ -259,6 +259,10 @@ Object.defineProperty(ClientRequest.prototype, 'attempts', {
   get() {
     return this[kRetry]?.attempts ?? 1;
   },
+  // Node's requests have no such property, and who counts attempts may set one.
+  set(value) {
+    Object.defineProperty(this, 'attempts', { value, configurable: true, enumerable: true, writable: true });
+  },
   configurable: true,
 });
 

@@ -76,7 +76,8 @@ const NAMES = new Set([...Object.keys(DEFAULTS), 'body']);
  * @returns {boolean}
  */
 function isOurs(options) {
-  return typeof options === 'object' && options !== null && Object.keys(options).every((name) => NAMES.has(name));
+  return typeof options === 'object' && options !== null && !Array.isArray(options) &&
+    Object.keys(options).every((name) => NAMES.has(name));
 }
 
 /** Throws if an option is wrong. */
