@@ -19,6 +19,12 @@ const ERROR_TTL = 0.15;
 /** Number of answers that are kept at most. */
 const MAX_ITEMS = 1000;
 
+/**
+ * Milliseconds for which a look-up is waited for by those that ask the same. A lookup of a user's that never calls back
+ * would otherwise hold all requests to its name for ever.
+ */
+const LONGEST_WAIT = 10_000;
+
 /** Codes of errors that say that a name has no address. Others, such as EAI_AGAIN, may be over at once. */
 const NO_ADDRESS = new Set(['ENOTFOUND', 'ENODATA']);
 
@@ -47,7 +53,10 @@ class LookupCache {
     this.maxItems = maxItems;
     /** Answers by function and name; the one used last is last. @type {Map<string, Answer>} */
     this.answers = new Map();
-    /** Callbacks that wait for a look-up that is under way, by the same keys. @type {Map<string, Function[]>} */
+    /**
+     * The callbacks that wait for a look-up that is under way, and the time when it began, by the same keys.
+     * @type {Map<string, { callbacks: Function[], begun: number }>}
+     */
     this.waiting = new Map();
     /** Names for which `dns.lookup()` is asked instead, and until when. @type {Map<string, number>} */
     this.fallbacks = new Map();
@@ -95,9 +104,9 @@ class LookupCache {
       return;
     }
     const waiting = this.waiting.get(key);
-    if (waiting !== undefined) {
+    if (waiting !== undefined && now() - waiting.begun < LONGEST_WAIT) {
       this.coalesced++;
-      waiting.push(AsyncResource.bind(callback));
+      waiting.callbacks.push(AsyncResource.bind(callback));
       return;
     }
     this.misses++;
@@ -106,25 +115,33 @@ class LookupCache {
 
   /** Asks the function, and tells all that have asked the same meanwhile. */
   ask(lookup, hostname, options, key, callback) {
-    const waiting = [callback];
+    const callbacks = [callback];
+    const waiting = { callbacks, begun: now() };
     this.waiting.set(key, waiting);
+    let isSettled = false;
     const settle = (error, ...values) => {
-      if (this.waiting.get(key) !== waiting) return;
-      this.waiting.delete(key);
+      if (isSettled) return;
+      isSettled = true;
+      this.forgetWaiting(key, waiting);
       if (error && lookup !== undefined && this.fallbackDuration > 0 && NO_ADDRESS.has(error.code)) {
-        this.fallBack(hostname, options, error, waiting);
+        this.fallBack(hostname, options, error, callbacks);
         return;
       }
       const answer = this.keep(key, error, values);
-      for (const [index, callback_] of waiting.entries()) deliver(callback_, answer, index > 0);
+      for (const [index, callback_] of callbacks.entries()) deliver(callback_, answer, index > 0);
     };
     try {
       // A lookup of the user's may keep what it is given. `dns.lookup` is read here: libraries and tests replace it.
       (lookup ?? dns.lookup)(hostname, { ...options }, settle);
     } catch (error) {
-      this.waiting.delete(key);
+      this.forgetWaiting(key, waiting);
       throw error;
     }
+  }
+
+  /** Has nobody wait for a look-up any more; another of the same name may be under way. */
+  forgetWaiting(key, waiting) {
+    if (this.waiting.get(key) === waiting) this.waiting.delete(key);
   }
 
   /** Asks `dns.lookup()` for a name that the user's lookup does not know; where that fails, the first error is told. */
