@@ -41,7 +41,8 @@ function register() {
   registered?.unregister();
   if (!isOfNode(http.request)) {
     warnOnce('FERREQUEST_REGISTERED_LATE', 'Another library has replaced http.request, for tracing or mocking. ' +
-      'ferrequest/register takes its place: it sees no request from now on. Load ferrequest/register before it.');
+      'ferrequest/register takes its place: it sees no request from now on. Load ferrequest/register before it. ' +
+      'See docs/troubleshooting.md#ferrequest_registered_late');
   }
   const httpNames = HTTP_NAMES.filter((name) => name in http);
   const before = { http: pick(http, httpNames), https: pick(https, HTTPS_NAMES) };
