@@ -1,12 +1,11 @@
 'use strict';
 
-/** docs/diagnostics.md: its blocks of code run, and it names every reason. */
+/** docs/diagnostics.md names every reason for which a connection closes. */
 
 const fs = require('node:fs');
 const path = require('node:path');
 const { closedBy } = require('../../lib/node/connection-channels');
 const { ROOT, describeOurs } = require('../support');
-const { blocksOf, runBlocks } = require('../support/doc-blocks');
 
 /** The first cells of the rows of a table, but for its heading. */
 const cells = (text, heading) => {
@@ -15,12 +14,6 @@ const cells = (text, heading) => {
 };
 
 describeOurs('docs/diagnostics.md', () => {
-  it('has blocks of code that run, and end', async () => {
-    const blocks = blocksOf('diagnostics.md');
-    expect(blocks.length).toBeGreaterThan(0);
-    expect(await runBlocks(blocks)).toEqual(blocks.map(() => ({ code: 0, stderr: '', asked: 1 })));
-  });
-
   it('names each reason for which a connection closes, and so does index.d.ts', () => {
     const reasons = Object.values(closedBy).sort();
     expect(cells(fs.readFileSync(path.join(ROOT, 'docs/diagnostics.md'), 'utf8'), '| `reason` | |').sort())
