@@ -2,7 +2,7 @@
 
 import * as http from 'node:http';
 import type { Socket } from 'node:net';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 
 // All else is Node's own, as it is in JavaScript.
 export * from 'node:http';
@@ -288,6 +288,80 @@ export interface TimeoutError extends Error, RequestErrorDetails {
   event: keyof Timeouts;
   /** The limit, in ms. */
   timeout: number;
+}
+
+/** What the messages of the channels `ferrequest:connection:*` of diagnostics_channel have. See docs/diagnostics.md. */
+export interface ConnectionMessage {
+  /** The request that has the connection; null for one that is idle. */
+  request: ClientRequest | null;
+  /** The socket, or another stream, of the connection. */
+  socket: Duplex;
+  /** Protocol, host and port of the first request on it, such as `https://example.org:443`. */
+  origin: string;
+  /** `'native'` for a connection of the I/O thread. */
+  transport: 'native' | 'stream';
+}
+
+/** Message of `ferrequest:connection:opened`: a new connection stands; with TLS, the peer is verified. */
+export interface ConnectionOpenedMessage extends ConnectionMessage {
+  request: ClientRequest;
+}
+
+/** Message of `ferrequest:connection:failed`: a new connection has closed before it stood. */
+export interface ConnectionFailedMessage extends ConnectionMessage {
+  /** The error of the socket; null if the request was called off without one. */
+  error: Error | null;
+}
+
+/** Message of `ferrequest:connection:reused`: another request has got the connection. */
+export interface ConnectionReusedMessage extends ConnectionMessage {
+  request: ClientRequest;
+  /** Number of requests that the connection has been given. */
+  requests: number;
+}
+
+/** Message of `ferrequest:connection:replaced`: the I/O thread has replaced an idle one that the server had closed. */
+export interface ConnectionReplacedMessage extends ConnectionMessage {
+  request: ClientRequest;
+}
+
+/** Causes for which a connection closes; docs/diagnostics.md says what each means. */
+export type ClosingReason =
+  | 'agent-destroyed' | 'called-off' | 'destroyed' | 'error' | 'gave-way' | 'idle-timeout' | 'not-kept'
+  | 'not-persistent' | 'parse-error' | 'peer' | 'pool-full' | 'removed' | 'retried' | 'too-old' | 'unsolicited';
+
+/** Message of `ferrequest:connection:closed`: a connection that stood has closed. */
+export interface ConnectionClosedMessage extends ConnectionMessage {
+  reason: ClosingReason;
+  /** The error that the socket was destroyed with; null without one. */
+  error: Error | null;
+  /** Number of requests that the connection has been given. */
+  requests: number;
+  /** Time in ms since the connection was opened. */
+  age: number;
+}
+
+/** Message of `ferrequest:request:retried`: an attempt has failed, and another is to come. */
+export interface RequestRetriedMessage {
+  request: ClientRequest;
+  /** Number of attempts that have begun. */
+  attempts: number;
+  /** Time in ms until the next attempt. */
+  delay: number;
+  /** What the attempt has failed with; null if it was a response. */
+  error: Error | null;
+  /** The response, which the user is not given; null if it was an error. */
+  response: ClientResponse | null;
+}
+
+/** The channels of diagnostics_channel that only ferrequest has, and their messages. */
+export interface DiagnosticsChannels {
+  'ferrequest:connection:opened': ConnectionOpenedMessage;
+  'ferrequest:connection:failed': ConnectionFailedMessage;
+  'ferrequest:connection:reused': ConnectionReusedMessage;
+  'ferrequest:connection:replaced': ConnectionReplacedMessage;
+  'ferrequest:connection:closed': ConnectionClosedMessage;
+  'ferrequest:request:retried': RequestRetriedMessage;
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 
 const { mode } = require('./lib/ladder/rung');
+const { warnOnce } = require('./lib/ladder/warnings');
 const { kRegistered } = require('./lib/node/modules');
 
 /**
@@ -38,6 +39,11 @@ function register() {
   if (registered?.unregister === unregister) return;
   // Another copy of ferrequest, which would otherwise stay below this one for good.
   registered?.unregister();
+  if (!isOfNode(http.request)) {
+    warnOnce('FERREQUEST_REGISTERED_LATE', 'Another library has replaced http.request, for tracing or mocking. ' +
+      'ferrequest/register takes its place: it sees no request from now on. Load ferrequest/register before it. ' +
+      'See docs/troubleshooting.md#ferrequest_registered_late');
+  }
   const httpNames = HTTP_NAMES.filter((name) => name in http);
   const before = { http: pick(http, httpNames), https: pick(https, HTTPS_NAMES) };
   ours = { http: pick(ferrequest, httpNames), https: pick(ferrequestHttps, HTTPS_NAMES) };
@@ -45,6 +51,16 @@ function register() {
   Object.defineProperties(https, ours.https);
   Object.defineProperty(http, kRegistered, { __proto__: null, value: { before, unregister }, configurable: true });
   syncBuiltinESMExports();
+}
+
+/**
+ * Tells whether `http.request` is Node's own. A wrapper around it keeps the function that it has found to itself, so
+ * that nothing can be put underneath.
+ * @param {Function} request
+ * @returns {boolean}
+ */
+function isOfNode(request) {
+  return Function.prototype.toString.call(request).includes('return new ClientRequest(');
 }
 
 /** Puts Node's client back, except where another library has taken our place since. */

@@ -16,11 +16,14 @@ const LIBRARY_FIRST = 'library,ferrequest';
  * @param {string} order in which ferrequest and the library are loaded
  * @param {string} name of the file
  * @param {string} [argument] of its load()
+ * @param {boolean} [warns] whether ferrequest is to say that it has come too late
  * @returns {Promise<{ results: any, ours: number }>} ours: how many requests ferrequest has made
  */
-async function inChild(order, name, argument = '') {
+async function inChild(order, name, argument = '', warns = false) {
   const { code, stdout, stderr } = await runNode([RUN, order, name, argument]);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const warnings = [...stderr.matchAll(/^\(node:\d+\) \[(\w+)\]/gm)].map(([, warning]) => warning);
+  expect({ code, warnings }).toEqual({ code: 0, warnings: warns ? ['FERREQUEST_REGISTERED_LATE'] : [] });
+  if (!warns) expect(stderr).toBe('');
   return JSON.parse(stdout);
 }
 
@@ -40,8 +43,8 @@ describeOurs.each(['nock', 'nock-13'])('%s', (library) => {
     expect(ours.ours).toBeGreaterThanOrEqual(3);
   });
 
-  it('loaded before ferrequest mocks nothing, and real requests work', async () => {
-    const { results, ours } = await inChild(LIBRARY_FIRST, 'nock-unused', library);
+  it('loaded before ferrequest mocks nothing, of which a warning tells, and real requests work', async () => {
+    const { results, ours } = await inChild(LIBRARY_FIRST, 'nock-unused', library, true);
     expect(results).toEqual([
       { status: 200, text: 'GET /real ', trace: 'untraced', isInstance: true },
       false,
@@ -67,8 +70,8 @@ describeOurs("OpenTelemetry's http instrumentation", () => {
     expect([nodes.ours, ours.ours]).toEqual([0, 3]);
   });
 
-  it('loaded before ferrequest traces nothing of it, and requests work', async () => {
-    const child = await inChild(LIBRARY_FIRST, 'opentelemetry');
+  it('loaded before ferrequest traces nothing of it, of which a warning tells, and requests work', async () => {
+    const child = await inChild(LIBRARY_FIRST, 'opentelemetry', '', true);
     expect(tracesOf(child)).toEqual(['untraced', 'untraced', 'ECONNREFUSED']);
     expect(child.results.spans).toEqual([]);
     expect(child.ours).toBe(3);

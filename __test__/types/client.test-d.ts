@@ -1,6 +1,7 @@
 /** The compiler accepts what users write, and finds their mistakes. */
 import ferrequest = require('ferrequest');
 import ferrequestHttps = require('ferrequest/https');
+import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -109,6 +110,14 @@ export function phases(req: ferrequest.ClientRequest, res: ferrequest.ClientResp
     isExactly<keyof ferrequest.Timeouts>()((error as ferrequest.TimeoutError).event);
   });
 }
+
+subscribe('ferrequest:connection:closed', (message) => {
+  const { reason, request } = message as ferrequest.DiagnosticsChannels['ferrequest:connection:closed'];
+  isExactly<ferrequest.ClosingReason>()(reason);
+  isExactly<ferrequest.ClientRequest | null>()(request);
+  // @ts-expect-error no such reason
+  return reason === 'closed';
+});
 
 const counters = ferrequest.stats();
 isExactly<ferrequest.Stats>()(counters);

@@ -160,6 +160,12 @@ Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
   return keepAlive.keepSocketAlive(this, socket);
 };
 
+/** @see https://nodejs.org/api/http.html#agentdestroy */
+Agent.prototype.destroy = function destroy() {
+  pool.noteDestruction(this);
+  NodeAgent.prototype.destroy.call(this);
+};
+
 Agent.prototype.getCurrentStatus = getCurrentStatus;
 Agent.prototype.stats = stats;
 

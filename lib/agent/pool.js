@@ -18,6 +18,7 @@ const fairQueue = require('./fair-queue');
 const { hasIdledTooLong, isTooOld, limitIdleness, restoreTimeout, timeoutBufferOf } = require('./keep-alive');
 const { poolOptionsOf } = require('./pool-options');
 const { exchange } = require('../socket/stages');
+const { closedBy, giveReason } = require('../node/connection-channels');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
 const { limitsOf } = require('../phases/timeouts');
@@ -112,7 +113,9 @@ function dropAllUnfit(agent) {
 function dropUnfit(idle, isFifo) {
   while (idle.length > 0 && isUnfit(isFifo ? idle[0] : idle.at(-1))) {
     // A half-open socket would stay open, and counts against the limits.
-    (isFifo ? idle.shift() : idle.pop()).destroy();
+    const socket = isFifo ? idle.shift() : idle.pop();
+    giveReason(socket, causeOfUnfitness(socket));
+    socket.destroy();
   }
 }
 
@@ -122,6 +125,13 @@ function isUnfit(socket) {
     // One of ours has no handle any more when it has been sent to another process.
     (socket._handle === null && socket.isNative === false) || socket._handle?.exchange === exchange.RETIRED ||
     hasIdledTooLong(socket) || hasPendingRead(socket);
+}
+
+/** @returns {string} Why a socket must not serve another request; one of `closedBy`. */
+function causeOfUnfitness(socket) {
+  if (hasIdledTooLong(socket)) return closedBy.IDLE_TIMEOUT;
+  // What waits in the kernel may be the end of the stream too, and mostly is.
+  return socket.readableLength > 0 ? closedBy.UNSOLICITED : closedBy.PEER;
 }
 
 /**
@@ -228,17 +238,24 @@ function onFree(socket, options) {
   const req = socket._httpMessage;
   if (req?.res) this[census.kCensus].requests++;
   if (this[kPool].isFair && fairQueue.givesWay(this, name)) {
+    giveReason(socket, closedBy.GAVE_WAY);
     socket.destroy();
     return;
   }
   const queue = this.requests[name];
   if (queue !== undefined && queue.length > 0) {
     // Its 'close' makes another connection for the request.
-    if (hasPendingRead(socket) || isTooOld(socket)) socket.destroy();
-    else serveNext(this, name, queue, socket);
+    if (hasPendingRead(socket) || isTooOld(socket)) {
+      giveReason(socket, isTooOld(socket) ? closedBy.TOO_OLD : causeOfUnfitness(socket));
+      socket.destroy();
+    } else {
+      serveNext(this, name, queue, socket);
+    }
     return;
   }
-  if (!req?.shouldKeepAlive || !this.keepAlive || !hasRoomForIdle(this, name) || !this.keepSocketAlive(socket)) {
+  const reason = reasonToClose(this, name, socket, req);
+  if (reason !== null) {
+    giveReason(socket, reason);
     socket.destroy();
     return;
   }
@@ -247,6 +264,22 @@ function onFree(socket, options) {
   socket._httpMessage = null;
   leave(this, name, socket, options);
   idle.push(socket);
+}
+
+/**
+ * Finds out why a socket whose request is over cannot be idle.
+ * @param {import('node:http').Agent} agent
+ * @param {string} name Of the origin.
+ * @param {import('node:net').Socket} socket
+ * @param {import('node:http').ClientRequest|null} req
+ * @returns {string|null} One of `closedBy`; null if it can.
+ */
+function reasonToClose(agent, name, socket, req) {
+  if (!req?.shouldKeepAlive) return closedBy.NOT_PERSISTENT;
+  if (!agent.keepAlive) return closedBy.NOT_KEPT;
+  if (!hasRoomForIdle(agent, name)) return closedBy.POOL_FULL;
+  if (agent.keepSocketAlive(socket)) return null;
+  return isTooOld(socket) ? closedBy.TOO_OLD : closedBy.NOT_KEPT;
 }
 
 /** Gives a socket to the first request of a queue, in the async context of that request. */
@@ -359,6 +392,15 @@ function isEmpty(table) {
   return Object.keys(table).length === 0;
 }
 
+/** Notes that all sockets of an agent are closed because the agent is destroyed. */
+function noteDestruction(agent) {
+  for (const table of [agent.sockets, agent.freeSockets]) {
+    for (const row of Object.values(table)) {
+      for (const socket of row) giveReason(socket, closedBy.AGENT_DESTROYED);
+    }
+  }
+}
+
 /** Takes a socket out of a row, and an empty row out of its table. */
 function removeFrom(table, name, socket) {
   const row = table[name];
@@ -368,4 +410,6 @@ function removeFrom(table, name, socket) {
   if (row.length === 0) delete table[name];
 }
 
-module.exports = { assign, dropAllUnfit, enqueue, enter, hasRoom, install, nameOf, remove, reuse, rowInUse, takeIdle };
+module.exports = {
+  assign, dropAllUnfit, enqueue, enter, hasRoom, install, nameOf, noteDestruction, remove, reuse, rowInUse, takeIdle,
+};

@@ -97,6 +97,7 @@ Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
 };
 
 inherit('destroy', function destroy() {
+  pool.noteDestruction(this);
   NodeAgent.prototype.destroy.call(this);
 });
 

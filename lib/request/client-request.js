@@ -15,6 +15,7 @@ const { addAbortSignal, finished } = require('node:stream');
 const race = require('../addresses/race');
 const agents = require('./global-agent');
 const behaviour = require('../node/behaviour');
+const connectionChannels = require('../node/connection-channels');
 const { debug } = require('../node/debug');
 const { connectionReset, createError } = require('../node/errors');
 const { kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
@@ -497,7 +498,10 @@ ClientRequest.prototype.destroy = function destroy(error) {
   }
   this[kError] = error;
   if (this.parser) writeBatch.sendNow(this.parser);
-  this.socket?.destroy(error);
+  if (this.socket) {
+    connectionChannels.giveReason(this.socket, connectionChannels.closedBy.CALLED_OFF);
+    this.socket.destroy(error);
+  }
   this[kTunnel]?.destroy();
   return this;
 };
@@ -554,6 +558,7 @@ function refuseSocket(req, socket, error) {
     socket.emit('free');
     finishRefused(req, socket, req[kError]);
   } else {
+    if (!error) connectionChannels.giveReason(socket, connectionChannels.closedBy.CALLED_OFF);
     finished(socket.destroy(error || req[kError]), (failure) => {
       if (failure?.code === 'ERR_STREAM_PREMATURE_CLOSE') failure = null;
       finishRefused(req, socket, failure || error);
@@ -588,6 +593,7 @@ function isUnwritten(socket) {
 function assignSocket(req, socket) {
   req.socket = socket;
   if (debug) debug.onSocket(req, socket);
+  if (connectionChannels.areWatched()) connectionChannels.onAssigned(req, socket, socketEvents.isUsed(req, socket));
   if (socket) req[kStamps].onAssigned(socket);
   if (socket?._handle instanceof NativeHandle) {
     startNatively(req, socket);

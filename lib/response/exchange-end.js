@@ -6,6 +6,7 @@ const { setImmediate } = require('../node/timing');
 const { kIterated } = require('./client-response');
 const { closeRequest } = require('./request-end');
 const { becomeIdle, ignoreTimeout } = require('./socket-events');
+const { closedBy, giveReason } = require('../node/connection-channels');
 const { debug } = require('../node/debug');
 const { kDetachAbortSignal } = require('../node/internals');
 const { kStamps } = require('../phases/connecting');
@@ -30,6 +31,7 @@ function listenForEnd(req, res) {
  */
 function retire(socket) {
   socket[kRetired] = true;
+  giveReason(socket, closedBy.UNSOLICITED);
 }
 
 /**
@@ -80,6 +82,7 @@ function endExchange(req, res) {
   req._ended = true;
   if (req._closed) return;
   if (!req.shouldKeepAlive) {
+    giveReason(socket, closedBy.NOT_PERSISTENT);
     if (socket.writable) {
       if (typeof socket.destroySoon === 'function') socket.destroySoon();
       else socket.end();

@@ -8,6 +8,7 @@
  * that is there at the end of a response for a body that was cut.
  */
 
+const { closedBy, giveReason } = require('../node/connection-channels');
 const { isIdle } = require('./socket-events');
 
 /** Own property of a stream: its guard; undefined when the stream is not watched. */
@@ -24,6 +25,7 @@ const kGuard = Symbol('guard');
 const destroying = {
   isIdle: true,
   onUnaskedData(socket) {
+    giveReason(socket, closedBy.UNSOLICITED);
     socket.destroy();
   },
 };

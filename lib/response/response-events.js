@@ -17,6 +17,7 @@ const { closeRequest, emitError, inTurn, kRetry } = require('./request-end');
 const socketEvents = require('./socket-events');
 const counters = require('../bridge/counters');
 const { event } = require('../bridge/records');
+const { closedBy, giveReason } = require('../node/connection-channels');
 const { debug } = require('../node/debug');
 const { copyToOwnMemory } = require('../node/own-memory');
 const { kStamps } = require('../phases/connecting');
@@ -84,6 +85,7 @@ function onHead(socket, flags, slab, words, start, end) {
 function isDoubleResponse(req, socket) {
   if (req.res === null) return false;
   req.res[kSuperseded] = true;
+  giveReason(socket, closedBy.UNSOLICITED);
   socket.destroy();
   return true;
 }
@@ -142,6 +144,7 @@ function onEnd(socket, slab, start, end) {
  */
 function onParseError(socket, error, size) {
   if (debug) debug.onParseError(socket, error);
+  giveReason(socket, closedBy.PARSE_ERROR);
   const req = socket._httpMessage;
   if (!req) {
     socket.destroy();

@@ -160,6 +160,15 @@ function isIdle(socket) {
 }
 
 /**
+ * @param {import('../request/client-request').ClientRequest} req The request that gets the socket.
+ * @param {import('node:stream').Duplex} socket
+ * @returns {boolean} True if another request of ours has had it.
+ */
+function isUsed(req, socket) {
+  return req.reusedSocket || Boolean(socket?._handle?.settings) || socket?.[kTransport] !== undefined;
+}
+
+/**
  * Finds the request whose exchange is under way. `_httpMessage` is the last request for a while longer, or a request of
  * Node's own client, which has its own listeners.
  * @param {import('node:stream').Duplex} socket
@@ -373,6 +382,7 @@ module.exports = {
   ignoreTimeout,
   isIdle,
   isReading,
+  isUsed,
   kKeepsListeners,
   kMeets,
   kTransport,

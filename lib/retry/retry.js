@@ -14,6 +14,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
+const { closedBy, giveReason, onRetried } = require('../node/connection-channels');
 const { forgetExchange, onRequestFinish } = require('../response/exchange-end');
 const { kError } = require('../response/request-end');
 const { kStamps } = require('../phases/connecting');
@@ -83,7 +84,7 @@ class Retry {
     if (this.stage === WAITING) return true;
     if (this.stage === OVER) return false;
     if (this.req.res === null && this.policy.errorCodes.has(error.code) && this.mayRetry()) {
-      this.wait(this.policy.delayOf(this.attempts));
+      this.wait(this.policy.delayOf(this.attempts), error, null);
       return true;
     }
     this.end(error);
@@ -97,7 +98,7 @@ class Retry {
    */
   takesResponse(res) {
     if (this.policy.statusCodes.has(res.statusCode) && this.mayRetry()) {
-      this.wait(this.policy.delayOf(this.attempts, res.headers['retry-after']));
+      this.wait(this.policy.delayOf(this.attempts, res.headers['retry-after']), null, res);
       return true;
     }
     this.end();
@@ -120,14 +121,20 @@ class Retry {
     return this.stage === WAITING;
   }
 
-  /** Waits for the next attempt. */
-  wait(delay) {
+  /**
+   * Waits for the next attempt.
+   * @param {number} delay Milliseconds.
+   * @param {Error|null} error The error that the last attempt has failed with.
+   * @param {import('../response/client-response').ClientResponse|null} response Of the last attempt.
+   */
+  wait(delay, error, response) {
     this.stage = WAITING;
     const { req } = this;
     this.timeoutCb ??= req.timeoutCb;
     this.body?.stop();
     req[kStamps].pause();
     this.timer = this.resource.runInAsyncScope(setTimeout, null, () => this.begin(), delay);
+    onRetried(req, { attempts: this.attempts, delay, error, response });
   }
 
   /** Begins the next attempt. */
@@ -182,6 +189,7 @@ class Retry {
     if (!socket || socket._httpMessage !== req) return;
     req.parser?.close();
     socket._httpMessage = null;
+    giveReason(socket, closedBy.RETRIED);
     socket.destroy();
   }
 

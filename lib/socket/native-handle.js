@@ -17,6 +17,7 @@ const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { watchesIdleSockets } = require('../node/behaviour');
 const { isCalledBy } = require('../node/callers');
+const { closedBy, giveReason, onReplaced } = require('../node/connection-channels');
 const { addLocalSide, connectError, panicError, parseError, socketInUse, systemError } = require('../node/errors');
 const { ShutdownRequest } = require('../node/internals');
 const { copyToOwnMemory } = require('../node/own-memory');
@@ -779,6 +780,8 @@ class NativeHandle extends ShutdownRequest {
     this.localAddress = address;
     if (flags & event.AGAIN) {
       this.socket._sockname = null;
+      // With TLS it is not usable yet.
+      if (!this.socket.encrypted) onReplaced(this.socket);
       return;
     }
     const request = this.connectRequest;
@@ -907,10 +910,14 @@ class NativeHandle extends ShutdownRequest {
     this.endExchange(flags);
     const { socket } = this;
     if (isIdle) {
-      if (flags & event.UNSOLICITED) return responseEvents.onUnsolicited(socket);
+      if (flags & event.UNSOLICITED) {
+        giveReason(socket, closedBy.UNSOLICITED);
+        return responseEvents.onUnsolicited(socket);
+      }
       const { _httpMessage: next } = socket;
       // Out of the pool already, for a request that gets it when due ticks have run.
       if (next?.socket === null && this.settings !== null) return undefined;
+      giveReason(socket, closedBy.PEER);
       if (!next && this.settings !== null && watchesIdleSockets()) return socket.destroy();
     }
     if (opcode === event.READ_ERROR) return socket.destroy(systemError(errno, 'read'));

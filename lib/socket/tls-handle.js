@@ -12,6 +12,7 @@ const { constants: { errno: { ECONNRESET, EPROTO } } } = require('node:os');
 
 const { TlsConnection, bridge, hasPendingRead, staging, watchTls } = require('../bridge/bridge');
 const { command, event } = require('../bridge/records');
+const { onReplaced } = require('../node/connection-channels');
 const { systemError, tlsError } = require('../node/errors');
 const { copyToOwnMemory } = require('../node/own-memory');
 const { setImmediate } = require('../node/timing');
@@ -212,6 +213,7 @@ class TlsHandle extends NativeHandle {
           socket.destroy();
         } else {
           stampsOf(socket)?.onSecureConnect();
+          if (isAgain) onReplaced(socket);
           this.goOn();
         }
       }

@@ -10,6 +10,7 @@ const { Socket } = require('node:net');
 
 const { GROUPS_A_TURN, StreamDecoder } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
+const { closedBy, giveReason } = require('../node/connection-channels');
 const { panicError, parseError } = require('../node/errors');
 const { copyToOwnMemory } = require('../node/own-memory');
 const { setImmediate } = require('../node/timing');
@@ -244,8 +245,12 @@ class StreamTransport {
   onUnaskedData() {
     const { outgoing, socket } = this;
     const req = socket._httpMessage;
-    if (!req) socket.destroy();
-    else if (req === outgoing || requestOf(socket)) retire(socket);
+    if (!req) {
+      giveReason(socket, closedBy.UNSOLICITED);
+      socket.destroy();
+    } else if (req === outgoing || requestOf(socket)) {
+      retire(socket);
+    }
   }
 
   /**
