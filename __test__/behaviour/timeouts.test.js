@@ -117,18 +117,18 @@ describeTransports('while bytes flow', (transport) => {
       await bytesOf(req);
       for (let i = 0; i < 20; i++) {
         res.write('x');
-        await sleep(15);
+        await sleep(25);
       }
       res.end();
     });
     const agent = await transport.agentTo(peer);
-    const req = http.request({ ...peer.address, agent, method: 'POST', timeout: 200 });
+    const req = http.request({ ...peer.address, agent, method: 'POST', timeout: 600 });
     const onTimeout = jest.fn();
     req.on('timeout', onTimeout);
     const response = responseTo(req);
     for (let i = 0; i < 20; i++) {
       req.write('x');
-      await sleep(15);
+      await sleep(25);
     }
     req.end();
     expect(await bytesOf(await response)).toHaveLength(20);

@@ -47,7 +47,7 @@ async function serveUrgently() {
 
 /** Keeps the event loop busy until that many bytes have arrived, which a thread that reads would not leave there. */
 function blockUntilUnread(socket, count) {
-  for (const end = performance.now() + 5000; unreadBytes(socket) < count;) {
+  for (const end = performance.now() + 15_000; unreadBytes(socket) < count;) {
     if (performance.now() > end) throw new Error(`${unreadBytes(socket)} bytes have arrived`);
   }
 }
@@ -55,7 +55,7 @@ function blockUntilUnread(socket, count) {
 /** Asks for a piece when it has the one before: an urgent byte is one of the stream for the kernel if another comes. */
 async function ask({ address, goOn }, agent, { path = '/', onAsked = () => {}, size = 1 } = {}) {
   const req = http.get({ ...address, agent, path });
-  req.setTimeout(2000, () => req.destroy(new Error('no piece came any more')));
+  req.setTimeout(20_000, () => req.destroy(new Error('no piece came any more')));
   const res = await responseTo(req);
   let body = '';
   const next = () => {

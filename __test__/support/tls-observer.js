@@ -42,6 +42,8 @@ function describeError(error) {
   // Node's own errors are of another realm than Jest's, and no instance of Error here.
   if (!isNativeError(error)) return error;
   const description = { class: error.constructor.name, message: withoutChance(error.message) };
+  // Node's AggregateError of failed attempts to connect has none: docs/compat.md.
+  if (description.message.startsWith('No connection to ')) description.message = '';
   for (const name of Object.keys(error)) description[name] = describeValue(name, error[name]);
   return description;
 }

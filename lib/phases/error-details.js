@@ -44,7 +44,7 @@ function addDetails(error, req, stamps) {
     if (name in error && !added.has(name)) continue;
     if (define(error, name, details[name])) added.add(name);
   }
-  if (Array.isArray(error.errors) && error.message === '') addMessage(error, details);
+  if (error.message === '' && isOfConnecting(error)) addMessage(error, details);
 }
 
 /**
@@ -53,6 +53,11 @@ function addDetails(error, req, stamps) {
  */
 function define(error, name, value) {
   return Reflect.defineProperty(error, name, { value, configurable: true, enumerable: false, writable: true });
+}
+
+/** Tells whether an error is the AggregateError that net makes of attempts to connect which the system has failed. */
+function isOfConnecting({ code, errors }) {
+  return typeof code === 'string' && Array.isArray(errors) && errors.every((reason) => typeof reason?.errno === 'number');
 }
 
 /**
