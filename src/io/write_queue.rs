@@ -70,6 +70,12 @@ impl WriteQueue {
         self.written += length;
     }
 
+    /// Counts bytes that went around this queue, which was empty, and are ciphertext now.
+    pub fn note_ciphertext(&mut self, length: u64) {
+        self.queued += length;
+        self.encrypted += length;
+    }
+
     /// Returns true while the kernel has everything.
     pub fn is_empty(&self) -> bool {
         !self.unsent.has_remaining() && self.encrypted == 0
