@@ -7,8 +7,8 @@
 
 const nodeHttp = require('node:http');
 const nodeHttps = require('node:https');
-const { cleanUp, describeNative, http } = require('../support');
-const { certificates } = require('../support/tls');
+const { cleanUp, describeNative, http, untilIdle } = require('../support');
+const { certificates, exchangeTls, newTlsAgent } = require('../support/tls');
 const { expectAsNode, observe, observeOnce } = require('../support/tls-observer');
 const { ALERTS, pause, plainRecord, serveRecords, TYPES } = require('../support/tls-records');
 const { WARM_UP, warmUp } = require('../support/transports/lending');
@@ -230,6 +230,42 @@ describeNative('a peer sends on a connection that is lent to the JavaScript thre
       await connection.send(...give(makersOf(connection)), connection.alert('closeNotify'));
       connection.socket.end();
     }, 'TLSv1.3');
+  });
+});
+
+describeNative('a connection that is lent goes on with the next request behind', () => {
+  const harmless = perVersion.filter(([version, what, , whole]) => (
+    // A request to shake hands again holds the next request back until the peer has answered.
+    whole === true && !(version === 'TLSv1.2' && what.includes('shake hands'))));
+
+  it.each(harmless)('in %s, %s', async (version, _what, give) => {
+    const peer = await serveRecords(async (connection) => {
+      for (;;) {
+        const head = await connection.request();
+        if (head.includes(WARM_UP)) {
+          await connection.send(connection.data('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+        } else {
+          // In the response, and behind it in the same segment.
+          const makers = makersOf(connection);
+          const body = head.split(' ')[1];
+          await connection.send(connection.data(`${HEAD}${body.slice(0, 5)}`), ...give(makers),
+            connection.data(body.slice(5)), ...give(makers));
+        }
+      }
+    }, { maxVersion: version });
+    cleanUp(peer.close);
+    const agent = newTlsAgent({ keepAlive: true });
+    await warmUp(http, agent, { ...peer.address, protocol: 'https:' });
+    const [[socket]] = Object.values(agent.freeSockets);
+    const before = http.stats().direct;
+    for (let i = 0; i < 6; i++) {
+      const path = `/request-${i}`;
+      const { req, body } = await exchangeTls({ ...peer.address, agent, path });
+      expect(String(body)).toBe(path);
+      expect(req.socket).toBe(socket);
+      await untilIdle(agent);
+    }
+    expect(http.stats().direct).toBeGreaterThan(before);
   });
 });
 
