@@ -4,9 +4,10 @@
  * Puts the client under fire.
  *
  *     npm run soak -- [storm] [--minutes N | --requests N] [--seed S] [--client ferrequest|node]
- *       [--transport native,lent,stream,duplex,tls] [--limit 200] [--deadline MS] [--no-forgeries] [--node BIN]
+ *       [--transport native,lent,stream,duplex,tls,lent-tls] [--limit 200] [--deadline MS] [--no-forgeries]
+ *       [--node BIN]
  *     npm run soak -- lifetimes [--count 1000] [--seed S] [--client ferrequest|node] [--node BIN]
- *     npm run soak -- race [--requests 20000] [--transport native,lent,tls] [--ends close]
+ *     npm run soak -- race [--requests 20000] [--transport native,lent,tls,lent-tls] [--ends close]
  *       [--client ferrequest|node] [--node BIN]
  *     npm run soak -- memory [--requests 5000000] [--client ferrequest|node] [--node BIN]
  *

@@ -43,11 +43,18 @@ async function serveTls() {
 }
 
 function connectTo(proxy, authority, options) {
-  // Newer releases of Node take the name to verify from `Host`, which is then the target's.
-  const servername = 'localhost';
-  const req = http.request({ ...proxy.address, method: 'CONNECT', path: authority, servername, ...options });
+  const req = http.request({ ...proxy.address, method: 'CONNECT', path: authority, ...options });
   req.end();
   return req;
+}
+
+/**
+ * Has all requests to a peer verify its name as that of localhost. Newer releases of Node take the name from `Host`,
+ * which is the target's in CONNECT.
+ */
+function named(peer) {
+  peer.address.servername = 'localhost';
+  return peer;
 }
 
 describeTransports("'connect'", (transport) => {
@@ -59,9 +66,9 @@ describeTransports("'connect'", (transport) => {
     ['407', 'HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\n', 407],
   ])('comes for %s, with the response, the socket and the head', async (_, answer, statusCode) => {
     for (const bytes of ['', 'x', 'the first bytes']) {
-      const peer = await transport.serveAnswer(answer + bytes);
+      const peer = named(await transport.serveAnswer(answer + bytes));
       const agent = await transport.agentTo(peer);
-      const req = connectTo(peer, 'target.test:443', { agent, servername: 'localhost' });
+      const req = connectTo(peer, 'target.test:443', { agent });
       const { events } = record(req);
       const [res, socket, head] = await once(req, 'connect');
       expect(res.statusCode).toBe(statusCode);
@@ -77,10 +84,10 @@ describeTransports("'connect'", (transport) => {
   });
 
   it('is asked for with the authority as the target, and no body', async () => {
-    const peer = await transport.serveAnswer('HTTP/1.1 200 OK\r\n\r\n');
+    const peer = named(await transport.serveAnswer('HTTP/1.1 200 OK\r\n\r\n'));
     const agent = await transport.agentTo(peer);
     const headers = { 'Proxy-Authorization': 'Basic x' };
-    const req = connectTo(peer, 'target.test:443', { agent, servername: 'localhost', headers });
+    const req = connectTo(peer, 'target.test:443', { agent, headers });
     const [, socket] = await once(req, 'connect');
     expect(peer.heads[0]).toMatch(/^CONNECT target\.test:443 HTTP\/1\.1\r\nProxy-Authorization: Basic x\r\nHost: /);
     expect(peer.heads[0]).not.toMatch(/content-length|transfer-encoding/i);
@@ -88,9 +95,9 @@ describeTransports("'connect'", (transport) => {
   });
 
   it('is not needed: without a listener the connection is closed', async () => {
-    const peer = await transport.serveAnswer('HTTP/1.1 200 OK\r\n\r\nhead');
+    const peer = named(await transport.serveAnswer('HTTP/1.1 200 OK\r\n\r\nhead'));
     const agent = await transport.agentTo(peer);
-    const req = connectTo(peer, 'target.test:443', { agent, servername: 'localhost' });
+    const req = connectTo(peer, 'target.test:443', { agent });
     const { events } = record(req);
     await until(() => req.closed);
     expect(events).toEqual(['req socket', 'req finish', 'req close']);

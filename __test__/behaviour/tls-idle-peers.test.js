@@ -2,10 +2,13 @@
 
 /** Peers that speak on a connection that waits in a pool: the next request goes as one of node:https does. */
 
-const { cleanUp, peerHasReadAll, poolOf, turnOfEventLoop, until } = require('../support');
+const nodeHttp = require('node:http');
+const nodeHttps = require('node:https');
+const { cleanUp, http, isNative, peerHasReadAll, poolOf, turnOfEventLoop, until } = require('../support');
 const { certificates } = require('../support/tls');
 const { expectAsNode, observe } = require('../support/tls-observer');
 const { plainRecord, reset, serveRecords, TYPES } = require('../support/tls-records');
+const { warmUp } = require('../support/transports/lending');
 
 const { ca } = certificates;
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab';
@@ -60,9 +63,16 @@ async function serveIdle(maxVersion) {
   return { ...peer, connections };
 }
 
-/** Makes a request, has the peer do something while the connection is idle, and makes another. */
-async function twoRequests(client, peer, disturb, agentOptions) {
+/**
+ * Makes a request, has the peer do something while the connection is idle, and makes another.
+ * @param {object} client
+ * @param {object} peer
+ * @param {Function} disturb
+ * @param {{ agentOptions?: object, isLent?: boolean }} [options] isLent: ours has lent the connection by then
+ */
+async function twoRequests(client, peer, disturb, { agentOptions, isLent } = {}) {
   const agent = new client.Agent({ keepAlive: true, ca, ...agentOptions });
+  if (isLent) await warmUp(client === nodeHttps ? nodeHttp : http, agent, { ...peer.address, protocol: 'https:' });
   const sockets = [];
   const ask = () => observe(client, {
     ...peer.address, agent, visit: (req) => req.on('socket', (socket) => sockets.push([socket, req.reusedSocket])),
@@ -79,21 +89,29 @@ async function twoRequests(client, peer, disturb, agentOptions) {
   return result;
 }
 
-describe.each([['TLSv1.2'], ['TLSv1.3']])('an idle connection of %s', (maxVersion) => {
-  it.each(ENDINGS)('that a peer ends by %s serves no other request', async (how, end) => {
-    // Since Node 24 its agent keeps the session of a connection that was reset while idle. Ours shakes hands in full.
-    const agentOptions = how === 'RST' ? { maxCachedSessions: 0 } : {};
-    const peer = await serveIdle(maxVersion);
-    const { second, reused } = await expectAsNode((client) => twoRequests(client, peer, async (connection, socket) => {
-      const closed = new Promise((resolve) => { socket.once('close', resolve); });
-      await end(connection);
-      await closed;
-    }, agentOptions));
-    expect([reused, second.status, second.body]).toEqual([[false, false], 200, 'ab']);
-  });
-});
+/** Kinds of idle connections: words, and whether ours has lent it. */
+const IDLE = [['', false], ...isNative ? [[' that is lent', true]] : []];
 
-describe('an idle connection', () => {
+describe.each(['TLSv1.2', 'TLSv1.3'].flatMap((version) => IDLE.map((row) => [version, ...row])))(
+  'an idle connection of %s%s',
+  (maxVersion, _words, isLent) => {
+    it.each(ENDINGS)('that a peer ends by %s serves no other request', async (how, end) => {
+      // Since Node 24 its agent keeps the session of a connection that was reset while idle. Ours shakes hands in full.
+      const agentOptions = how === 'RST' ? { maxCachedSessions: 0 } : {};
+      const peer = await serveIdle(maxVersion);
+      const disturb = async (connection, socket) => {
+        const closed = new Promise((resolve) => { socket.once('close', resolve); });
+        await end(connection);
+        await closed;
+      };
+      const { second, reused } = await expectAsNode((client) => (
+        twoRequests(client, peer, disturb, { agentOptions, isLent })));
+      expect([reused, second.status, second.body]).toEqual([[isLent, false], 200, 'ab']);
+    });
+  },
+);
+
+describe.each(IDLE)('an idle connection%s', (_words, isLent) => {
   it.each(HARMLESS)('on which a peer sends %s serves another request (%#)', async (_what, give, maxVersion) => {
     const peer = await serveIdle(maxVersion);
     const { second, reused } = await expectAsNode((client) => twoRequests(client, peer, async (connection) => {
@@ -103,7 +121,7 @@ describe('an idle connection', () => {
       await turnOfEventLoop();
       await until(hasRead, 'the client to read');
       await turnOfEventLoop();
-    }));
-    expect([reused, second.status, second.body]).toEqual([[false, true], 200, 'ab']);
+    }, { isLent }));
+    expect([reused, second.status, second.body]).toEqual([[isLent, true], 200, 'ab']);
   });
 });

@@ -28,6 +28,7 @@ describeOurs('under fire, a client loses nothing, doubles nothing and leaks noth
     ['streams', ['--transport', 'stream,duplex'], 600],
     // A forged answer can be taken over TLS: forged-response.test.js has the test that fails for that.
     ['TLS', ['--transport', 'tls', '--no-forgeries'], 600],
+    ['lent connections with TLS', ['--transport', 'lent-tls', '--no-forgeries'], 400],
   ])('over %s', async (_what, options, count) => {
     const args = [SCRIPT, '--requests', String(count), '--seed', '6', ...options];
     const { code, stdout, stderr } = await runNode(args, { timeout: TIMEOUT });

@@ -5,10 +5,13 @@
  * alerts, records too long or empty, messages of the handshake. What a user sees is what node:https shows.
  */
 
-const { cleanUp } = require('../support');
-const { certificates } = require('../support/tls');
-const { expectAsNode, observeOnce } = require('../support/tls-observer');
+const nodeHttp = require('node:http');
+const nodeHttps = require('node:https');
+const { cleanUp, describeNative, http, untilIdle } = require('../support');
+const { certificates, exchangeTls, newTlsAgent } = require('../support/tls');
+const { expectAsNode, observe, observeOnce } = require('../support/tls-observer');
 const { ALERTS, pause, plainRecord, serveRecords, TYPES } = require('../support/tls-records');
+const { WARM_UP, warmUp } = require('../support/transports/lending');
 
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n';
 
@@ -130,6 +133,31 @@ async function compare(play, maxVersion, keepAlive, options) {
   return expectAsNode((client) => observeOnce(client, address, { keepAlive }));
 }
 
+/**
+ * Compares a request on a connection that has served others. Ours is lent to the JavaScript thread then.
+ * @returns {Promise<object>} what ours showed
+ */
+async function compareLent(play, maxVersion) {
+  const peer = await serveRecords(async (connection) => {
+    let head = await connection.request();
+    for (; head.includes(WARM_UP); head = await connection.request()) {
+      await connection.send(connection.data('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+    }
+    connection.heads.unshift(head);
+    await play(connection);
+  }, { maxVersion });
+  cleanUp(peer.close);
+  return expectAsNode(async (client) => {
+    const agent = new client.Agent({ keepAlive: true, ca: certificates.ca });
+    const isNode = client === nodeHttps;
+    await warmUp(isNode ? nodeHttp : http, agent, { ...peer.address, protocol: 'https:' });
+    const before = http.stats().direct;
+    const seen = await observe(client, { ...peer.address, agent, after: () => agent.destroy() });
+    if (!isNode) expect(http.stats().direct).toBe(before + 1);
+    return seen;
+  });
+}
+
 /** Tells whether a user gets a whole response, and no error. */
 function isWhole({ complete, error, bodyError, body }) {
   return complete === true && !error && !bodyError && body.length === 10;
@@ -159,6 +187,85 @@ describe('a peer sends', () => {
       await connection.send(...injected, connection.data(`${HEAD}abcdefghij`), connection.alert('closeNotify'));
       connection.socket.end();
     }, version, true);
+  });
+});
+
+describeNative('a peer sends on a connection that is lent to the JavaScript thread,', () => {
+  it.each(perVersion)('in a body of %s, %s', async (version, _what, give, whole) => {
+    const seen = await compareLent(async (connection) => {
+      await connection.request();
+      await connection.send(connection.data(`${HEAD}abcde`));
+      await pause();
+      const injected = give(makersOf(connection));
+      await connection.send(...injected, connection.data('fghij'), connection.alert('closeNotify'));
+      connection.socket.end();
+    }, version);
+    if (whole !== undefined) expect(isWhole(seen)).toBe(whole);
+  });
+
+  it.each(BOTH)('in %s, its response byte by byte', async (version) => {
+    const seen = await compareLent(async (connection) => {
+      await connection.request();
+      const records = ['HTTP/1.1 200 OK\r\nConte', 'nt-Length: 10\r\n\r\nab', 'cdefg', 'hij'].map((text) => (
+        connection.data(text)));
+      for (const byte of Buffer.concat([...records, connection.alert('closeNotify')])) {
+        await connection.send(Buffer.from([byte]));
+        await new Promise((resolve) => { setImmediate(resolve); });
+      }
+      connection.socket.end();
+    }, version);
+    expect(isWhole(seen)).toBe(true);
+  });
+
+  it.each([
+    ['more than the body, in the same record', ({ data }) => [data(`${HEAD}abcdefghijklm`)]],
+    ['a response and another one, in the same segment', ({ data }) => times(2, () => data(`${HEAD}abcdefghij`))],
+    ['a ticket and a response, in the same segment', ({ data, handshake }) => [
+      handshake(MESSAGES.ticket, ticket(9)), data(`${HEAD}abcdefghij`)]],
+    ['a body of many records, in the same segment', ({ data }) => [
+      data(`HTTP/1.1 200 OK\r\nContent-Length: ${2 ** 18}\r\n\r\n`), ...times(16, () => data('x'.repeat(2 ** 14)))]],
+  ])('%s', async (_what, give) => {
+    await compareLent(async (connection) => {
+      await connection.request();
+      await connection.send(...give(makersOf(connection)), connection.alert('closeNotify'));
+      connection.socket.end();
+    }, 'TLSv1.3');
+  });
+});
+
+describeNative('a connection that is lent goes on with the next request behind', () => {
+  const harmless = perVersion.filter(([version, what, , whole]) => (
+    // A request to shake hands again holds the next request back until the peer has answered.
+    whole === true && !(version === 'TLSv1.2' && what.includes('shake hands'))));
+
+  it.each(harmless)('in %s, %s', async (version, _what, give) => {
+    const peer = await serveRecords(async (connection) => {
+      for (;;) {
+        const head = await connection.request();
+        if (head.includes(WARM_UP)) {
+          await connection.send(connection.data('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+        } else {
+          // In the response, and behind it in the same segment.
+          const makers = makersOf(connection);
+          const body = head.split(' ')[1];
+          await connection.send(connection.data(`${HEAD}${body.slice(0, 5)}`), ...give(makers),
+            connection.data(body.slice(5)), ...give(makers));
+        }
+      }
+    }, { maxVersion: version });
+    cleanUp(peer.close);
+    const agent = newTlsAgent({ keepAlive: true });
+    await warmUp(http, agent, { ...peer.address, protocol: 'https:' });
+    const [[socket]] = Object.values(agent.freeSockets);
+    const before = http.stats().direct;
+    for (let i = 0; i < 6; i++) {
+      const path = `/request-${i}`;
+      const { req, body } = await exchangeTls({ ...peer.address, agent, path });
+      expect(String(body)).toBe(path);
+      expect(req.socket).toBe(socket);
+      await untilIdle(agent);
+    }
+    expect(http.stats().direct).toBeGreaterThan(before);
   });
 });
 

@@ -55,9 +55,10 @@ function define(error, name, value) {
   return Reflect.defineProperty(error, name, { value, configurable: true, enumerable: false, writable: true });
 }
 
-/** Tells whether an error is the AggregateError that net makes of attempts to connect which the system has failed. */
+/** Tells whether an error is the AggregateError that net makes of attempts that the system has failed. */
 function isOfConnecting({ code, errors }) {
-  return typeof code === 'string' && Array.isArray(errors) && errors.every((reason) => typeof reason?.errno === 'number');
+  return typeof code === 'string' && Array.isArray(errors) &&
+    errors.every((reason) => typeof reason?.errno === 'number');
 }
 
 /**

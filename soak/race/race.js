@@ -15,7 +15,7 @@ const path = require('node:path');
 const certificate = require('../../__test__/support/certificate');
 
 /** Requests in progress at a time: few make the I/O thread lend the connections that idle. */
-const CHAINS = { native: 64, lent: 2, tls: 32 };
+const CHAINS = { native: 64, lent: 2, tls: 32, 'lent-tls': 2 };
 
 /** Milliseconds for which a connection idles at most. */
 const MOST_IDLE = 4;
@@ -98,7 +98,7 @@ function judge(requests, failures, reads) {
  * @param {{ transport: string, requests: number, ends: string[] }} options
  */
 async function run(client, { transport, requests, ends }) {
-  const isTls = transport === 'tls';
+  const isTls = transport.endsWith('tls');
   const server = fork(path.join(__dirname, 'server.js'), [isTls ? 'tls' : 'tcp'], { execArgv: [] });
   const [{ port }] = await once(server, 'message');
   const race = {

@@ -103,7 +103,8 @@ const PERFORMANCES = {
   },
   async 'reset behind the answer'(exchange) {
     await exchange.uploaded();
-    await exchange.sendInSegments(exchange.answer(), exchange.plan.answer.segments);
+    // A quick client sends the next request before the reset.
+    await exchange.sendWholeAnswer();
     exchange.connection.reset();
   },
   async 'length too great'(exchange) {

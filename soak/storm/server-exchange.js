@@ -110,12 +110,20 @@ class ServerExchange {
    * Sends the whole answer, and does what the plan says to the connection that idles behind it.
    * @param {Buffer} [excess] bytes behind the answer
    */
-  async sendAnswer(excess = Buffer.alloc(0)) {
+  async sendAnswer(excess) {
+    await this.sendWholeAnswer(excess);
+    this.onAnswered();
+  }
+
+  /**
+   * Sends the whole answer.
+   * @param {Buffer} [excess] bytes behind the answer
+   */
+  async sendWholeAnswer(excess = Buffer.alloc(0)) {
     const answer = this.answer();
     const { length } = answer;
     const bytes = excess.length > 0 ? Buffer.concat([answer, excess]) : answer;
     await this.sendInSegments(bytes, this.plan.answer.segments, (end) => { this.isAnswering ||= end >= length; });
-    this.onAnswered();
   }
 
   onAnswered() {

@@ -46,7 +46,7 @@ class Storm {
     this.client = client;
     this.seed = seed;
     this.setting = setting;
-    this.limit = setting.transports.every((name) => name === 'lent') ? Math.min(limit, LENT_LIMIT) : limit;
+    this.limit = setting.transports.every((name) => name.startsWith('lent')) ? Math.min(limit, LENT_LIMIT) : limit;
     this.deadline = deadline;
     this.patience = patience;
     this.pattern = makePattern(seed);

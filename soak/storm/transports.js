@@ -71,6 +71,11 @@ class PlainDuplex extends Duplex {
  * @returns {Record<string, Transport>}
  */
 function transportsOf({ http, https }) {
+  const overTls = {
+    module: https,
+    makeAgent: (options) => new https.Agent({ ca: certificates.ca, ...options }),
+    portForAnswers: 'tls',
+  };
   const connecting = (createConnection) => (options) => Object.assign(new http.Agent(options), { createConnection });
   return {
     native: { module: http, makeAgent: (options) => new http.Agent(options), agents: AGENTS },
@@ -83,12 +88,8 @@ function transportsOf({ http, https }) {
       makeAgent: connecting((options) => new PlainDuplex(net.connect(options))),
       agents: [{ keepAlive: false }, { keepAlive: false, maxSockets: 8 }],
     },
-    tls: {
-      module: https,
-      makeAgent: (options) => new https.Agent({ ca: certificates.ca, ...options }),
-      portForAnswers: 'tls',
-      agents: AGENTS,
-    },
+    tls: { ...overTls, agents: AGENTS },
+    'lent-tls': { ...overTls, agents: AGENTS.slice(0, 3) },
   };
 }
 

@@ -4,6 +4,7 @@ use super::connection::{Connection, idle_flag};
 use super::state::State;
 use super::stream::Stream;
 use crate::shared::lent_connection::LentConnection;
+use crate::shared::lent_tls::Rest;
 
 impl Connection {
     /// Offers the connection to the JavaScript thread, if that wants some and there is nothing to do.
@@ -12,10 +13,20 @@ impl Connection {
         if !offers.is_wanted() || !state.is_idle() {
             return;
         }
+        // Before the offers are locked: whoever has the lock of TLS may want that one.
+        let tls = match &state.tls {
+            None => None,
+            Some(tls) => match tls.lend() {
+                None => return,
+                lent => lent,
+            },
+        };
         let offered = offers.offer(|| {
             let (stream, decoder, written) = state.begin_lend()?;
             let detached = stream.detach();
-            Some(LentConnection::new(self.id, detached, decoder, written))
+            Some(LentConnection::new(
+                self.id, detached, decoder, written, tls,
+            ))
         });
         if offered {
             self.outlet.note_offer();
@@ -33,16 +44,33 @@ impl Connection {
             Ok(stream) => (Some(stream), None),
             Err(error) => (None, Some(error)),
         };
-        let (sent_before, sent) = (lent.sent_before, lent.sent);
-        state.end_lend(stream, lent.decoder, lent.armed, sent_before, sent);
+        let Rest {
+            unsent,
+            write_error,
+            stop,
+        } = lent.tls.map(|tls| tls.rest).unwrap_or_default();
+        let sent = if unsent.is_empty() { lent.sent } else { 0 };
+        state.end_lend(stream, lent.decoder, lent.armed, lent.sent_before, sent);
+        if !unsent.is_empty() {
+            state.keep_ciphertext(unsent, lent.sent);
+        }
         let flags = idle_flag(&state);
         if let Some(error) = error {
             self.read_failed(&mut state, &error, flags);
         }
-        match lent.outcome {
-            None => {}
-            Some(Ok(progress)) => self.progress(&mut state, progress),
-            Some(Err(error)) => self.read_failed(&mut state, &error, flags),
+        match (lent.outcome, stop) {
+            (None, _) => {}
+            (Some(Ok(progress)), None) => self.progress(&mut state, progress),
+            (Some(Ok(progress)), Some(stop)) => {
+                if let Some(tls) = &mut state.tls {
+                    tls.note_stop(&stop);
+                }
+                self.progress_through_tls(&mut state, progress, stop);
+            }
+            (Some(Err(error)), _) => self.read_failed(&mut state, &error, flags),
+        }
+        if let Some(errno) = write_error {
+            state.fail_writing(errno);
         }
         state.wake();
     }

@@ -1,6 +1,5 @@
 //! Reads the kernel's bytes and passes them on as event records.
 
-use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -35,23 +34,6 @@ const BODY_PAGE_FULL: usize = BODY_PAGE - PIECE_SIZE + 1;
 /// Bytes in body buffers from which they are published. JavaScript has something to do for a while then,
 /// and there is still room for what comes meanwhile. (A thread that is about to sleep publishes all.)
 const PUBLISH_BODY_AT: usize = HIGH_WATER_MARK / 4 * 3;
-
-thread_local! {
-    /// The buffer of this thread's ciphertext. Each read is decrypted before the next, so all connections share it.
-    static CIPHERTEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Bytes of that buffer: as many as one read of a large body brings.
-const CIPHERTEXT_SIZE: usize = BODY_PIECES * READ_SIZE;
-
-/// Calls `read` with this thread's buffer for ciphertext.
-pub fn with_ciphertext<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
-    CIPHERTEXT.with_borrow_mut(|buffer| {
-        // Only a thread with TLS needs one.
-        buffer.resize(CIPHERTEXT_SIZE, 0);
-        read(buffer)
-    })
-}
 
 /// Reads once and passes on what was read.
 pub fn poll_read(

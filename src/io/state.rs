@@ -137,7 +137,7 @@ pub struct State {
     pub options: SocketOptions,
     pub decoder: ResponseDecoder,
     pub writes: WriteQueue,
-    /// TLS between decoder and kernel, if the connection has it. Such a connection is not lent.
+    /// TLS between decoder and kernel, if the connection has it.
     pub tls: Option<Box<Tls>>,
     /// Round of the outlet in which the connection last waited for JavaScript.
     pub round: u64,
@@ -293,6 +293,14 @@ impl State {
         self.writes.note_sent(sent);
     }
 
+    /// Takes ciphertext that the JavaScript thread could not send: that of its last request, of `length` bytes.
+    pub fn keep_ciphertext(&mut self, ciphertext: Vec<u8>, length: u64) {
+        if let Some(tls) = &mut self.tls {
+            tls.keep_ciphertext(ciphertext);
+            self.writes.note_ciphertext(length);
+        }
+    }
+
     /// Gives the connection up, and drops what was to be sent.
     pub fn lose(&mut self) {
         self.phase = Phase::Lost(None);
@@ -368,7 +376,6 @@ impl State {
             && self.writing == Writing::Open
             && self.decoder.peer_keeps_connection
             && matches!(self.phase, Phase::Open(_))
-            && self.tls.is_none()
             && !self.paused
             && self.release.is_none()
             && self.writes.is_empty()

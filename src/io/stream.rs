@@ -90,6 +90,30 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
+    /// Does the same as [`Self::poll_read`], but finds also what the runtime has not noticed on a stream that it may not
+    /// have looked at.
+    pub fn poll_read_unnoticed(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_unseen() {
+            // SAFETY: nothing but initialised bytes is written there.
+            let place = unsafe { buffer.unfilled_mut() };
+            match SockRef::from(&*self).recv_with_flags(place, libc::MSG_DONTWAIT) {
+                Ok(n) => {
+                    // SAFETY: the kernel has filled `n` bytes.
+                    unsafe { buffer.assume_init(n) };
+                    buffer.advance(n);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if is_passing(&error) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        self.poll_read(context, buffer)
+    }
+
     /// Reads once into several places in their order, which have `room` bytes together. After a short
     /// read, the kernel is not asked again before the next readiness event.
     pub fn poll_read_vectored(
@@ -291,6 +315,14 @@ impl Stream {
     pub fn descriptor(&self) -> RawFd {
         self.as_fd().as_raw_fd()
     }
+}
+
+/// Tells whether an error only says that the kernel has nothing now, or was interrupted.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 /// Tells whether a look at unread input has found any. The peer's end and an error count: they are as bad

@@ -9,7 +9,6 @@
 //! Nothing of a request is encrypted, and nothing of a response is read, unless JavaScript has verified the peer.
 
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -20,7 +19,7 @@ use tokio::io::ReadBuf;
 use super::connect::Prepared;
 use super::connection::{Connection, idle_flag};
 use super::outlet::Outlet;
-use super::reader::{self, BODY_PIECES, pass_pieces, with_ciphertext};
+use super::reader::{self, BODY_PIECES, pass_pieces};
 use super::state::State;
 use super::stream::Stream;
 use super::write_queue::{Flushed, WriteQueue};
@@ -28,14 +27,18 @@ use crate::records::{self, event};
 use crate::shared::body_buffers::Claim;
 use crate::shared::completions::Counters;
 use crate::shared::exchange::{
-    Exchange, Progress, READ_SIZE, decode_packet, push_read, with_scratch,
+    Exchange, Progress, READ_SIZE, as_room, decode_packet, push_notes, push_read, with_ciphertext,
+    with_scratch,
 };
+use crate::shared::lent_tls::LentTls;
 use crate::tls::{Engine, Stop, TlsConnection, TlsError, Written};
 
 /// Bytes of ciphertext from which no more is made before the kernel has taken some.
 const CIPHERTEXT: usize = 64 * 1024;
 /// Bytes that are encrypted at once: those of four records.
 const PIECE: usize = 64 * 1024;
+/// Bytes of ciphertext that one read asks the kernel for: as many as one read of a large body brings.
+const PACKET: usize = BODY_PIECES * READ_SIZE;
 
 /// Stage of TLS.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,10 +99,35 @@ impl Tls {
         }
     }
 
+    /// Notes why a read has stopped: behind another handshake JavaScript has to verify the peer again.
+    pub fn note_stop(&mut self, stop: &Stop) {
+        if matches!(stop, Stop::Secured) {
+            self.stage = Stage::Verifying;
+        }
+    }
+
     /// Returns true while the peer is verified. Before that Node may not have its `SSL` back: it would not hear of a
     /// handshake that is complete, and not verify the peer.
     pub fn is_open(&self) -> bool {
         self.stage == Stage::Open
+    }
+
+    /// Makes it ready to be lent, if the peer is verified and nothing is under way.
+    pub fn lend(&self) -> Option<LentTls> {
+        let is_quiet = self.stage == Stage::Open
+            && !self.closed
+            && self.out.is_empty()
+            && self
+                .connection
+                .lock()
+                .is_some_and(|engine| engine.is_quiet());
+        is_quiet.then(|| LentTls::new(self.connection.clone()))
+    }
+
+    /// Takes ciphertext that the JavaScript thread could not send.
+    pub fn keep_ciphertext(&mut self, ciphertext: Vec<u8>) {
+        self.out = ciphertext;
+        self.sent = 0;
     }
 
     /// Encrypts what is queued and sends it. `closes` says that this side ends behind it.
@@ -164,7 +192,7 @@ impl Tls {
         outlet: &Rc<Outlet>,
     ) -> Poll<io::Result<Stop>> {
         let first = !std::mem::replace(&mut self.stage, Stage::Handshaking { begun: true }).begun();
-        with_ciphertext(|buffer| {
+        with_ciphertext(PACKET, |buffer| {
             let mut buffer = ReadBuf::new(buffer);
             if !first {
                 std::task::ready!(stream.poll_read(context, &mut buffer))?;
@@ -196,14 +224,15 @@ impl Tls {
         outlet: &Rc<Outlet>,
         state: Exchange<'_>,
     ) -> Poll<io::Result<(Progress, Stop)>> {
-        with_ciphertext(|buffer| {
+        with_ciphertext(PACKET, |buffer| {
             let mut buffer = ReadBuf::new(buffer);
             let has_more = self
                 .connection
                 .lock()
                 .is_some_and(|engine| engine.has_more());
             if !has_more {
-                std::task::ready!(stream.poll_read(context, &mut buffer))?;
+                // Also of a connection that has just been returned, and perhaps has to be replaced before its request.
+                std::task::ready!(stream.poll_read_unnoticed(context, &mut buffer))?;
                 if buffer.filled().is_empty() {
                     return Poll::Ready(Ok((Progress::Ended, Stop::Dry)));
                 }
@@ -280,12 +309,6 @@ impl Tls {
     }
 }
 
-/// Gives a buffer as room to be filled.
-fn as_room(buffer: &mut [u8]) -> &mut [MaybeUninit<u8>] {
-    // SAFETY: the engine writes initialised bytes only, so the buffer stays initialised.
-    unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) }
-}
-
 impl Stage {
     fn begun(self) -> bool {
         self != Self::Handshaking { begun: false }
@@ -318,16 +341,7 @@ fn pass_notes(engine: &mut Engine, id: u32, outlet: &Rc<Outlet>) {
     if notes.secrets.is_empty() && notes.sessions.is_empty() {
         return;
     }
-    outlet.append(|page| {
-        for line in notes.secrets.drain(..) {
-            records::push(page, event::SECRET, 0, id, &[&line]);
-        }
-        for session in notes.sessions.drain(..) {
-            let length = (session.id.len() as u32).to_le_bytes();
-            let payload: &[&[u8]] = &[&length, &session.id, &session.der];
-            records::push(page, event::SESSION, 0, id, payload);
-        }
-    });
+    outlet.append(|page| push_notes(page, id, notes));
 }
 
 /// The part of the task that has to do with TLS.
@@ -423,8 +437,8 @@ impl Connection {
         let outcome = std::task::ready!(outcome);
         // At once, whatever came with it: nothing more is read, and Node does not get the `SSL` back, before the peer is
         // verified.
-        if matches!(outcome, Ok((_, Stop::Secured))) {
-            tls.stage = Stage::Verifying;
+        if let Ok((_, stop)) = &outcome {
+            tls.note_stop(stop);
         }
         if is_replaceable {
             if !matches!(outcome, Ok((Progress::Read, Stop::Full | Stop::Dry))) {
@@ -443,23 +457,28 @@ impl Connection {
             }
             Ok((progress, stop)) => {
                 is_whole_turn = matches!(progress, Progress::ReadBody);
-                self.progress(state, progress);
-                match stop {
-                    Stop::Full | Stop::Dry => {}
-                    Stop::Closed if state.has_ended() => {}
-                    Stop::Closed => self.progress(state, Progress::Ended),
-                    Stop::Secured => self.emit(event::SECURED, 0, &[]),
-                    Stop::Failed(error) => {
-                        // The alert first.
-                        self.flush_state(state);
-                        self.tls_failed(state, &error);
-                    }
-                }
+                self.progress_through_tls(state, progress, stop);
                 // An answer to a new key, or to another handshake.
                 self.poll_writes(state, context);
             }
         }
         Poll::Ready(is_whole_turn)
+    }
+
+    /// Acts on the outcome of a read through TLS.
+    pub(super) fn progress_through_tls(&self, state: &mut State, progress: Progress, stop: Stop) {
+        self.progress(state, progress);
+        match stop {
+            Stop::Full | Stop::Dry => {}
+            Stop::Closed if state.has_ended() => {}
+            Stop::Closed => self.progress(state, Progress::Ended),
+            Stop::Secured => self.emit(event::SECURED, 0, &[]),
+            Stop::Failed(error) => {
+                // The alert first.
+                self.flush_state(state);
+                self.tls_failed(state, &error);
+            }
+        }
     }
 
     /// Reads what has come on an idle connection: a new key or a session is no harm, anything else is.

@@ -70,6 +70,12 @@ impl WriteQueue {
         self.written += length;
     }
 
+    /// Counts bytes that went around this queue, which was empty, and are ciphertext now.
+    pub fn note_ciphertext(&mut self, length: u64) {
+        self.queued += length;
+        self.encrypted += length;
+    }
+
     /// Returns true while the kernel has everything.
     pub fn is_empty(&self) -> bool {
         !self.unsent.has_remaining() && self.encrypted == 0
@@ -118,10 +124,11 @@ impl WriteQueue {
         self.written = self.written.max(self.request_start);
     }
 
-    /// Forgets everything, for a connection that is lost.
+    /// Forgets everything, for a connection that is lost. Ciphertext counts as written: the kernel may have some of it,
+    /// and the peer then has seen a part of the request.
     pub fn clear(&mut self) {
         self.unsent = Unsent::default();
-        self.encrypted = 0;
+        self.written += std::mem::take(&mut self.encrypted);
         self.acknowledge.clear();
     }
 
@@ -288,6 +295,20 @@ mod tests {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let count = unsent.chunks_vectored(&mut slices);
         slices[..count].iter().map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn a_request_that_is_ciphertext_in_part_is_touched_also_when_all_is_forgotten() {
+        let mut writes = WriteQueue::default();
+        writes.push(b"earlier", false);
+        writes.note_encrypted(7);
+        writes.begin_request();
+        writes.push(b"request", false);
+        assert!(writes.request_is_untouched());
+        writes.note_encrypted(1);
+        assert!(!writes.request_is_untouched());
+        writes.clear();
+        assert!(!writes.request_is_untouched());
     }
 
     #[test]

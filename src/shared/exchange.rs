@@ -1,6 +1,7 @@
 //! The records of one read: both threads decode by the same code, each what it has read itself.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 
 use bytes::BufMut;
 
@@ -8,6 +9,7 @@ use super::response_decoder::ResponseDecoder;
 use crate::codec::Event;
 use crate::records::decoding::{self, Body};
 use crate::records::{self, event};
+use crate::tls::Notes;
 
 /// Bytes that one read asks the kernel for, and that a user gets of a body at once, at most: as in Node.
 pub const READ_SIZE: usize = 64 * 1024;
@@ -15,11 +17,28 @@ pub const READ_SIZE: usize = 64 * 1024;
 thread_local! {
     /// The buffer of this thread's reads. Each is decoded before the next, so all connections share it.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
+    /// The buffer of this thread's ciphertext. Each read is decrypted before the next, so all connections share it.
+    static CIPHERTEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Calls `read` with this thread's buffer.
 pub fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
     SCRATCH.with_borrow_mut(|scratch| read(scratch))
+}
+
+/// Calls `read` with this thread's buffer for ciphertext, of `size` bytes: the same at each call of a thread.
+pub fn with_ciphertext<T>(size: usize, read: impl FnOnce(&mut [u8]) -> T) -> T {
+    CIPHERTEXT.with_borrow_mut(|buffer| {
+        // Only a thread with TLS needs one.
+        buffer.resize(size, 0);
+        read(buffer)
+    })
+}
+
+/// Gives a buffer as room to be filled with plaintext.
+pub fn as_room(buffer: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: OpenSSL writes initialised bytes only, so the buffer stays initialised.
+    unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) }
 }
 
 /// End of a packet that makes its decoding panic; only tests send it.
@@ -68,6 +87,18 @@ pub fn push_read(page: &mut Vec<u8>, id: u32, length: usize, written: u64) {
         page.put_u32_le(length as u32);
         page.put_u32_le(written as u32);
     });
+}
+
+/// Appends the records of what OpenSSL's callbacks have noted: `SECRET` and `SESSION`.
+pub fn push_notes(page: &mut Vec<u8>, id: u32, notes: &mut Notes) {
+    for line in notes.secrets.drain(..) {
+        records::push(page, event::SECRET, 0, id, &[&line]);
+    }
+    for session in notes.sessions.drain(..) {
+        let length = (session.id.len() as u32).to_le_bytes();
+        let payload: &[&[u8]] = &[&length, &session.id, &session.der];
+        records::push(page, event::SESSION, 0, id, payload);
+    }
 }
 
 /// Appends the events of a packet. An empty packet gives the end that earlier bytes have completed.

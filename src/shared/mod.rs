@@ -9,7 +9,7 @@
 //! | [`completions`] | I/O thread → JavaScript thread: pages of event records |
 //! | [`wake`] | the way in which the I/O thread wakes the JavaScript thread |
 //! | [`offers`] | connections that the I/O thread offers, for the JavaScript thread to borrow |
-//! | [`lent_connection`], [`detached`] | a connection that is lent, and its socket |
+//! | [`lent_connection`], [`lent_tls`], [`detached`] | a connection that is lent, its TLS and its socket |
 //! | [`exchange`] | the records of one read |
 //! | [`response_decoder`] | the decoder that a connection has while a response is on its way |
 //! | [`body_buffers`] | buffers of JavaScript's that large bodies are read into |
@@ -23,6 +23,7 @@ pub mod completions;
 pub mod detached;
 pub mod exchange;
 pub mod lent_connection;
+pub mod lent_tls;
 pub mod mailbox;
 pub mod offers;
 pub mod response_decoder;

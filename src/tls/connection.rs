@@ -7,8 +7,9 @@ use super::capture;
 use super::engine::Engine;
 use super::exit::{self, Pass};
 
-/// TLS of one connection. The I/O thread encrypts and decrypts; the JavaScript thread asks Node's questions about the
-/// `SSL`, and ends it. Each holds the lock meanwhile.
+/// TLS of one connection. The thread that has the connection encrypts and decrypts: the I/O thread, or the JavaScript
+/// thread while it has borrowed it. The JavaScript thread also asks Node's questions about the `SSL`, and ends it. Each
+/// holds the lock meanwhile.
 pub struct TlsConnection {
     /// Nothing, once Node has its `SSL` back.
     engine: Mutex<Option<Engine>>,

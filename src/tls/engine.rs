@@ -241,6 +241,20 @@ impl Engine {
         self.more
     }
 
+    /// Returns true while nothing is under way: no handshake, and no byte that is to be sent, decrypted or passed on.
+    pub fn is_quiet(&self) -> bool {
+        // SAFETY: as for the handshake; the functions only answer.
+        let shakes_hands = || unsafe {
+            (self.openssl.ssl_in_init)(self.ssl) != 0
+                || (self.openssl.ssl_renegotiate_pending)(self.ssl) != 0
+        };
+        !self.more
+            && self.held.is_empty()
+            && self.pipe.out.is_empty()
+            && self.pipe.input() == 0
+            && !shakes_hands()
+    }
+
     /// Encrypts bytes. After [`Written::Held`], the next call has to begin with the same bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Written {
         let mut written = 0;

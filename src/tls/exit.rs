@@ -5,7 +5,7 @@
 
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard};
 
-/// Gate of OpenSSL, which is closed when this is true. Each call of an I/O thread holds it for reading.
+/// Gate of OpenSSL, which is closed when this is true. Each call of an engine holds it for reading.
 static GATE: RwLock<bool> = RwLock::new(false);
 
 /// Permission to call OpenSSL.

@@ -26,5 +26,5 @@ pub mod openssl;
 mod pipe;
 
 pub use connection::TlsConnection;
-pub use engine::{Engine, Stop, Written};
+pub use engine::{Engine, Notes, Stop, Written};
 pub use error::TlsError;

@@ -50,6 +50,13 @@ const KINDS = [
     isTls: true,
   },
   {
+    title: 'lent TLS',
+    makeAgent: ({ https }, options) => new https.Agent({ ca: certificates.ca, ...options }),
+    isStream: false,
+    isLent: true,
+    isTls: true,
+  },
+  {
     title: "Node's TLS",
     // A context of the user's keeps a connection with Node.
     makeAgent: ({ https }, options) => {

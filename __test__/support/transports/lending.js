@@ -6,6 +6,9 @@
  * Needs nothing of Jest: child processes use it too.
  */
 
+const tls = require('node:tls');
+
+/** Path of the warm-up requests. */
 const WARM_UP = '/warm-up';
 const HEAD = Buffer.from(`GET ${WARM_UP} HTTP/1.1\r\n`);
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
@@ -70,8 +73,9 @@ function hideWarmUps(server) {
   const warmUps = [];
   warming.set(server, warmUps);
   const { emit } = server;
+  const event = server instanceof tls.Server ? 'secureConnection' : 'connection';
   server.emit = function emitToServer(name, ...args) {
-    if (name !== 'connection' || warmUps.length === 0) return Reflect.apply(emit, this, [name, ...args]);
+    if (name !== event || warmUps.length === 0) return Reflect.apply(emit, this, [name, ...args]);
     const [socket] = args;
     const onFirstByte = warmUps.at(-1);
     answerWarmUps(socket, () => {
@@ -108,4 +112,4 @@ function answerWarmUps(socket, handOver) {
   socket.on('readable', onReadable).on('end', discard).on('error', discard);
 }
 
-module.exports = { lend, warmUp };
+module.exports = { lend, warmUp, WARM_UP };

@@ -14,7 +14,7 @@ use super::batch_kind::BatchKind;
 use crate::javascript::batch_memory;
 use crate::records::{self, Record};
 use crate::shared::completions::Completions;
-use crate::shared::lent_connection::{LentConnection, Request};
+use crate::shared::lent_connection::{LentConnection, Request, Sent};
 use crate::shared::mailbox::{Mailbox, Message};
 
 /// Connections with news that one system call tells of, at most.
@@ -214,15 +214,23 @@ impl BorrowedConnections {
         let Some(Some(lent)) = borrowed.get_mut(id as usize) else {
             return;
         };
-        let Some((request, length)) = request_of(records, gathered) else {
+        let Some(request) = request_of(records, gathered) else {
             return;
         };
-        let sent = lent.send(&request, &completions.counters);
-        // Also one whose bytes follow in a message of their own: nothing of it is sent here.
-        if sent > 0 && sent == length {
-            *waiting += 1;
-            return;
-        }
+        // A request whose bytes follow in a message of their own is sent in no part here.
+        let sent = match lent.send(&request, &completions.counters) {
+            Sent::All => {
+                *waiting += 1;
+                return;
+            }
+            Sent::Encrypted => {
+                *waiting += 1;
+                let returned = self.stop_borrowing(id);
+                self.mailbox.send_all(returned);
+                return;
+            }
+            Sent::Part(sent) => sent,
+        };
         let rest = batch_memory::copy(records);
         self.announce();
         let completions = self.completions.clone();
@@ -271,8 +279,8 @@ impl Drop for BorrowedConnections {
     }
 }
 
-/// Gives the request that these records say, and its length. Bytes in several records are gathered.
-fn request_of<'a>(records: &'a [u8], gathered: &'a mut Vec<u8>) -> Option<(Request<'a>, usize)> {
+/// Gives the request that these records say. Bytes in several records are gathered.
+fn request_of<'a>(records: &'a [u8], gathered: &'a mut Vec<u8>) -> Option<Request<'a>> {
     let mut iter = records::iter(records);
     let head = iter.next()?;
     let first = iter.next().map_or(&[][..], |record| record.payload);
@@ -284,11 +292,10 @@ fn request_of<'a>(records: &'a [u8], gathered: &'a mut Vec<u8>) -> Option<(Reque
         gathered.extend_from_slice(record.payload);
     }
     let bytes = if gathered.is_empty() { first } else { gathered };
-    let request = Request {
+    Some(Request {
         flags: head.flags,
         max_header_size: head.u32_at(0),
         llhttp: head.u32_at(4),
         bytes,
-    };
-    Some((request, bytes.len()))
+    })
 }

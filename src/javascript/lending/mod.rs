@@ -3,7 +3,7 @@
 //! While few requests are in progress at a time, both threads mostly sleep, and waking one costs more than
 //! everything else in an exchange. Then the I/O thread **lends** its idle connections: it puts them among the
 //! [offers](crate::shared::offers). The JavaScript thread **borrows** them, and exchanges requests on them in its
-//! own event loop. It **returns** a connection before a batch of many requests, a long request, or any other
+//! own event loop, with TLS or without. It **returns** a connection before a batch of many requests, a long request, or any other
 //! command. Only the JavaScript thread runs the code here.
 //!
 //! | file | what |
