@@ -11,7 +11,7 @@ const { setImmediate: turn } = require('node:timers/promises');
 
 const { sparesWholeExchange } = require('../../lib/node/behaviour');
 const {
-  bytesOf, exchange, http, itMends, onRequestHead, poolOf, responseTo, until, untilIdle,
+  bytesOf, exchange, http, itMends, itOurs, onRequestHead, poolOf, responseTo, until, untilIdle,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
@@ -139,6 +139,27 @@ describeTransports('a whole response that is not read to its end', (transport) =
     await until(() => req.closed && res.closed);
     expect([res.complete, res.aborted]).toEqual([true, false]);
     expect(String((await exchange({ ...peer.address, agent })).body)).toBe('abcdef');
+  });
+
+  itOurs('closes after a loop that breaks off while the request is still being written', async () => {
+    const peer = await transport.serveRaw((socket) => {
+      onRequestHead(socket, () => {
+        socket.write(WHOLE.slice(0, WHOLE.indexOf('3\r\ndef')));
+        setImmediate(() => socket.write(WHOLE.slice(WHOLE.indexOf('3\r\ndef'))));
+      });
+    });
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
+    for (let i = 0; i < 2; i++) {
+      const req = http.request({ ...peer.address, agent, method: 'PUT' });
+      req.on('error', () => {});
+      req.flushHeaders();
+      const res = await responseTo(req);
+      const closed = once(res, 'close');
+      await breakOff(res);
+      await closed;
+      await until(() => req.closed, 'the request to close');
+    }
+    await untilIdle(agent);
   });
 
   itFaulty('has no part in what a later request on the same connection hears', async () => {

@@ -68,6 +68,20 @@ function onStillUnread(req) {
 }
 
 /**
+ * Closes a whole response whose iterator was broken off while the request was still being written. Node 26 gives an
+ * iterator one chunk at a time, and leaves such a response open.
+ * @param {import('./client-response').ClientResponse} res
+ */
+function closeBrokenOff(res) {
+  if (res[kIterated] && !res.readableEnded) setImmediate(destroyUnread, res);
+}
+
+/** Closes a response, unless it has been read to its end meanwhile. */
+function destroyUnread(res) {
+  if (!res.readableEnded) res.destroy();
+}
+
+/**
  * Gives the socket back, or closes it.
  * @param {import('../request/client-request').ClientRequest} req
  * @param {import('./client-response').ClientResponse} res
@@ -152,4 +166,4 @@ function freeSocket(socket) {
   else socket?.emit('free');
 }
 
-module.exports = { endUnread, forgetExchange, listenForEnd, onRequestFinish, retire };
+module.exports = { closeBrokenOff, endUnread, forgetExchange, listenForEnd, onRequestFinish, retire };
