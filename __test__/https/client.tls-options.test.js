@@ -239,9 +239,11 @@ describe("a client's certificate", () => {
       cert: client.cert, key: [{ pem: sealed('right'), passphrase: 'right' }],
     }, demands],
     ['with a wrong passphrase', { cert: client.cert, key: sealed('right'), passphrase: 'wrong' }, demands,
-      ['ERR_OSSL_BAD_DECRYPT', 'ERR_OSSL_EVP_BAD_DECRYPT']],
+      // One wrong key in 256 gives a right padding, behind which nothing is.
+      ['ERR_OSSL_BAD_DECRYPT', 'ERR_OSSL_EVP_BAD_DECRYPT', 'ERR_OSSL_UNSUPPORTED']],
     ['with no passphrase', { cert: client.cert, key: sealed('right') }, demands,
-      ['ERR_MISSING_PASSPHRASE', 'ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED', 'ERR_OSSL_BAD_DECRYPT']],
+      ['ERR_MISSING_PASSPHRASE', 'ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED', 'ERR_OSSL_BAD_DECRYPT',
+        'ERR_OSSL_UNSUPPORTED']],
     ['as an archive', { pfx: clientArchive, passphrase: 'right' }, demands],
     ['as an archive in a list', { pfx: [{ buf: clientArchive, passphrase: 'right' }] }, demands],
     ['as an archive with a wrong passphrase', { pfx: clientArchive, passphrase: 'wrong' }, demands,
