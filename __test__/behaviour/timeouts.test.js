@@ -57,9 +57,9 @@ describeTransports('a request whose server is silent', (transport) => {
   it('that is destroyed in the timeout fails as a hang-up', async () => {
     const peer = await serveSilence(transport);
     const agent = await transport.agentTo(peer);
-    const req = http.get({ ...peer.address, agent, timeout: 20 });
+    const req = http.get({ ...peer.address, agent });
     const { events } = record(req);
-    req.on('timeout', () => req.destroy());
+    req.on('finish', () => req.setTimeout(20)).on('timeout', () => req.destroy());
     const [error] = await once(req, 'error');
     expect(error).toMatchObject({ code: 'ECONNRESET', message: 'socket hang up' });
     await until(() => req.closed);

@@ -7,7 +7,7 @@ const MAIN = path.join(ROOT, 'cli/main.js');
 
 /** Variables that change what the command prints, or how it makes requests. */
 const CLEAN = {
-  NO_COLOR: undefined, FORCE_COLOR: undefined, NODE_OPTIONS: undefined, NODE_USE_ENV_PROXY: undefined,
+  CI: undefined, NO_COLOR: undefined, FORCE_COLOR: undefined, NODE_OPTIONS: undefined, NODE_USE_ENV_PROXY: undefined,
 };
 
 /**

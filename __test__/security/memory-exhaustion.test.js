@@ -118,7 +118,7 @@ describeTransports('what has no limit, because it holds nothing,', (transport) =
           });
         });
         const agent = await agentTo(peer);
-        const req = ours.get({ ...peer.address, agent, rejectUnauthorized: false });
+        const req = ours.get({ ...peer.address, agent });
         req.on('error', () => {}).on('response', (res) => res.resume().on('error', () => {}));
         const until = (amount) => new Promise((resolve) => {
           onTaken = () => taken >= amount && resolve();
