@@ -133,7 +133,8 @@ describeTransports('A piece of a body', (transport) => {
     }));
     const agent = await transport.agentTo(peer);
     const method = name === 'upgrade' ? 'GET' : 'CONNECT';
-    const headers = { Connection: 'Upgrade', Upgrade: 'x' };
+    // The name of the agent's connection has the host of a CONNECT request's header, with TLS on newer Nodes.
+    const headers = { Connection: 'Upgrade', Upgrade: 'x', Host: peer.address.host ?? '127.0.0.1' };
     const req = http.request({ ...peer.address, agent, method, headers, path: 'localhost:1' }).end();
     const [, socket, head] = await once(req, name);
     socket.destroy();
