@@ -65,9 +65,6 @@ class LookupCache {
     /** A number for each lookup of a user's, which begins its keys. @type {WeakMap<Function, number>} */
     this.numbers = new WeakMap();
     this.lastNumber = 0;
-    this.hits = 0;
-    this.misses = 0;
-    this.coalesced = 0;
   }
 
   /**
@@ -97,7 +94,6 @@ class LookupCache {
     const key = this.keyOf(lookup, hostname, options);
     const answer = this.answers.get(key);
     if (answer !== undefined && answer.expires > now()) {
-      this.hits++;
       this.answers.delete(key);
       this.answers.set(key, answer);
       deliver(AsyncResource.bind(callback), answer, true);
@@ -105,11 +101,9 @@ class LookupCache {
     }
     const waiting = this.waiting.get(key);
     if (waiting !== undefined && now() - waiting.begun < LONGEST_WAIT) {
-      this.coalesced++;
       waiting.callbacks.push(AsyncResource.bind(callback));
       return;
     }
-    this.misses++;
     this.ask(lookup, hostname, options, key, AsyncResource.bind(callback));
   }
 
@@ -128,7 +122,7 @@ class LookupCache {
         return;
       }
       const answer = this.keep(key, error, values);
-      for (const [index, callback_] of callbacks.entries()) deliver(callback_, answer, index > 0);
+      deliverToAll(callbacks, answer);
     };
     try {
       // A lookup of the user's may keep what it is given. `dns.lookup` is read here: libraries and tests replace it.
@@ -150,7 +144,7 @@ class LookupCache {
       if (!otherError) this.fallbacks.set(hostname, now() + this.fallbackDuration);
       const answer = otherError ? this.keep(undefined, error, []) :
         this.keep(this.keyOf(undefined, hostname, options), null, values);
-      for (const [index, callback] of waiting.entries()) deliver(callback, answer, index > 0);
+      deliverToAll(waiting, answer);
     });
   }
 
@@ -192,12 +186,6 @@ class LookupCache {
   lifetimeOfError({ code }) {
     return NO_ADDRESS.has(code) ? this.errorTtl : 0;
   }
-
-  /** Forgets all answers. */
-  clear() {
-    this.answers.clear();
-    this.fallbacks.clear();
-  }
 }
 
 /** @returns {object} The second argument of a lookup, which may be a family. */
@@ -220,6 +208,11 @@ function ttlOf([found, , , ttl]) {
 function deliver(callback, { error, values }, isShared) {
   if (error) nextTick(callback, isShared ? copyOfError(error) : error);
   else nextTick(callback, null, ...values.map(copyOfList));
+}
+
+/** Calls back all that have asked the same. */
+function deliverToAll(callbacks, answer) {
+  for (const [index, callback] of callbacks.entries()) deliver(callback, answer, index > 0);
 }
 
 /** Copies a list of addresses. */

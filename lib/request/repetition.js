@@ -5,19 +5,21 @@
 const race = require('../addresses/race');
 const { nextTick } = require('../node/timing');
 const { kRetry } = require('../response/request-end');
-const { createPolicy, isOurs } = require('../retry/policy');
+const { createPolicy } = require('../retry/policy');
 const { Retry } = require('../retry/retry');
 const finishGuard = require('./finish-guard');
 
-/** The policy of each object of options: an agent's is that of many requests. @type {WeakMap<object, object>} */
+/**
+ * The policy of each object of options, an agent's being that of many requests; undefined of one that is not ours.
+ * @type {WeakMap<object, object|undefined>}
+ */
 const policies = new WeakMap();
 
 /** @returns {import('../retry/policy').RetryPolicy|undefined} Undefined if the option is not ours. */
 function policyOf(retry) {
-  if (!isOurs(retry)) return undefined;
-  let policy = policies.get(retry);
-  if (policy === undefined) policies.set(retry, policy = createPolicy(retry));
-  return policy;
+  if (typeof retry !== 'object') return undefined;
+  if (!policies.has(retry)) policies.set(retry, createPolicy(retry));
+  return policies.get(retry);
 }
 
 /**

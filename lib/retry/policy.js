@@ -113,4 +113,4 @@ function createPolicy(options) {
   return new RetryPolicy(Object.fromEntries(given));
 }
 
-module.exports = { createPolicy, isOurs };
+module.exports = { createPolicy };
