@@ -1,6 +1,6 @@
 'use strict';
 
-const { File } = require('node:buffer');
+const { formOf } = require('../form');
 
 /** axios' own transport is follow-redirects; a user who gives one mostly keeps that. */
 const transportOf = ({ http, https }, url) => {
@@ -20,13 +20,6 @@ async function ask(axios, { url, method, headers, body, form, agent, signal, tim
     ...kit.given({ transport: transportOf(kit, url) }),
   });
   return { status, body: data };
-}
-
-function formOf({ field, file }) {
-  const form = new FormData();
-  form.append('field', field);
-  form.append('file', new File([file], 'f.txt'));
-  return form;
 }
 
 module.exports = {

@@ -1,5 +1,7 @@
 'use strict';
 
+const { formOf } = require('../form');
+
 async function ask({ Gaxios }, { url, method, headers, body, form, agent, signal, timeout }) {
   const { status, data } = await new Gaxios().request({
     url, method, headers, agent, signal, timeout,
@@ -8,13 +10,6 @@ async function ask({ Gaxios }, { url, method, headers, body, form, agent, signal
     validateStatus: () => true,
   });
   return { status, body: Buffer.from(data) };
-}
-
-function formOf({ field, file }) {
-  const form = new FormData();
-  form.append('field', field);
-  form.append('file', new File([file], 'f.txt'));
-  return form;
 }
 
 module.exports = {

@@ -1,5 +1,7 @@
 'use strict';
 
+const { formOf } = require('../form');
+
 async function ask(got, { url, method, headers, body, form, agent, signal, timeout, ca, socketPath }, kit) {
   const { statusCode, rawBody } = await got(socketPath ? `http://unix:${socketPath}:${new URL(url).pathname}` : url, {
     method, headers, signal,
@@ -12,13 +14,6 @@ async function ask(got, { url, method, headers, body, form, agent, signal, timeo
     ...kit.given({ request: url.startsWith('https') ? kit.https.request : kit.http.request }),
   });
   return { status: statusCode, body: Buffer.from(rawBody) };
-}
-
-function formOf({ field, file }) {
-  const form = new FormData();
-  form.append('field', field);
-  form.append('file', new File([file], 'f.txt'));
-  return form;
 }
 
 module.exports = {

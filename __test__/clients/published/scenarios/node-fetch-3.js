@@ -1,21 +1,16 @@
 'use strict';
 
+const { formOf } = require('../form');
+
 async function ask({ default: fetch, FormData, File }, { url, method, headers, body, form, agent, signal }) {
   const response = await fetch(url, {
     method,
     headers,
-    body: form ? formOf(form, FormData, File) : body,
+    body: form ? formOf(form, { FormData, File }) : body,
     agent,
     signal,
   });
   return { status: response.status, body: Buffer.from(await response.arrayBuffer()) };
-}
-
-function formOf({ field, file }, FormData, File) {
-  const form = new FormData();
-  form.append('field', field);
-  form.append('file', new File([file], 'f.txt'));
-  return form;
 }
 
 module.exports = {
