@@ -39,27 +39,42 @@ function isCut(file) {
 }
 
 /**
+ * @typedef {object} Segment
+ * @property {number} type
+ * @property {number} offset In the file.
+ * @property {number} address In memory.
+ * @property {number} size Bytes in the file.
+ */
+
+/**
+ * Reads program headers.
+ * @param {Buffer} head Beginning of a file, with the headers.
+ * @returns {Segment[]|undefined} Undefined if it is none of ELF with 64 bits and the lowest byte of a number first.
+ */
+function segmentsOf(head) {
+  if (head.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') return undefined;
+  const table = Number(head.readBigUInt64LE(0x20));
+  const entrySize = head.readUInt16LE(0x36);
+  return Array.from({ length: head.readUInt16LE(0x38) }, (_, index) => {
+    const at = table + index * entrySize;
+    const [offset, address, size] = [8, 0x10, 0x20].map((field) => Number(head.readBigUInt64LE(at + field)));
+    return { type: head.readUInt32LE(at), offset, address, size };
+  });
+}
+
+/**
  * Reads the program headers of a file.
  * @template T
  * @param {string} file One of 64 bits, whose numbers begin with their lowest byte.
- * @param {(segments: { type: number, offset: number, size: number }[], descriptor: number) => T} use
+ * @param {(segments: Segment[], descriptor: number) => T} use
  * @returns {T|undefined} What `use` makes of them; undefined if the file has none, or cannot be read.
  */
 function readSegments(file, use) {
   let descriptor;
   try {
     descriptor = fs.openSync(file, 'r');
-    const head = readAt(descriptor, 0, HEAD_SIZE);
-    if (head.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') return undefined;
-    const table = Number(head.readBigUInt64LE(0x20));
-    const entrySize = head.readUInt16LE(0x36);
-    const count = head.readUInt16LE(0x38);
-    const segments = Array.from({ length: count }, (_, index) => {
-      const at = table + index * entrySize;
-      const [offset, size] = [8, 0x20].map((field) => Number(head.readBigUInt64LE(at + field)));
-      return { type: head.readUInt32LE(at), offset, size };
-    });
-    return use(segments, descriptor);
+    const segments = segmentsOf(readAt(descriptor, 0, HEAD_SIZE));
+    return segments && use(segments, descriptor);
   } catch (_error) {
     // A permission model may forbid it, and a head may be cut.
     return undefined;
@@ -80,4 +95,4 @@ function readAt(descriptor, position, length) {
   return bytes.subarray(0, fs.readSync(descriptor, bytes, 0, length, position));
 }
 
-module.exports = { dynamicLoader, isCut };
+module.exports = { dynamicLoader, isCut, segmentsOf };

@@ -7,6 +7,8 @@
 
 const fs = require('node:fs');
 
+const { segmentsOf } = require('../../lib/ladder/elf');
+
 /** Processors, as the headers of the three formats number them. */
 const MACHINES = {
   elf: { 62: 'x64', 183: 'arm64' },
@@ -53,15 +55,10 @@ function stringAt(bytes, offset) {
 /**
  * Reads ELF.
  * @param {Buffer} bytes
+ * @param {import('../../lib/ladder/elf').Segment[]} segments
  * @returns {AddonFile}
  */
-function readElf(bytes) {
-  const number = (offset) => Number(bytes.readBigUInt64LE(offset));
-  const [table, size, count] = [number(0x20), bytes.readUInt16LE(0x36), bytes.readUInt16LE(0x38)];
-  const segments = Array.from({ length: count }, (_, index) => {
-    const at = table + index * size;
-    return { type: bytes.readUInt32LE(at), offset: number(at + 8), address: number(at + 16), size: number(at + 32) };
-  });
+function readElf(bytes, segments) {
   const offsetOf = (address) => {
     const segment = segments.find((one) => one.type === PT_LOAD && address >= one.address &&
       address < one.address + one.size);
@@ -71,7 +68,7 @@ function readElf(bytes) {
   const dynamic = segments.find(({ type }) => type === PT_DYNAMIC);
   const entries = Array.from({ length: dynamic.size / 16 }, (_, index) => {
     const at = dynamic.offset + index * 16;
-    return { tag: bytes.readBigUInt64LE(at), value: number(at + 8) };
+    return { tag: bytes.readBigUInt64LE(at), value: Number(bytes.readBigUInt64LE(at + 8)) };
   });
   const valueOf = (wanted) => entries.find(({ tag }) => tag === wanted)?.value;
   const strings = offsetOf(valueOf(DT_STRTAB));
@@ -171,7 +168,8 @@ function readPe(bytes) {
  */
 function read(file) {
   const bytes = fs.readFileSync(file);
-  if (bytes.toString('latin1', 0, 6) === '\x7fELF\x02\x01') return readElf(bytes);
+  const segments = segmentsOf(bytes);
+  if (segments !== undefined) return readElf(bytes, segments);
   if (bytes.length > 32 && bytes.readUInt32LE(0) === 0xfeedfacf) return readMachO(bytes);
   if (bytes.toString('latin1', 0, 2) === 'MZ') return readPe(bytes);
   throw new Error(`${file} is no library of 64 bits in ELF, Mach-O or PE`);
