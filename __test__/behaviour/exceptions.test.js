@@ -262,7 +262,7 @@ const follow = async (http, { segments, ends, throwers = [], headers, extra }, {
 
 const HEAD = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 
-/** What is asked of `follow`, and what it gives; `extra` is source for a function of the request and the log. */
+/** Each row has what is asked of `follow`, and what it gives; `extra` is source for a function of request and log. */
 const FOLLOWED = {
   'loses no piece of a body, also if the next piece makes one throw too': {
     segments: [`${HEAD}3\r\nabc\r\n1\r\nd\r\n`, '3\r\nefg\r\n0\r\n\r\n'],
@@ -347,7 +347,7 @@ const FOLLOWED = {
 };
 
 describeTransports('an exception in a listener', (transport) => {
-  /** What was seen by name, from one process for all, which is started by the first test that wants it. */
+  /** One process for all tests tells what was seen, by name; the first test that wants it starts the process. */
   let result;
   const followed = () => (result ??= transport.runScript(`async (http, all, support) => {
     const follow = ${follow};

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What `ferrequest bench` measures, prints and refuses. How fast the clients are is not tested. */
+/** `ferrequest bench` measures, prints and refuses what it should. How fast the clients are is not tested. */
 
 const fs = require('node:fs');
 const os = require('node:os');

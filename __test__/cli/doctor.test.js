@@ -1,6 +1,6 @@
 'use strict';
 
-/** What `ferrequest doctor` says of this machine, and of libraries that stand before the client. */
+/** `ferrequest doctor` tells of this machine, and of libraries that stand before the client. */
 
 const fs = require('node:fs');
 const os = require('node:os');

@@ -3,7 +3,7 @@
 const { spawn, spawnSync } = require('node:child_process');
 const { CLEAN, MAIN } = require('./command');
 
-/** Whether util-linux's `script` is there, which gives a command a terminal. */
+/** Tells whether util-linux's `script` is there, which gives a command a terminal. */
 const hasTerminal = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') ?? false;
 
 /**

@@ -166,16 +166,21 @@ function isWhole({ complete, error, bodyError, body }) {
 const perVersion = INJECTIONS.flatMap(([what, give, versions, whole]) => versions.map((version) => (
   [version, what, give, whole])));
 
+/** Makes a peer that answers with a body of ten bytes, and sends records of `give` in the middle of it. */
+function injectInBody(give) {
+  return async (connection) => {
+    await connection.request();
+    await connection.send(connection.data(`${HEAD}abcde`));
+    await pause();
+    const injected = give(makersOf(connection));
+    await connection.send(...injected, connection.data('fghij'), connection.alert('closeNotify'));
+    connection.socket.end();
+  };
+}
+
 describe('a peer sends', () => {
   it.each(perVersion)('in a body of %s, %s', async (version, _what, give, whole) => {
-    const seen = await compare(async (connection) => {
-      await connection.request();
-      await connection.send(connection.data(`${HEAD}abcde`));
-      await pause();
-      const injected = give(makersOf(connection));
-      await connection.send(...injected, connection.data('fghij'), connection.alert('closeNotify'));
-      connection.socket.end();
-    }, version, false);
+    const seen = await compare(injectInBody(give), version, false);
     if (whole !== undefined) expect(isWhole(seen)).toBe(whole);
   });
 
@@ -192,14 +197,7 @@ describe('a peer sends', () => {
 
 describeNative('a peer sends on a connection that is lent to the JavaScript thread,', () => {
   it.each(perVersion)('in a body of %s, %s', async (version, _what, give, whole) => {
-    const seen = await compareLent(async (connection) => {
-      await connection.request();
-      await connection.send(connection.data(`${HEAD}abcde`));
-      await pause();
-      const injected = give(makersOf(connection));
-      await connection.send(...injected, connection.data('fghij'), connection.alert('closeNotify'));
-      connection.socket.end();
-    }, version);
+    const seen = await compareLent(injectInBody(give), version);
     if (whole !== undefined) expect(isWhole(seen)).toBe(whole);
   });
 

@@ -30,7 +30,7 @@ subscribe('http.client.response.finish', () => {
   answers++;
 });
 
-/** What a scenario has to do with: peers, agents and modules of the client below. */
+/** A kit gives a scenario its peers, its agents and the modules of the client below. */
 class Kit {
   /** @type {(() => void)[]} */
   #cleanUps = [];
