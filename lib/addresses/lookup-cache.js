@@ -8,9 +8,9 @@
 const { AsyncResource } = require('node:async_hooks');
 const dns = require('node:dns');
 
-const { invalidArgType, outOfRange } = require('../node/errors');
+const { invalidArgType } = require('../node/errors');
 const { nextTick, now } = require('../node/timing');
-const { validateType } = require('../node/validators');
+const { validateNotNegative, validateType } = require('../node/validators');
 
 /** Seconds for which an answer without a time to live is kept, unless an option says otherwise. */
 const MAX_TTL = 10;
@@ -249,8 +249,7 @@ function createLookupCache(options) {
   for (const name of NUMBERS) {
     const { [name]: value } = options;
     if (value === undefined) continue;
-    validateType(value, `options.dns.${name}`, 'number');
-    if (!(value >= 0)) throw outOfRange(`options.dns.${name}`, '>= 0', value);
+    validateNotNegative(value, `options.dns.${name}`);
   }
   return options.cache ? new LookupCache(options) : undefined;
 }

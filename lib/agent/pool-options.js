@@ -2,9 +2,8 @@
 
 /** Checks the options of an agent that Node's agents have not. */
 
-const { outOfRange } = require('../node/errors');
 const { createPolicy } = require('../retry/policy');
-const { validateType } = require('../node/validators');
+const { validateNotNegative, validateType } = require('../node/validators');
 
 /**
  * @param {object} options
@@ -14,8 +13,7 @@ const { validateType } = require('../node/validators');
 function durationOf(options, name) {
   const { [name]: value } = options;
   if (value === undefined || value === null) return Infinity;
-  validateType(value, `options.${name}`, 'number');
-  if (!(value >= 0)) throw outOfRange(`options.${name}`, 'a non-negative number', value);
+  validateNotNegative(value, `options.${name}`, 'a non-negative number');
   // As in agentkeepalive, where 0 stands for none too.
   return value === 0 ? Infinity : value;
 }

@@ -24,6 +24,17 @@ function validateType(value, name, type) {
 }
 
 /**
+ * Throws unless a value is a number that is not negative.
+ * @param {unknown} value
+ * @param {string} name
+ * @param {string} [range] How the error says that.
+ */
+function validateNotNegative(value, name, range = '>= 0') {
+  validateType(value, name, 'number');
+  if (!(value >= 0)) throw outOfRange(name, range, value);
+}
+
+/**
  * Throws unless a host is a string, or none.
  * @param {unknown} host
  * @param {string} name
@@ -160,6 +171,7 @@ module.exports = {
   timerDuration,
   validateHost,
   validateMethod,
+  validateNotNegative,
   validateOneOf,
   validatePath,
   validatePort,

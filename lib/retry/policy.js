@@ -5,9 +5,9 @@
  * those of undici's RetryHandler.
  */
 
-const { invalidArgType, outOfRange } = require('../node/errors');
+const { invalidArgType } = require('../node/errors');
 const { dateNow, parseDate } = require('../node/timing');
-const { validateSize, validateType } = require('../node/validators');
+const { validateNotNegative, validateSize, validateType } = require('../node/validators');
 
 const DEFAULTS = {
   maxRetries: 5,
@@ -88,8 +88,7 @@ function check(options) {
   for (const name of NUMBERS) {
     const { [name]: value } = options;
     if (value === undefined) continue;
-    validateType(value, `options.retry.${name}`, 'number');
-    if (!(value >= 0)) throw outOfRange(`options.retry.${name}`, '>= 0', value);
+    validateNotNegative(value, `options.retry.${name}`);
   }
   if (options.retryAfter !== undefined) validateType(options.retryAfter, 'options.retry.retryAfter', 'boolean');
   if (options.body !== undefined) validateType(options.body, 'options.retry.body', 'function');
