@@ -151,8 +151,8 @@ describeTransports('a half-close and a connection that becomes one of libuv', (t
       const { socket } = req;
       socket.end();
       if (!(socket._handle instanceof NativeHandle)) return;
-      // The socket does what its check phase does, in the turn in which the descriptor comes: so one batch ends the writing side of the
-      // I/O thread's connection, which is released already, and closes it.
+      // The JavaScript thread does here what is due in the check phase, in the turn in which the descriptor comes:
+      // so one batch ends the writing side of the I/O thread's connection, which is released already, and closes it.
       socket._handle.finishShutdown();
       if (transport.isLent) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
     });

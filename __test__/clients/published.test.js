@@ -25,7 +25,10 @@ const MODES = {
 
 const isSupported = (name) => isInstalled && nodeIsAtLeast(...(clientOf(name).node ?? [20]));
 
-/** The outcomes of scenarios, by mode, client and name. @type {Record<string, Record<string, Record<string, object>>>} */
+/**
+ * The outcomes of scenarios, by mode, client and name.
+ * @type {Record<string, Record<string, Record<string, object>>>}
+ */
 const results = {};
 
 /** Runs the scenarios of some clients in a process. */
