@@ -16,6 +16,7 @@ use napi_derive::napi;
 use super::async_context::{self, AsyncContext};
 use super::batch_memory;
 use super::body_memory::BodyMemory;
+use super::freed_memory;
 use super::lending::batch_kind::BatchKind;
 use super::lending::borrowed_connections::BorrowedConnections;
 use super::lending::borrower::Borrower;
@@ -201,6 +202,7 @@ impl Bridge {
         }
         match outcome {
             Drained::Copied { bytes, resume } => {
+                freed_memory::note_events(bytes);
                 if resume {
                     self.send(Message::Drained(self.completions.clone()));
                 }

@@ -16,6 +16,7 @@
 //! | [`guard`] | the end of a panic in what C calls |
 //! | [`event_loop`] | two handles of libuv in the event loop |
 //! | [`batch_memory`] | the memory that batches of commands are cut from |
+//! | [`freed_memory`] | how much of the memory that V8 frees stays with the process |
 //! | [`body_memory`] | the references that keep buffers for large bodies alive |
 
 #[cfg(unix)]
@@ -28,6 +29,8 @@ pub mod body_memory;
 pub mod bridge;
 #[cfg(unix)]
 pub mod event_loop;
+#[cfg(unix)]
+pub mod freed_memory;
 pub mod guard;
 #[cfg(unix)]
 pub mod lending;
