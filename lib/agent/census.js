@@ -6,15 +6,16 @@
  * gets it.
  */
 
+const { socketProperty } = require('../node/socket-properties');
 const { now } = require('../node/timing');
 const { kMeets } = require('../response/socket-events');
 
 /** Own property of an agent: its Census. */
 const kCensus = Symbol('census');
 /** Own property of a socket whose agent has a `socketActiveTTL`: the time, by `now()`, when it is too old. */
-const kExpires = Symbol('expires');
+const kExpires = socketProperty('expires');
 /** Own property of a socket: the Census that counts it. */
-const kCounted = Symbol('counted');
+const kCounted = socketProperty('counted');
 
 class Census {
   /** @param {number} activeTtl Milliseconds after which a socket is too old; Infinity for never. */

@@ -3,6 +3,7 @@
 /** Makes a socket ready to be idle, and ready for its next request, as keepSocketAlive and reuseSocket of Node do. */
 
 const { kExpires } = require('./census');
+const { socketProperty } = require('../node/socket-properties');
 const { now } = require('../node/timing');
 const { exchange } = require('../socket/stages');
 const { kAnnouncesTimeout } = require('../response/client-response');
@@ -11,13 +12,13 @@ const idleGuard = require('../response/idle-guard');
 /** Own property of an agent: milliseconds for which a socket may be idle. Only where an option says so. */
 const kIdleLimit = Symbol('idleLimit');
 /** Own property of an idle socket of such an agent: the time, by `now()`, until which it may serve another request. */
-const kIdleUntil = Symbol('idleUntil');
+const kIdleUntil = socketProperty('idleUntil');
 
 /** Milliseconds before the announced time at which a connection counts as closed, unless an option says so. */
 const TIMEOUT_BUFFER = 1000;
 
 /** Own property of a socket: true while its timeout is a shorter one, for idle sockets. */
-const kIsShortened = Symbol('isShortened');
+const kIsShortened = socketProperty('isShortened');
 
 /**
  * @param {import('node:http').AgentOptions} options

@@ -16,6 +16,7 @@ const { tellsCauseOfAbort } = require('../node/behaviour');
 const { debug } = require('../node/debug');
 const { connectionReset } = require('../node/errors');
 const { kNeedDrain } = require('../node/internals');
+const { socketProperty } = require('../node/socket-properties');
 const { kStamps } = require('../phases/connecting');
 const { addDetails } = require('../phases/error-details');
 
@@ -25,7 +26,7 @@ const { addDetails } = require('../phases/error-details');
  * A NativeSocket goes from NATIVE to GAVE_UP, a stream to and fro between IDLE and SERVING. A NativeSocket that has
  * become one of libuv is a stream when its request is over.
  */
-const kStage = Symbol('stage');
+const kStage = socketProperty('stage');
 /** The socket has its listeners for life. */
 const NATIVE = 1;
 /** The socket has its listeners for life; the decoder has refused the response. */
@@ -36,7 +37,7 @@ const IDLE = 3;
 const SERVING = 4;
 
 /** Own property of a socket: true while its 'timeout' is the response's too. */
-const kHearsTimeout = Symbol('hearsTimeout');
+const kHearsTimeout = socketProperty('hearsTimeout');
 
 /** Own property of a stream: the StreamTransport that hears its 'data'. */
 const kTransport = Symbol('transport');

@@ -9,6 +9,7 @@ const { OutgoingMessage } = require('node:http');
 const net = require('node:net');
 
 const { kReinitializeHandle, ShutdownRequest } = require('../node/internals');
+const { socketProperty } = require('../node/socket-properties');
 const { nextTick } = require('../node/timing');
 const { NativeHandle } = require('./native-handle');
 const { isReading, onLateTimeout } = require('../response/socket-events');
@@ -19,7 +20,7 @@ const { [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
  * Property of a socket: the number of its corks that its request has set. They hold nothing back, because the staging
  * buffer does what they are for.
  */
-const kRequestCorks = Symbol('requestCorks');
+const kRequestCorks = socketProperty('requestCorks', 0);
 
 /** A socket whose connection the I/O thread has, or has had. Classes of it add how that comes about. */
 class NativeDuplex extends net.Socket {

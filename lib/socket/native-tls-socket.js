@@ -11,6 +11,7 @@ const net = require('node:net');
 const tls = require('node:tls');
 
 const { kReinitializeHandle } = require('../node/internals');
+const { addProperties } = require('../node/socket-properties');
 const { setImmediate } = require('../node/timing');
 const { NativeDuplex, continueCounters, continueShutdown, replaceHandle } = require('./native-duplex');
 const { TlsHandle } = require('./tls-handle');
@@ -102,6 +103,7 @@ function takeOver(socket, connection) {
   const handle = new TlsHandle(connection, ofNode);
   handle.socket = socket;
   if (socket.listenerCount('session') > 0) connection.tellSessions();
+  addProperties(socket);
   Object.setPrototypeOf(socket, NativeTlsSocket.prototype);
   // Else net would close it.
   socket._handle = null;
