@@ -7,6 +7,8 @@ const {
   bytesOf, describeNative, http, newAgent, pseudoRandomBytes, responseTo, ROOT, runScript, serve, until,
 } = require('../support');
 
+const { describeTransports } = require('../support/transports');
+
 const BODY = pseudoRandomBytes(3_000_001);
 const PIECE = 64 * 1024;
 
@@ -183,5 +185,34 @@ describeNative('the memory that large bodies are read into', () => {
       process.exit();
     }, { args: { path: ROOT }, timeout: 60000 });
     expect(result).toMatchObject({ code: 0, stdout: 'alive\n' });
+  });
+});
+
+describeTransports('bodies of some tens of KiB', (transport) => {
+  it('come whole, in memory of their own, one and many at a time', async () => {
+    // Around the sizes from which a piece goes another way, with two framings.
+    const sizes = [9_000, 16_383, 16_384, 17_000, 40_000, 65_200, 65_536, 70_000, 150_000];
+    const peer = await transport.serve((req, res) => {
+      const size = Number(req.url.slice(2));
+      if (req.url[1] === 'l') res.setHeader('Content-Length', size);
+      res.end(BODY.subarray(0, size));
+    });
+    const agent = await transport.agentTo(peer, { maxSockets: 5 });
+    const get = async (path) => {
+      const chunks = [];
+      for await (const chunk of await startGet(peer, agent, path)) chunks.push(chunk);
+      return chunks;
+    };
+    const paths = sizes.flatMap((size) => [`/l${size}`, `/c${size}`]);
+    const oneAtATime = [];
+    for (const path of paths) oneAtATime.push(await get(path));
+    for (const bodies of [oneAtATime, await Promise.all(paths.map(get)), await Promise.all(paths.map(get))]) {
+      for (const [index, chunks] of bodies.entries()) {
+        const size = Number(paths[index].slice(2));
+        expect(Buffer.concat(chunks).equals(BODY.subarray(0, size))).toBe(true);
+        if (transport.isStream) continue;
+        for (const chunk of chunks) expect(chunk.buffer.byteLength).toBe(chunk.length);
+      }
+    }
   });
 });

@@ -10,6 +10,8 @@ const { copyToOwnMemory } = require('../node/own-memory');
 
 /** Bytes of a piece: the I/O thread reads as many at once, and a user gets no more at once. */
 const PIECE = 64 * 1024;
+/** Bytes from which the I/O thread copies a piece of a smaller body into a buffer, instead of its page. */
+const LARGE_PIECE = 16 * 1024;
 /** Buffers laid out: as many may wait for JavaScript before the I/O thread stops reading. */
 const COUNT = 8;
 
@@ -22,11 +24,11 @@ class BodyBuffers {
   }
 
   /**
-   * Lays buffers out once a piece of full length has come through a page: more will follow.
+   * Lays buffers out once a large piece has come through a page: more will follow.
    * @param {number} length Bytes of the piece.
    */
   prepare(length) {
-    if (length < PIECE || this.buffers.length > 0) return;
+    if (length < LARGE_PIECE || this.buffers.length > 0) return;
     try {
       for (let place = 0; place < COUNT; place++) this.lay(place);
     } catch {

@@ -14,7 +14,8 @@ use crate::records::{self, event};
 use crate::shared::body_buffers::Claim;
 use crate::shared::completions::{Counters, HIGH_WATER_MARK};
 use crate::shared::exchange::{
-    Exchange, Progress, READ_SIZE, decode_into, decode_packet, push_read, with_scratch,
+    Exchange, LARGE_PIECE, Progress, READ_SIZE, decode_end, decode_packet, push_body, push_read,
+    with_scratch,
 };
 use crate::shared::response_decoder::ResponseDecoder;
 
@@ -59,7 +60,7 @@ pub fn poll_read(
         } else {
             Counters::add(&outlet.completions().counters.bytes_in, packet.len() as u64);
             if *state.armed {
-                outlet.append(|page| decode_packet(page, packet, id, state))
+                pass_packet(packet, id, outlet, state)
             } else {
                 outlet.append(|page| push_read(page, id, packet.len(), state.written));
                 Progress::Unsolicited
@@ -171,11 +172,7 @@ pub fn pass_pieces(
         let lengths = (0..n).step_by(READ_SIZE).map(|at| READ_SIZE.min(n - at));
         for (claim, length) in claims.iter().zip(lengths.clone()) {
             push_read(page, id, length, state.written);
-            let numbers = [
-                (claim.index() as u32).to_le_bytes(),
-                (length as u32).to_le_bytes(),
-            ];
-            records::push(page, event::BODY, 0, id, &[numbers.as_flattened()]);
+            push_body(page, id, claim, length);
         }
         pass_body(page, n, id, state);
         // Filled last: a panic takes the records back, and JavaScript would never take these buffers then.
@@ -188,11 +185,24 @@ pub fn pass_pieces(
     }
 }
 
+/// Passes on the events of what one read has brought.
+pub fn pass_packet(packet: &[u8], id: u32, outlet: &Rc<Outlet>, state: Exchange<'_>) -> Progress {
+    let progress = outlet.append(|page| {
+        let buffers = &outlet.completions().body_buffers;
+        decode_packet(page, packet, id, state, Some(buffers))
+    });
+    // A page that only names large pieces is a small one, and there is as much to do as with a full one.
+    if packet.len() >= LARGE_PIECE {
+        outlet.publish();
+    }
+    progress
+}
+
 /// Accounts for bytes of body that the decoder has not seen, and appends the end that they may complete.
 fn pass_body(page: &mut Vec<u8>, n: usize, id: u32, state: Exchange<'_>) {
     state.decoder.get().skip_body(n as u64);
     if state.decoder.plain_body_ahead() == 0 {
-        decode_into(page, &[], id, state);
+        decode_end(page, id, state);
     }
 }
 

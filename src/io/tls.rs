@@ -19,7 +19,7 @@ use tokio::io::ReadBuf;
 use super::connect::Prepared;
 use super::connection::{Connection, idle_flag};
 use super::outlet::Outlet;
-use super::reader::{self, BODY_PIECES, pass_pieces};
+use super::reader::{self, BODY_PIECES, pass_packet, pass_pieces};
 use super::state::State;
 use super::stream::Stream;
 use super::write_queue::{Flushed, WriteQueue};
@@ -27,8 +27,7 @@ use crate::records::{self, event};
 use crate::shared::body_buffers::Claim;
 use crate::shared::completions::Counters;
 use crate::shared::exchange::{
-    Exchange, Progress, READ_SIZE, as_room, decode_packet, push_notes, push_read, with_ciphertext,
-    with_scratch,
+    Exchange, Progress, READ_SIZE, as_room, push_notes, push_read, with_ciphertext, with_scratch,
 };
 use crate::shared::lent_tls::LentTls;
 use crate::tls::{Engine, Stop, TlsConnection, TlsError, Written};
@@ -262,7 +261,7 @@ impl Tls {
                 let progress = if packet.is_empty() {
                     Progress::Read
                 } else if *state.armed {
-                    outlet.append(|page| decode_packet(page, packet, id, state))
+                    pass_packet(packet, id, outlet, state)
                 } else {
                     outlet.append(|page| push_read(page, id, packet.len(), state.written));
                     Progress::Unsolicited

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use bytes::BufMut;
 
+use super::body_buffers::{BodyBuffers, Claim};
 use super::response_decoder::ResponseDecoder;
 use crate::codec::Event;
 use crate::records::decoding::{self, Body};
@@ -13,6 +14,11 @@ use crate::tls::Notes;
 
 /// Bytes that one read asks the kernel for, and that a user gets of a body at once, at most: as in Node.
 pub const READ_SIZE: usize = 64 * 1024;
+
+/// Bytes of a piece of body from which it goes into a buffer of JavaScript's, if one is free, instead of the page. To
+/// claim a buffer costs less than the copy from the page to the slab, which it saves the JavaScript thread.
+/// `lib/bridge/body-buffers.js` has it too, to lay buffers out.
+pub const LARGE_PIECE: usize = 16 * 1024;
 
 thread_local! {
     /// The buffer of this thread's reads. Each is decoded before the next, so all connections share it.
@@ -74,10 +80,66 @@ pub struct Exchange<'a> {
     pub written: u64,
 }
 
-/// Appends the records of one read: `READ`, and the events of its bytes.
-pub fn decode_packet(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'_>) -> Progress {
+/// Pieces of body that lie in buffers of JavaScript's. The page only names them.
+struct Held<'a> {
+    /// None on a thread that makes no use of the buffers.
+    buffers: Option<&'a BodyBuffers>,
+    pieces: Vec<(Claim<'a>, usize)>,
+}
+
+impl Held<'_> {
+    /// Copies a large piece into a buffer and appends its record. Returns false if it has to go into the page.
+    fn take(&mut self, page: &mut Vec<u8>, id: u32, piece: &[u8]) -> bool {
+        if piece.len() < LARGE_PIECE {
+            return false;
+        }
+        let Some(mut claim) = self.buffers.and_then(|buffers| buffers.claim(1).pop()) else {
+            return false;
+        };
+        let Some(room) = claim.bytes().get_mut(..piece.len()) else {
+            return false;
+        };
+        for (place, byte) in room.iter_mut().zip(piece) {
+            place.write(*byte);
+        }
+        push_body(page, id, &claim, piece.len());
+        self.pieces.push((claim, piece.len()));
+        true
+    }
+
+    /// Leaves the buffers to JavaScript, once all records are there: a panic takes these back, and JavaScript would
+    /// never take the buffers then.
+    fn fill(self) {
+        for (claim, length) in self.pieces {
+            claim.fill(length);
+        }
+    }
+}
+
+/// Appends the `BODY` record of a piece in a buffer.
+pub fn push_body(page: &mut Vec<u8>, id: u32, claim: &Claim<'_>, length: usize) {
+    records::push_with(page, event::BODY, 0, id, |page| {
+        page.put_u32_le(claim.index() as u32);
+        page.put_u32_le(length as u32);
+    });
+}
+
+/// Appends the records of one read: `READ`, and the events of its bytes. Large pieces of body go into `buffers`.
+pub fn decode_packet(
+    page: &mut Vec<u8>,
+    packet: &[u8],
+    id: u32,
+    state: Exchange<'_>,
+    buffers: Option<&BodyBuffers>,
+) -> Progress {
     push_read(page, id, packet.len(), state.written);
-    decode_into(page, packet, id, state)
+    let mut held = Held {
+        buffers,
+        pieces: Vec::new(),
+    };
+    let progress = decode_events(page, packet, id, state, &mut held);
+    held.fill();
+    progress
 }
 
 /// Appends the `READ` record of one read. `length` is its size in bytes.
@@ -101,8 +163,23 @@ pub fn push_notes(page: &mut Vec<u8>, id: u32, notes: &mut Notes) {
     }
 }
 
-/// Appends the events of a packet. An empty packet gives the end that earlier bytes have completed.
-pub fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'_>) -> Progress {
+/// Appends the end that earlier bytes have completed.
+pub fn decode_end(page: &mut Vec<u8>, id: u32, state: Exchange<'_>) {
+    let mut held = Held {
+        buffers: None,
+        pieces: Vec::new(),
+    };
+    decode_events(page, &[], id, state, &mut held);
+}
+
+/// Appends the events of a packet.
+fn decode_events(
+    page: &mut Vec<u8>,
+    packet: &[u8],
+    id: u32,
+    state: Exchange<'_>,
+    held: &mut Held<'_>,
+) -> Progress {
     let Exchange {
         armed,
         decoder: response,
@@ -121,7 +198,9 @@ pub fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'
             }
             Ok((_, None)) => break,
             Ok((n, Some(found))) => {
-                decoding::encode(page, id, &found, Body::Inline);
+                if !matches!(found, Event::Data(piece) if held.take(page, id, piece)) {
+                    decoding::encode(page, id, &found, Body::Inline);
+                }
                 parsed += n;
                 match found {
                     Event::Head(head) if head.upgrade => {
@@ -151,5 +230,50 @@ pub fn decode_into(page: &mut Vec<u8>, packet: &[u8], id: u32, state: Exchange<'
     } else {
         // The beginning of a message behind the last one, which no request asked for.
         Progress::Unsolicited
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::NonNull;
+
+    use super::*;
+    use crate::shared::body_buffers::Memory;
+
+    /// Decodes a response with this body in one packet, and gives the opcodes of its records.
+    fn opcodes(body: &[u8], buffers: Option<&BodyBuffers>) -> Vec<u32> {
+        let mut packet = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        packet.push_str(std::str::from_utf8(body).unwrap());
+        let mut page = Vec::new();
+        let mut decoder = ResponseDecoder::default();
+        let state = Exchange {
+            armed: &mut true,
+            decoder: &mut decoder,
+            written: 0,
+        };
+        decode_packet(&mut page, packet.as_bytes(), 7, state, buffers);
+        records::iter(&page).map(|record| record.opcode).collect()
+    }
+
+    #[test]
+    fn a_large_piece_goes_into_a_buffer_while_one_is_free() {
+        let buffers = BodyBuffers::default();
+        let memory = Box::leak(vec![0; READ_SIZE].into_boxed_slice());
+        // SAFETY: the memory is leaked, and is read below only once the buffer is filled.
+        let laid = unsafe { Memory::new(NonNull::new(memory.as_mut_ptr()).unwrap()) };
+        assert!(buffers.lay(0, laid));
+
+        let small = vec![b's'; LARGE_PIECE - 1];
+        let inline = [event::READ, event::HEAD, event::DATA, event::END];
+        assert_eq!(opcodes(&small, Some(&buffers)), inline);
+        let large = vec![b'l'; LARGE_PIECE];
+        let named = [event::READ, event::HEAD, event::BODY, event::END];
+        assert_eq!(opcodes(&large, Some(&buffers)), named);
+        assert_eq!(buffers.filled(), LARGE_PIECE);
+        assert_eq!(memory[..LARGE_PIECE], large);
+        assert_eq!(opcodes(&large, Some(&buffers)), inline, "none is free");
+        buffers.reuse(0);
+        assert_eq!(opcodes(&large, Some(&buffers)), named);
+        assert_eq!(opcodes(&large, None), inline);
     }
 }

@@ -256,7 +256,7 @@ impl LentConnection {
             decoder: &mut parts.decoder,
             written,
         };
-        decode_packet(page, packet, *id, exchange)
+        decode_packet(page, packet, *id, exchange, None)
     }
 }
 
