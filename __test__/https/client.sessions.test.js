@@ -86,6 +86,15 @@ describe('a session', () => {
     await until(() => sessions.length > 0);
     const agent = newTlsAgent({ maxCachedSessions: 0 });
     expect(await reuses({ ...peer.address, agent, session: sessions[0] })).toBe(true);
+
+    const later = https.get({ ...peer.address, agent });
+    const reused = once(later, 'response').then(([res]) => res.socket.isSessionReused());
+    later.once('socket', (given) => {
+      if (!given.connecting) return;
+      given.setSession(sessions[0]);
+      expect(Buffer.compare(given.getSession(), sessions[0])).toBe(0);
+    });
+    expect(await reused).toBe(true);
   });
 
   it("has keys that an agent tells by 'keylog'", async () => {

@@ -344,3 +344,36 @@ describe('a peer that does not speak TLS', () => {
   });
 });
 
+describe('a user who asks for the chain of certificates', () => {
+  /** Gives the subject of the authority that each of these sees above the certificate of the server. */
+  async function authoritiesSeen(peer, options, listen) {
+    const seen = [];
+    const see = (certificate) => seen.push(certificate.issuerCertificate?.subject.CN);
+    const agent = newTlsAgent();
+    const req = https.get({ ...peer.address, agent, ...options(see) });
+    req.once('socket', (socket) => listen(socket, () => see(socket.getPeerCertificate(true))));
+    const [res] = await once(req, 'response');
+    see(res.socket.getPeerCertificate(true));
+    res.resume();
+    await once(res, 'close');
+    return seen;
+  }
+
+  it.each([
+    ['in a check of the identity', (see) => ({
+      checkServerIdentity(host, certificate) {
+        see(certificate);
+        return tls.checkServerIdentity(host, certificate);
+      },
+    }), () => {}, 2],
+    ["in 'secure', before Node's listener", () => ({}), (socket, ask) => socket.prependListener('secure', ask), 2],
+    ["in 'secureConnect'", () => ({}), (socket, ask) => socket.on('secureConnect', ask), 2],
+    ["behind a check that is Node's", () => ({ checkServerIdentity: tls.checkServerIdentity }), () => {}, 1],
+  ])('sees it %s', async (title, options, listen, times) => {
+    const peer = await serveTls((req, res) => res.end());
+    const seen = await authoritiesSeen(peer, options, listen);
+    expect(seen).toHaveLength(times);
+    expect(new Set(seen).size).toBe(1);
+    expect(seen[0]).toEqual(expect.any(String));
+  });
+});

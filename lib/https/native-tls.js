@@ -108,6 +108,30 @@ function isEligible(connectTls, options) {
 }
 
 /**
+ * Tells whether Node's own function will check the identity of a server.
+ * @param {object} options
+ * @returns {boolean}
+ */
+function isIdentityForNode(options) {
+  return !('checkServerIdentity' in options) || options.checkServerIdentity === tls.checkServerIdentity;
+}
+
+/** Keeps the session that an agent has for a connection until the socket has its handle. */
+class SessionAsker {
+  /** @param {import('node:https').Agent} agent */
+  constructor(agent) {
+    /** @type {Buffer|undefined} */
+    this.session = undefined;
+    /** The agent as Node's createConnection sees it: it has no session. */
+    this.receiver = Object.assign(Object.create(agent), {
+      _getSession: (key) => { this.session = agent._getSession(key); },
+      _cacheSession: (key, session) => agent._cacheSession(key, session),
+      _evictSession: (key) => agent._evictSession(key),
+    });
+  }
+}
+
+/**
  * Connects by Node's own createConnection, and gives the connection to the I/O thread if that may have it.
  * @param {import('node:https').Agent} agent
  * @param {Function} connectTls Node's own, or what a library has put in its place.
@@ -123,8 +147,9 @@ function connect(agent, connectTls, arguments_) {
   if (!watchTls()) return connectOfNode(agent, connectTls, arguments_);
   let connection = null;
   let socket;
+  const asker = new SessionAsker(agent);
   try {
-    socket = connectTls.apply(agent, [{ ...options, secureContext }, ...arguments_.slice(1)]);
+    socket = connectTls.apply(asker.receiver, [{ ...options, secureContext }, ...arguments_.slice(1)]);
     if (canTakeOver(socket)) connection = TlsConnection.capture();
   } finally {
     // A lookup may make a connection within the call of another one, which must not get its `SSL`.
@@ -134,9 +159,11 @@ function connect(agent, connectTls, arguments_) {
     counters.tlsOfNode++;
     leaveToNode(socket, options);
   } else {
-    takeOver(socket, connection);
+    takeOver(socket, connection, isIdentityForNode(options));
     counters.tlsNative++;
   }
+  // Node looks whether it is a session of this peer. Of a connection that the I/O thread has, that thread decodes it.
+  if (asker.session && !socket.destroyed) socket.setSession(asker.session);
   return socket;
 }
 

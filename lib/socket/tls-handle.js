@@ -29,9 +29,13 @@ class TlsHandle extends NativeHandle {
   /**
    * @param {InstanceType<import('../../binding').TlsConnection>} tls The `SSL`, which the I/O thread uses.
    * @param {object} ofNode Node's handle of it.
+   * @param {boolean} isIdentityForNode Node's own function checks the identity of the server.
    */
-  constructor(tls, ofNode) {
+  constructor(tls, ofNode, isIdentityForNode) {
     super();
+    this.isIdentityForNode = isIdentityForNode;
+    /** Node's next question for the certificate of the peer is that of its check of the identity. */
+    this.isIdentityDue = false;
     /** Null when Node has its `SSL` back, or another handle has it. */
     this.tls = tls;
     this.ofNode = ofNode;
@@ -97,6 +101,15 @@ class TlsHandle extends NativeHandle {
     return hasPendingRead !== undefined && hasPendingRead(this.fd);
   }
 
+  /**
+   * Has the handshake resume a session.
+   * @param {unknown} session In DER, as Node has it.
+   */
+  setSession(session) {
+    if (this.tls === null || this.shakesHands || !(session instanceof Uint8Array)) this.ask('setSession', [session]);
+    else this.tls.resume(session);
+  }
+
   /** Begins another handshake, which TLS before 1.3 has. */
   renegotiate() {
     this.ask('renegotiate', []);
@@ -137,7 +150,7 @@ class TlsHandle extends NativeHandle {
 
   /** @override */
   successor() {
-    const next = new TlsHandle(this.tls, this.ofNode);
+    const next = new TlsHandle(this.tls, this.ofNode, this.isIdentityForNode);
     next.socket = this.socket;
     this.tls = null;
     return next;
@@ -203,10 +216,13 @@ class TlsHandle extends NativeHandle {
     this.isAgain = false;
     // Until the peer is verified, also the one of another handshake: a check that throws must not count as passed.
     socket.secureConnecting = true;
+    // A listener of the user's could ask before Node's does.
+    this.isIdentityDue = this.isIdentityForNode && socket.listenerCount('secure') === 1;
     try {
       if (isAgain) quietly(socket, () => this.ofNode.onhandshakedone());
       else this.ofNode.onhandshakedone();
     } finally {
+      this.isIdentityDue = false;
       if (!this.isClosed()) {
         // The check of the user's has thrown.
         if (socket.secureConnecting) {
@@ -218,6 +234,16 @@ class TlsHandle extends NativeHandle {
         }
       }
     }
+  }
+
+  /**
+   * Tells whether Node's check of the identity asks for the certificate of the peer. All later questions are others.
+   * @returns {boolean}
+   */
+  takeIdentityCheck() {
+    const isDue = this.isIdentityDue;
+    this.isIdentityDue = false;
+    return isDue;
   }
 
   /**
@@ -285,7 +311,7 @@ function renew(socket, session) {
   }
   // As that of the handle before it.
   ofNode[ownerSymbolOf(current)] = socket;
-  if (session) ofNode.setSession(session);
+  if (session) tls.resume(session);
   if (servername) ofNode.setServername(servername);
   return { ofNode, tls };
 }

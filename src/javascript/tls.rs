@@ -38,7 +38,18 @@ impl JsTlsConnection {
     /// Calls a function while the I/O thread does not use the `SSL`. The function must not call this again.
     #[napi(catch_unwind)]
     pub fn ask<'a>(&self, question: Function<'a, (), Unknown<'a>>) -> Result<Unknown<'a>> {
+        if let Some(mut engine) = self.shared.lock() {
+            engine.set_session();
+        }
         self.shared.while_locked(|| question.call(()))
+    }
+
+    /// Has the handshake resume a session in DER. It must not have begun.
+    #[napi(catch_unwind)]
+    pub fn resume(&self, session: &[u8]) {
+        if let Some(mut engine) = self.shared.lock() {
+            engine.resume(session.to_vec());
+        }
     }
 
     /// Makes the I/O thread tell of sessions.

@@ -95,6 +95,8 @@ pub struct Engine {
     held: Vec<u8>,
     /// The last read has stopped before the bytes at hand were used up.
     more: bool,
+    /// Session of an earlier connection, in DER, that the handshake is to resume; empty once the `SSL` has it.
+    session: Vec<u8>,
 }
 
 // SAFETY: OpenSSL lets any thread use an `SSL`, one at a time. Node's BIOs are only counted here.
@@ -143,11 +145,39 @@ impl Engine {
             node,
             held: Vec::new(),
             more: false,
+            session: Vec::new(),
         })
+    }
+
+    /// Has the handshake, which has not begun, resume a session in DER. To decode it takes a fifth of the time that Node
+    /// needs for a connection, so the thread that begins the handshake does it.
+    pub fn resume(&mut self, session: Vec<u8>) {
+        self.session = session;
+    }
+
+    /// Gives the `SSL` the session that it is to resume. As with Node, a session that OpenSSL does not understand is none.
+    pub fn set_session(&mut self) {
+        let der = std::mem::take(&mut self.session);
+        if der.is_empty() {
+            return;
+        }
+        let mut start = der.as_ptr();
+        // SAFETY: the engine has the `SSL` alive and to itself. OpenSSL reads as many bytes as there are, and counts the
+        // session for the `SSL` itself.
+        unsafe {
+            let length = der.len() as std::ffi::c_long;
+            let session = (self.openssl.session_from_der)(ptr::null_mut(), &raw mut start, length);
+            if !session.is_null() {
+                (self.openssl.ssl_set_session)(self.ssl, session);
+                (self.openssl.session_free)(session);
+            }
+            (self.openssl.err_clear_error)();
+        }
     }
 
     /// Goes on with the handshake, by a packet of the peer.
     pub fn handshake(&mut self, packet: &[u8]) -> Stop {
+        self.set_session();
         self.pipe.lend(packet);
         // SAFETY: the engine has the `SSL` alive and to itself; its pipe and its notes are where they were.
         let (outcome, error) = unsafe {
@@ -311,6 +341,7 @@ impl Engine {
     /// Lets Node go on with the connection. `is_established` says that it has to hear now that the handshake is complete.
     /// Gives plaintext that has been decrypted already.
     pub fn give_back(mut self, is_established: bool) -> Vec<u8> {
+        self.set_session();
         let held = std::mem::take(&mut self.held);
         let rest = self.pipe.take_input();
         let (openssl, ssl, (rbio, _, info)) = (self.openssl, self.ssl, self.node);

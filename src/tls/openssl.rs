@@ -112,8 +112,11 @@ functions! {
     ssl_get_ssl_ctx = c"SSL_get_SSL_CTX": fn(*const Ssl) -> *mut SslCtx;
     ssl_ctx_ctrl = c"SSL_CTX_ctrl": fn(*mut SslCtx, c_int, c_long, *mut c_void) -> c_long;
     ssl_ctx_set_keylog_callback = c"SSL_CTX_set_keylog_callback": fn(*mut SslCtx, Option<KeylogCallback>);
+    ssl_set_session = c"SSL_set_session": fn(*mut Ssl, *mut SslSession) -> c_int;
     session_get_id = c"SSL_SESSION_get_id": fn(*const SslSession, *mut c_uint) -> *const c_uchar;
     session_free = c"SSL_SESSION_free": fn(*mut SslSession);
+    session_from_der = c"d2i_SSL_SESSION":
+        fn(*mut *mut SslSession, *mut *const c_uchar, c_long) -> *mut SslSession;
     session_to_der = c"i2d_SSL_SESSION": fn(*const SslSession, *mut *mut c_uchar) -> c_int;
     err_clear_error = c"ERR_clear_error": fn();
     err_peek_error = c"ERR_peek_error": fn() -> c_ulong;
