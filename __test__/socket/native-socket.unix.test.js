@@ -21,6 +21,14 @@ describeUnix('a request over a Unix domain socket', () => {
     expect(JSON.parse(body)).toEqual(['/path?query', 'localhost']);
   });
 
+  it('gets there by a createConnection of its own, which finds the path of the socket (51900)', async () => {
+    const peer = await serveUnix((req, res) => res.end(req.url));
+    const createConnection = jest.fn((options) => net.createConnection(options));
+    const { body } = await exchange({ ...peer.address, path: '/path', createConnection });
+    expect(body.toString()).toBe('/path');
+    expect(createConnection.mock.calls[0][0].path).toBe(peer.address.socketPath);
+  });
+
   it('names the host it is given, and looks nothing up', async () => {
     const peer = await serveUnix((req, res) => res.end(req.headers.host));
     const lookup = jest.fn();

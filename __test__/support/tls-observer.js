@@ -4,6 +4,7 @@
 
 const nodeHttps = require('node:https');
 const { isDeepStrictEqual, types: { isNativeError } } = require('node:util');
+const { asEarlyParserSays } = require('./early-parser');
 const { record } = require('./recorder');
 const { onRequestHead } = require('./servers');
 const { https, serveRawTls } = require('./tls');
@@ -22,15 +23,19 @@ function lookup(_host, options, callback) {
 /** Events of a socket that tell of its bytes: none are emitted where the I/O thread decodes. */
 const BYTES = /^socket (data|readable|drain)$/;
 
-/** Takes out of a text what differs from run to run: addresses of memory and OpenSSL's file and line. */
-const withoutChance = (text) => text.replace(/[0-9A-F]{8,}:error/g, 'error').replace(/:[^:\s]*\.(c|cc|h):\d+:/g, ':');
+/**
+ * Takes out of a text what differs from run to run, addresses of memory and OpenSSL's file and line, and what an early
+ * parser does not say.
+ */
+const comparable = (text) => asEarlyParserSays(
+  text.replace(/[0-9A-F]{8,}:error/g, 'error').replace(/:[^:\s]*\.(c|cc|h):\d+:/g, ':'));
 
 /** Describes the value of one property of an error. */
 function describeValue(name, value) {
   if (name === 'cert') return value.fingerprint256 ?? Object.keys(value);
   if (Array.isArray(value)) return value.map((each) => describeValue('', each));
   if (isNativeError(value)) return describeError(value);
-  return typeof value === 'string' ? withoutChance(value) : value;
+  return typeof value === 'string' ? comparable(value) : value;
 }
 
 /**
@@ -41,7 +46,7 @@ function describeValue(name, value) {
 function describeError(error) {
   // Node's own errors are of another realm than Jest's, and no instance of Error here.
   if (!isNativeError(error)) return error;
-  const description = { class: error.constructor.name, message: withoutChance(error.message) };
+  const description = { class: error.constructor.name, message: comparable(error.message) };
   // Node's AggregateError of failed attempts to connect has none: docs/compat.md.
   if (description.message.startsWith('No connection to ')) description.message = '';
   for (const name of Object.keys(error)) description[name] = describeValue(name, error[name]);

@@ -7,7 +7,7 @@ const nodeHttps = require('node:https');
 const net = require('node:net');
 
 const {
-  bytesOf, certificate, cleanUp, nodeIsAtLeast, responseTo, sendSegments, serve, serveRaw, untilNoConnections,
+  bytesOf, certificate, cleanUp, responseTo, sendSegments, serve, serveRaw, untilNoConnections,
   untilPoolIsEmpty,
 } = require('..');
 
@@ -17,7 +17,7 @@ const https = process.env.ORACLE === 'node' ? nodeHttps : require('../../../http
 const ESTABLISHED = 'HTTP/1.1 200 Connection Established\r\n\r\n';
 
 /** True when the running Node has proxies of its own. */
-const nodeHasProxies = nodeIsAtLeast(24, 5) || (nodeIsAtLeast(22, 21) && !nodeIsAtLeast(23));
+const nodeHasProxies = process.allowedNodeEnvironmentFlags.has('--use-env-proxy');
 
 /**
  * Starts a forward proxy for http, which answers for origins itself.
