@@ -257,7 +257,7 @@ class TlsHandle extends NativeHandle {
     if (held !== null) {
       held.callback(systemError(EPROTO, 'write', ` ${error.message}`));
     } else {
-      this.ofNode.onerror(error);
+      this.fail(() => this.ofNode.onerror(error));
     }
   }
 }
