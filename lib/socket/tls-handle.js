@@ -168,6 +168,16 @@ class TlsHandle extends NativeHandle {
     return { handle: ofNode, rest };
   }
 
+  // --- What users call ---
+
+  /**
+   * Gives JSON.stringify() what it writes of Node's handle: sockets and agents, whose `ssl` this is, are often logged.
+   * @returns {object}
+   */
+  toJSON() {
+    return this.ofNode;
+  }
+
   // --- What the bridge calls ---
 
   /** @override */
