@@ -5,6 +5,7 @@
 const {
   http, sendSegments, exchange, untilPoolIsEmpty, record, until, peerHasReadAll,
 } = require('../support');
+const { reset } = require('../support/tls-records');
 const { describeTransports } = require('../support/transports');
 
 const OK = 'HTTP/1.1 200 OK\r\n';
@@ -142,3 +143,26 @@ describeTransports('a peer', (transport) => {
     }
   });
 });
+
+describeTransports('a peer', (transport) => {
+  it.each([
+    ['of an agent that keeps none', '', false], ['of one that keeps connections', '', true],
+    ['of one that may not keep this one', 'Connection: close\r\n', true],
+  ])('that answers in full and resets at once fails no request %s', async (_which, field, keepAlive) => {
+    // An agent has connections lent that it keeps.
+    if (transport.isLent && !keepAlive) return;
+    const answer = `${OK}Content-Length: 5\r\n${field}\r\nwhole`;
+    const peer = await transport.serveRaw((socket) => {
+      socket.once('data', () => socket.write(answer, () => reset(socket)));
+    });
+    for (let i = 0; i < 20; i++) {
+      const agent = await transport.agentTo(peer, { keepAlive });
+      const req = http.get({ ...peer.address, agent }, (res) => res.resume());
+      const { events } = record(req);
+      await new Promise((resolve) => { req.on('close', resolve); });
+      await untilPoolIsEmpty(agent);
+      expect(events).toContain('res end');
+      expect(events.filter((event) => event.includes('error'))).toEqual([]);
+    }
+  });
+}, ({ isTls }) => !isTls);

@@ -2,6 +2,7 @@
 
 /** The socket of a request is a tls.TLSSocket, and each of its members gives what it gives with node:https. */
 
+const { once } = require('node:events');
 const tls = require('node:tls');
 const { inspect, types: { isNativeError } } = require('node:util');
 const { certificates, serveTls } = require('../support/tls');
@@ -241,6 +242,22 @@ describe('a socket', () => {
       return { outcome: [describeError(error), changed], body: String(Buffer.concat(await res.toArray())) };
     });
     expect(outcome).toEqual([null, true]);
+  });
+});
+
+describe('an idle connection', () => {
+  it('is written as JSON, with its agent, as one of Node is', async () => {
+    const peer = await serveTls((_req, res) => res.end());
+    const { keys } = await expectAsNode(async (module) => {
+      const agent = new module.Agent({ ca, keepAlive: true });
+      const req = module.get({ ...peer.address, agent }, (res) => res.resume());
+      await once(req, 'close');
+      const { freeSockets } = JSON.parse(JSON.stringify(agent));
+      agent.destroy();
+      const [[socket]] = Object.values(freeSockets);
+      return { keys: Object.keys(socket.ssl).filter((name) => name !== 'onread') };
+    });
+    expect(keys).toContain('_secureContext');
   });
 });
 

@@ -8,7 +8,7 @@
 const { cleanUp, isOracle } = require('../support');
 const { certificates, https } = require('../support/tls');
 const { expectAsNode, observeOnce } = require('../support/tls-observer');
-const { pause, reset, serveRecords } = require('../support/tls-records');
+const { pause, plainRecord, reset, serveRecords, TYPES } = require('../support/tls-records');
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 
@@ -66,5 +66,32 @@ describe.each([['TLSv1.2'], ['TLSv1.3']])('a connection of %s that is ended', (m
         if (isWhole) expect(status).toBe(200);
       }
     });
+  });
+});
+
+/** What a peer does behind a whole response: what, and bytes that come with the response, or a reset. */
+const BEHIND = [
+  ['a reset', undefined], ['garbage', () => Buffer.from('garbage, and no record')],
+  ['a fatal alert', (connection) => connection.alert('internalError')],
+  ['a record that it has not sealed', () => plainRecord(TYPES.application, Buffer.from('abcde'))],
+];
+
+describe.each([['TLSv1.2'], ['TLSv1.3']])('behind a whole response of %s', (maxVersion) => {
+  it.each(BEHIND)('%s is no error of the request', async (_what, give) => {
+    const peer = await serveRecords(async (connection) => {
+      await connection.request();
+      const response = connection.data(`${OK}Content-Length: 5\r\n\r\nabcde`);
+      await connection.send(response, ...give ? [give(connection)] : []);
+      if (give) connection.socket.end();
+      else reset(connection.socket);
+    }, { maxVersion });
+    cleanUp(peer.close);
+    for (let i = 0; i < 20; i++) {
+      for (const keepAlive of [false, true]) {
+        const address = { ...peer.address, ca: certificates.ca };
+        const { complete, error, bodyError } = await observeOnce(https, address, { keepAlive });
+        expect({ complete, error, bodyError }).toEqual({ complete: true });
+      }
+    }
   });
 });

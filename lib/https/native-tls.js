@@ -11,6 +11,7 @@ const { kRace } = require('../addresses/race');
 const { canBeNative } = require('../agent/agent-socket');
 const { TlsConnection, unwatchTls, watchTls } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
+const { isOptionGiven, isOptionSet } = require('../node/command-line');
 const { https } = require('../node/modules');
 const { canTakeOver, takeOver } = require('../socket/native-tls-socket');
 const { keepSecrets } = require('../socket/tls-handle');
@@ -67,8 +68,7 @@ function isAllOfNode() {
 }
 
 /** True where Node was told to write what TLS says, or its secrets, of every connection. */
-const tellsAll = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)]
-  .some((argument) => /^--(trace-tls|tls-keylog)/.test(argument));
+const tellsAll = isOptionSet('trace-tls') || isOptionGiven('tls-keylog');
 
 /**
  * Lookups of users that leave no time for a takeover, because they call back at once or make connections themselves.

@@ -2,16 +2,57 @@
 
 /** Reads the options that Node was started with. */
 
+const { readFileSync } = require('node:fs');
+
+/** Name of the configuration file, which Node puts on the command line also where the user names none. */
+const CONFIG_FILE = /^--(?:experimental-)?config-file=(.*)$/s;
+
 /**
- * Tells whether Node was started with an option that is on or off. Options on the command line come after those of
- * NODE_OPTIONS; the last one counts, and underscores are as good as dashes.
+ * Reads the options of the configuration file, which Node 24 and newer know.
+ * @returns {string[]} As they would be on the command line, without values.
+ */
+function optionsOfFile() {
+  const found = process.execArgv.map((option) => CONFIG_FILE.exec(option)).find(Boolean);
+  if (!found) return [];
+  try {
+    // Options are in groups, whose names differ by version. NODE_OPTIONS, also an empty one, replaces this one.
+    const { nodeOptions, ...others } = JSON.parse(readFileSync(found[1], 'utf8'));
+    const groups = [process.env.NODE_OPTIONS === undefined ? nodeOptions : {}, ...Object.values(others)];
+    return groups.flatMap((group) => Object.entries(Object(group)))
+      .map(([name, value]) => (value === false ? `--no-${name}` : `--${name}`));
+  } catch {
+    // The process may not read it.
+    return [];
+  }
+}
+
+/**
+ * Lists the options that Node was started with, with dashes for underscores. Those on the command line come last: the
+ * last one counts.
+ * @returns {string[]}
+ */
+function listOptions() {
+  const ofEnvironment = (process.env.NODE_OPTIONS ?? '').replaceAll('"', '').split(/\s+/);
+  return [...optionsOfFile(), ...ofEnvironment, ...process.execArgv].map((option) => option.replaceAll('_', '-'));
+}
+
+/**
+ * Tells whether Node was started with an option that is on or off.
  * @param {string} name
  * @returns {boolean}
  */
 function isOptionSet(name) {
-  const options = [...(process.env.NODE_OPTIONS ?? '').split(/\s+/), ...process.execArgv]
-    .map((option) => option.replaceAll('_', '-'));
+  const options = listOptions();
   return options.lastIndexOf(`--${name}`) > options.lastIndexOf(`--no-${name}`);
 }
 
-module.exports = { isOptionSet };
+/**
+ * Tells whether Node was started with an option that has a value.
+ * @param {string} name
+ * @returns {boolean}
+ */
+function isOptionGiven(name) {
+  return listOptions().some((option) => option === `--${name}` || option.startsWith(`--${name}=`));
+}
+
+module.exports = { isOptionGiven, isOptionSet };

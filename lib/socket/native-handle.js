@@ -920,9 +920,19 @@ class NativeHandle extends ShutdownRequest {
       giveReason(socket, closedBy.PEER);
       if (!next && this.settings !== null && watchesIdleSockets()) return socket.destroy();
     }
-    if (opcode === event.READ_ERROR) return socket.destroy(systemError(errno, 'read'));
+    if (opcode === event.READ_ERROR) return this.fail(() => socket.destroy(systemError(errno, 'read')));
     socket.push(null);
     return socket.read(0);
+  }
+
+  /**
+   * Tells of an error in what the peer sends. As with libuv, a writing side that is to end does so before: a socket
+   * that is done with closes then, and what its peer does behind a whole response is no error of the request.
+   * @param {() => void} tell
+   */
+  fail(tell) {
+    if (this.shutdownRequest !== null && this.writes.ahead() === 0) setImmediate(unlessClosed, this, tell);
+    else tell();
   }
 
   /** Fails the connection, because the I/O thread, or its task of this connection, has panicked. */
@@ -971,6 +981,15 @@ function finishClose(handle, callback) {
   } finally {
     handle.resource.emitDestroy();
   }
+}
+
+/**
+ * Calls a function unless a handle has been closed.
+ * @param {NativeHandle} handle
+ * @param {() => void} call
+ */
+function unlessClosed(handle, call) {
+  if (!handle.isClosed()) call();
 }
 
 module.exports = { NativeHandle };

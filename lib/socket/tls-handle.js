@@ -181,6 +181,16 @@ class TlsHandle extends NativeHandle {
     return { handle: ofNode, rest };
   }
 
+  // --- What users call ---
+
+  /**
+   * Gives JSON.stringify() what it writes of Node's handle: sockets and agents, whose `ssl` this is, are often logged.
+   * @returns {object}
+   */
+  toJSON() {
+    return this.ofNode;
+  }
+
   // --- What the bridge calls ---
 
   /** @override */
@@ -283,7 +293,7 @@ class TlsHandle extends NativeHandle {
     if (held !== null) {
       held.callback(systemError(EPROTO, 'write', ` ${error.message}`));
     } else {
-      this.ofNode.onerror(error);
+      this.fail(() => this.ofNode.onerror(error));
     }
   }
 }
