@@ -5,7 +5,7 @@ import type {
   AgentStats, AgentStatus, ClientRequest, ClientResponse, PoolOptions, RacingOptions, RetryOptions, Timeouts,
 } from './index.js';
 
-// All else is Node's own, as it is in JavaScript.
+// Every other export is Node's own, as in JavaScript.
 export * from 'node:https';
 
 /**
@@ -29,11 +29,11 @@ export interface AgentOptions extends https.AgentOptions, PoolOptions {
   timeouts?: Timeouts | undefined;
 }
 
-/** Options of {@link request}: those of a request by http, and every option of `tls.connect()`. */
+/** Options of {@link request}: those of an http request, and every option of `tls.connect()`. */
 export interface RequestOptions extends https.RequestOptions {
   /**
    * Limits of the phases of the request, in ms. Default: those of the agent.
-   * An object with other names is taken for another library's, and is none.
+   * An object with other names is another library's, and is ignored.
    * @throws `ERR_INVALID_ARG_TYPE` if a limit is no number; `ERR_OUT_OF_RANGE` if one is negative or not finite
    */
   timeouts?: Timeouts | undefined;
@@ -43,20 +43,20 @@ export interface RequestOptions extends https.RequestOptions {
 export class Agent extends https.Agent {
   constructor(options?: AgentOptions | Omit<AgentOptions, 'autoSelectFamily'> & RacingOptions);
 
-  /** Takes a snapshot of what the agent has done and has now, by origin. Counting is always on. */
+  /** Takes a snapshot of the agent's counters, sockets and waiting requests, by origin. Counting is always on. */
   getCurrentStatus(): AgentStatus;
-  /** Takes a snapshot of what the agent has done and has now, over all origins. */
+  /** Takes a snapshot of the agent's counters, sockets and waiting requests, over all origins. */
   stats(): AgentStats;
 }
 
-/** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
+/** The agent of requests without one: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
 export let globalAgent: Agent;
 
-/** Options of {@link request}: those of `https.request()`, and those that ferrequest has for http too. */
+/** Options of {@link request} that ferrequest adds to those of `https.request()`, as for http. */
 export interface RequestOptions extends https.RequestOptions {
-  /** As for http. */
+  /** Tries the request again when it fails before a response was given. Default: that of the agent. */
   retry?: RetryOptions | false | undefined;
-  /** As for http. */
+  /** `'race'` as in {@link RacingOptions}; a boolean is Node's own option. The agent's option takes precedence. */
   autoSelectFamily?: boolean | 'race' | undefined;
 }
 
@@ -69,7 +69,7 @@ export function request(
   options: RequestOptions | string | URL,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
-/** @param options come over what `url` says */
+/** @param options take precedence over the parts of `url` */
 export function request(
   url: string | URL,
   options: RequestOptions,

@@ -4,31 +4,31 @@ import * as http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 
-// All else is Node's own, as it is in JavaScript.
+// Every other export is Node's own, as in JavaScript.
 export * from 'node:http';
 
-/** How the look-ups of an agent are kept. Times are in seconds, as those of the package cacheable-lookup. */
+/** Options of an agent's cache of look-ups. Times are in seconds, as in the package cacheable-lookup. */
 export interface DnsOptions {
-  /** Keeps the answers of look-ups, and lets equal ones that are under way have one in common. Default: `false`. */
+  /** Keeps the answers of look-ups, and lets equal ones that are under way share one answer. Default: `false`. */
   cache?: boolean | undefined;
   /**
    * The most seconds for which addresses are kept. `dns.lookup()` tells no time to live, so that its answers are kept
-   * for as long as this; a `lookup` of yours may give each address a `ttl`. Default: `10`.
+   * for exactly this time; a `lookup` of yours may give each address a shorter `ttl`. Default: `10`.
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it, or another of these, is no number of at least 0
    */
   maxTtl?: number | undefined;
-  /** Seconds for which it is kept that a name has no address (ENOTFOUND, ENODATA). Default: `0.15`. */
+  /** Seconds for which the cache keeps that a name has no address (ENOTFOUND, ENODATA). Default: `0.15`. */
   errorTtl?: number | undefined;
   /**
-   * Seconds for which `dns.lookup()` is asked for a name of which your `lookup` has said that it has no address, once
-   * `dns.lookup()` has found one. Default: `0`, which never asks it instead of yours.
+   * Seconds for which the agent asks `dns.lookup()` for a name, after your `lookup` has found no address of it and
+   * `dns.lookup()` has found one. Default: `0`, which never asks `dns.lookup()` instead of your `lookup`.
    */
   fallbackDuration?: number | undefined;
-  /** The most answers that are kept; the one that was used least recently gives way. Default: `1000`. */
+  /** The most answers that are kept; the least recently used one gives way. Default: `1000`. */
   maxItems?: number | undefined;
 }
 
-/** Which failures of a request are tried again, and after which time. Times are in milliseconds. See docs/retry.md. */
+/** Options of retries. Times are in milliseconds. See docs/retry.md. */
 export interface RetryOptions {
   /**
    * The most attempts after the first. Default: `5`.
@@ -42,7 +42,7 @@ export interface RetryOptions {
   minTimeout?: number | undefined;
   /** The longest time in ms between two attempts, also where the server asks for a longer one. Default: `30000`. */
   maxTimeout?: number | undefined;
-  /** What the time is multiplied by for each further attempt. Default: `2`. */
+  /** Factor by which the time grows for each further attempt. Default: `2`. */
   timeoutFactor?: number | undefined;
   /** Waits for as long as `Retry-After` of a response says. Default: `true`. */
   retryAfter?: boolean | undefined;
@@ -56,7 +56,8 @@ export interface RetryOptions {
    */
   errorCodes?: readonly string[] | undefined;
   /**
-   * The most bytes of a request that are kept in memory to be sent again; a larger one is sent once. Default: `1048576`.
+   * The most bytes of a request that are kept in memory to be sent again; a larger one is sent once.
+   * Default: `1048576`.
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no integer of at least 0
    */
   maxBodySize?: number | undefined;
@@ -64,11 +65,11 @@ export interface RetryOptions {
   body?: (() => string | Uint8Array | Readable | Iterable<unknown> | AsyncIterable<unknown>) | undefined;
 }
 
-/** Options that agents of http and of https have, and those of Node have not. */
+/** Options of agents for http and https that Node's agents do not have. */
 export interface PoolOptions {
-  /** How look-ups are kept: they go through `lookup`, or `dns.lookup` as it is at the call. Default: they are not. */
+  /** Cache of look-ups, which go through `lookup`, or through `dns.lookup` as it is at the call. Default: no cache. */
   dns?: DnsOptions | undefined;
-  /** Has requests tried again that fail before a response was given. Default: they are not. */
+  /** Tries requests again that fail before a response was given. Default: no retries. */
   retry?: RetryOptions | false | undefined;
   /**
    * Time in ms after which an idle socket is closed. Default, also for `0`: `timeout`, and what the server announces.
@@ -81,14 +82,14 @@ export interface PoolOptions {
    */
   socketActiveTTL?: number | undefined;
   /**
-   * Serves requests that wait for `maxSockets` or `maxTotalSockets` in the order in which they came, over all origins; a
-   * connection to one origin is closed for an earlier request to another. Default: `false`.
+   * Serves requests that wait for `maxSockets` or `maxTotalSockets` in the order in which they came, over all origins.
+   * The agent closes a connection to one origin for an earlier request to another. Default: `false`.
    * @throws `ERR_INVALID_ARG_TYPE` if it is no boolean
    */
   fairQueue?: boolean | undefined;
 }
 
-/** What an agent has done since it was made, under the names that agentkeepalive has for it. */
+/** Counters of an agent since it was made, under the names of the package agentkeepalive. */
 export interface AgentCounters {
   /** Sockets made. */
   createSocketCount: number;
@@ -96,15 +97,15 @@ export interface AgentCounters {
   createSocketErrorCount: number;
   /** Sockets closed. */
   closeSocketCount: number;
-  /** Those of them that had an error. */
+  /** Closed sockets that had an error. */
   errorSocketCount: number;
   /** `'timeout'` events of sockets, idle ones among them. */
   timeoutSocketCount: number;
-  /** Requests with a response behind which their socket came back to the agent. */
+  /** Requests that ended with a response, and whose socket came back to the agent. */
   requestCount: number;
 }
 
-/** What an agent has done, and the number of its sockets and waiting requests by origin (`getName()`). */
+/** Counters of an agent, with the number of its sockets and waiting requests by origin (`getName()`). */
 export interface AgentStatus extends AgentCounters {
   /** Idle sockets. */
   freeSockets: Record<string, number>;
@@ -114,7 +115,7 @@ export interface AgentStatus extends AgentCounters {
   requests: Record<string, number>;
 }
 
-/** What an agent has done, and the number of its sockets and waiting requests. */
+/** Counters of an agent, with the number of its sockets and waiting requests over all origins. */
 export interface AgentStats extends AgentCounters {
   /** Idle sockets. */
   freeSockets: number;
@@ -127,16 +128,16 @@ export interface AgentStats extends AgentCounters {
 /** Options of an {@link Agent} whose connections race. */
 export interface RacingOptions {
   /**
-   * `'race'` connects to the addresses of a name as RFC 8305 says: no attempt is given up for the next, which begins
-   * `autoSelectFamilyAttemptTimeout` ms later (default: `250`), or when one has failed. The first that succeeds is
-   * taken. If all fail, the error is an `AggregateError` with their errors.
+   * `'race'` connects to the addresses of a name as RFC 8305 says. The next attempt begins after
+   * `autoSelectFamilyAttemptTimeout` ms (default: `250`), or when one has failed, and earlier attempts go on. The first
+   * that succeeds is taken. If all fail, the error is an `AggregateError` with their errors.
    */
   autoSelectFamily: 'race';
 }
 
 /**
- * Options of {@link Agent}. Besides these it takes every option of
- * [`socket.connect()`](https://nodejs.org/api/net.html#socketconnectoptions-connectlistener) and hands it on.
+ * Options of {@link Agent}. An agent also takes every option of
+ * [`socket.connect()`](https://nodejs.org/api/net.html#socketconnectoptions-connectlistener), and passes it on.
  * All times are in milliseconds. An agent's option takes precedence over the same option of a request.
  * Source: https://nodejs.org/api/http.html#new-agentoptions
  */
@@ -164,7 +165,7 @@ export interface AgentOptions extends http.AgentOptions, PoolOptions {
    * @throws `ERR_INVALID_ARG_VALUE` for any other value
    */
   scheduling?: 'fifo' | 'lifo' | undefined;
-  /** Inactivity of a socket, in ms, after which `'timeout'` is emitted. Default: none (`5000` for `globalAgent`). */
+  /** Inactivity of a socket, in ms, after which it emits `'timeout'`. Default: none (`5000` for `globalAgent`). */
   timeout?: number | undefined;
   /** Sends small packets at once, without Nagle's algorithm. Default: `true`. */
   noDelay?: boolean | undefined;
@@ -182,34 +183,34 @@ export interface AgentOptions extends http.AgentOptions, PoolOptions {
 }
 
 /**
- * Limits of the phases of a request, in ms; `0` and `undefined` are none. A request that takes longer is destroyed with a
- * {@link TimeoutError}. The names are got's; docs/timeouts.md says when each begins and ends.
+ * Limits of the phases of a request, in ms; `0` and `undefined` mean no limit. A request that takes longer is destroyed
+ * with a {@link TimeoutError}. The names are got's; docs/timeouts.md says when each phase begins and ends.
  */
 export interface Timeouts {
   /** Until the agent, or `createConnection`, has a socket for the request. */
   queue?: number | undefined;
   /** Until the name of the host is looked up. */
   lookup?: number | undefined;
-  /** From then on, until the connection stands. */
+  /** From the end of the look-up, until the connection is established. */
   connect?: number | undefined;
-  /** From then on, until TLS is established and the peer verified. */
+  /** From when the connection is established, until TLS is established and the peer verified. */
   secureConnect?: number | undefined;
   /** From when the connection can be used, until the whole request is handed over. */
   send?: number | undefined;
-  /** From then on, until the header of the final response has come. */
+  /** From when the whole request is handed over, until the header of the final response has come. */
   response?: number | undefined;
-  /** From then on, until the response is read to its end. */
+  /** From the header of the final response, until the response is read to its end. */
   read?: number | undefined;
   /** From when the request was made, until the response is read to its end. */
   request?: number | undefined;
 }
 
-/** What a request waits for. */
+/** Name of the phase that a request is in. */
 export type Phase = Exclude<keyof Timeouts, 'request'>;
 
 /**
- * The times of what has happened to a request, in ms since the epoch, with fractions; undefined for what has not. The
- * object is written as things happen. Its shape is that of @szmarczak/http-timer; docs/timings.md says what each means.
+ * The times of a request's events, in ms since the epoch, with fractions; undefined for an event that has not happened.
+ * Its shape is that of @szmarczak/http-timer; docs/timings.md says what each time means.
  */
 export interface Timings {
   /** The request was made. */
@@ -218,7 +219,7 @@ export interface Timings {
   socket?: number | undefined;
   /** The name of the host was looked up. */
   lookup?: number | undefined;
-  /** The connection stood. With one that is used again this is `socket`. */
+  /** The connection was established. With one that is used again this is `socket`. */
   connect?: number | undefined;
   /** TLS was established. With a connection that is used again this is `socket`. */
   secureConnect?: number | undefined;
@@ -254,11 +255,11 @@ export interface Timings {
 }
 
 /**
- * What every error of a request and its response tells besides what Node's has. None of it is enumerable. An error keeps
- * what it has: `port` of a connection that was refused is that which was connected to.
+ * Properties that every error of a request or its response has in addition to those of Node's error. They are not
+ * enumerable. An error keeps a property that it has: `port` of a refused connection is the port that refused it.
  */
 export interface RequestErrorDetails {
-  /** What the request waited for. */
+  /** The phase in which the request failed. */
   phase: Phase;
   /** Host of the request. */
   host: string;
@@ -268,7 +269,7 @@ export interface RequestErrorDetails {
   method: string;
   /** Path of the request, with its query; behind a proxy the whole URL. */
   path: string;
-  /** The connection had served another request before. */
+  /** True if the connection had served another request before. */
   reusedSocket: boolean;
   /** Number of times that the request was tried. */
   attempts: number;
@@ -280,9 +281,9 @@ export interface RequestErrorDetails {
   size?: number | undefined;
 }
 
-/** The error of a request that has passed one of its {@link Timeouts}. */
+/** The error of a request that took longer than one of its {@link Timeouts}. */
 export interface TimeoutError extends Error, RequestErrorDetails {
-  /** The same for every limit; `event` tells which it was. */
+  /** The code is the same for every limit; `event` names the limit. */
   code: 'ERR_FERREQUEST_TIMEOUT';
   /** Name of the limit. */
   event: keyof Timeouts;
@@ -290,7 +291,7 @@ export interface TimeoutError extends Error, RequestErrorDetails {
   timeout: number;
 }
 
-/** What the messages of the channels `ferrequest:connection:*` of diagnostics_channel have. See docs/diagnostics.md. */
+/** Properties of every message of the channels `ferrequest:connection:*`. See docs/diagnostics.md. */
 export interface ConnectionMessage {
   /** The request that has the connection; null for one that is idle. */
   request: ClientRequest | null;
@@ -302,12 +303,12 @@ export interface ConnectionMessage {
   transport: 'native' | 'stream';
 }
 
-/** Message of `ferrequest:connection:opened`: a new connection stands; with TLS, the peer is verified. */
+/** Message of `ferrequest:connection:opened`: a new connection is established; with TLS, the peer is verified. */
 export interface ConnectionOpenedMessage extends ConnectionMessage {
   request: ClientRequest;
 }
 
-/** Message of `ferrequest:connection:failed`: a new connection has closed before it stood. */
+/** Message of `ferrequest:connection:failed`: a new connection has closed before it was established. */
 export interface ConnectionFailedMessage extends ConnectionMessage {
   /** The error of the socket; null if the request was called off without one. */
   error: Error | null;
@@ -320,7 +321,7 @@ export interface ConnectionReusedMessage extends ConnectionMessage {
   requests: number;
 }
 
-/** Message of `ferrequest:connection:replaced`: the I/O thread has replaced an idle one that the server had closed. */
+/** Message of `ferrequest:connection:replaced`: the I/O thread has replaced an idle connection that was closed. */
 export interface ConnectionReplacedMessage extends ConnectionMessage {
   request: ClientRequest;
 }
@@ -330,7 +331,7 @@ export type ClosingReason =
   | 'agent-destroyed' | 'called-off' | 'destroyed' | 'error' | 'gave-way' | 'idle-timeout' | 'not-kept'
   | 'not-persistent' | 'parse-error' | 'peer' | 'pool-full' | 'removed' | 'retried' | 'too-old' | 'unsolicited';
 
-/** Message of `ferrequest:connection:closed`: a connection that stood has closed. */
+/** Message of `ferrequest:connection:closed`: an established connection has closed. */
 export interface ConnectionClosedMessage extends ConnectionMessage {
   reason: ClosingReason;
   /** The error that the socket was destroyed with; null without one. */
@@ -341,16 +342,16 @@ export interface ConnectionClosedMessage extends ConnectionMessage {
   age: number;
 }
 
-/** Message of `ferrequest:request:retried`: an attempt has failed, and another is to come. */
+/** Message of `ferrequest:request:retried`: an attempt has failed, and another will follow. */
 export interface RequestRetriedMessage {
   request: ClientRequest;
   /** Number of attempts that have begun. */
   attempts: number;
   /** Time in ms until the next attempt. */
   delay: number;
-  /** What the attempt has failed with; null if it was a response. */
+  /** The error of the attempt; null if it failed by its response. */
   error: Error | null;
-  /** The response, which the user is not given; null if it was an error. */
+  /** The response, which the user does not get; null if the attempt failed by an error. */
   response: ClientResponse | null;
 }
 
@@ -365,23 +366,23 @@ export interface DiagnosticsChannels {
 }
 
 /**
- * Gives each request a socket: keeps connections for reuse, and requests in a queue while no more may be opened.
- * An agent of node:http, of another package, or any object with `addRequest()` works in its place.
+ * Gives each request a socket: an agent keeps connections for reuse, and keeps requests in a queue while it may open no
+ * further connection. An agent of node:http, of another package, or any object with `addRequest()` works in its place.
  */
 export class Agent extends http.Agent {
   constructor(options?: AgentOptions | Omit<AgentOptions, 'autoSelectFamily'> & RacingOptions);
 
-  /** Takes a snapshot of what the agent has done and has now, by origin. Counting is always on. */
+  /** Takes a snapshot of the agent's counters, sockets and waiting requests, by origin. Counting is always on. */
   getCurrentStatus(): AgentStatus;
-  /** Takes a snapshot of what the agent has done and has now, over all origins. */
+  /** Takes a snapshot of the agent's counters, sockets and waiting requests, over all origins. */
   stats(): AgentStats;
 }
 
-/** The agent of requests that name none: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
+/** The agent of requests without one: `keepAlive: true`, `scheduling: 'lifo'`, `timeout: 5000`. Can be set. */
 export let globalAgent: Agent;
 
 /**
- * Options of {@link request}. Besides these it takes every option of `http.request()` and of
+ * Options of {@link request}. A request also takes every option of `http.request()` and of
  * [`socket.connect()`](https://nodejs.org/api/net.html#socketconnectoptions-connectlistener).
  * Source: https://nodejs.org/api/http.html#httprequesturl-options-callback
  */
@@ -405,15 +406,15 @@ export interface RequestOptions extends http.RequestOptions {
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no finite number of at least 0
    */
   timeout?: number | undefined;
-  /** Has the request tried again when it fails before a response was given. Default: that of the agent. */
+  /** Tries the request again when it fails before a response was given. Default: that of the agent. */
   retry?: RetryOptions | false | undefined;
-  /** As {@link RacingOptions}, for this request; a boolean is Node's own option. An agent's takes precedence. */
+  /** `'race'` as in {@link RacingOptions}; a boolean is Node's own option. The agent's option takes precedence. */
   autoSelectFamily?: boolean | 'race' | undefined;
-  /** Bytes buffered for writing before `write()` answers `false`. Default: that of Node's streams. */
+  /** Bytes buffered for writing before `write()` returns `false`. Default: that of Node's streams. */
   highWaterMark?: number | undefined;
   /**
    * Limits of the phases of the request, in ms. Default: those of the agent.
-   * An object with other names is taken for another library's, and is none.
+   * An object with other names is another library's, and is ignored.
    * @throws `ERR_INVALID_ARG_TYPE` if a limit is no number; `ERR_OUT_OF_RANGE` if one is negative or not finite
    */
   timeouts?: Timeouts | undefined;
@@ -429,7 +430,7 @@ export type Mode = 'native' | 'stream' | 'node';
 export interface Stats {
   /** The client that serves requests. It is chosen when the module is loaded. */
   mode: Mode;
-  /** The reason why it is not `native`, with what to do; null if it is. */
+  /** The reason why the mode is not `native`, with a remedy; null if it is. */
   reason: string | null;
   /** Requests made. */
   requests: number;
@@ -438,25 +439,25 @@ export interface Stats {
   /** Connections opened by the I/O thread. */
   connectionsOpened: number;
   /**
-   * Requests that were assigned a connection, of the I/O thread or a stream, that an earlier request had been assigned:
-   * one that was idle, or was handed on from request to request by the agent's queue.
+   * Requests that got a connection, of the I/O thread or a stream, which an earlier request had used. It was idle, or
+   * the agent's queue passed it on from request to request.
    */
   connectionsReused: number;
-  /** Idle connections that were found closed by the peer and replaced before a byte was sent on them. */
+  /** Idle connections that the peer had closed, and that the I/O thread replaced before a byte was sent on them. */
   staleReplaced: number;
   /** Bytes read from connections of the I/O thread. */
   bytesIn: number;
   /** Bytes written to connections of the I/O thread. */
   bytesOut: number;
-  /** Calls from JavaScript into the addon that handed over what had been staged. */
+  /** Calls by which the JavaScript thread handed its staged commands to the I/O thread. */
   doorbells: number;
-  /** Requests that the JavaScript thread exchanged itself, as it does while few are in progress at a time. */
+  /** Requests that the JavaScript thread exchanged itself, which it does while few are in progress at a time. */
   direct: number;
   /** Connections of https whose TLS runs on the I/O thread. */
   tlsNative: number;
   /** Connections of agents for https that stay with Node; docs/https.md says which. */
   tlsOfNode: number;
-  /** Times that JavaScript took everything the I/O thread had queued. */
+  /** Times that the JavaScript thread took all records that the I/O thread had queued. */
   drains: number;
   /** Records taken by a drain, on average. */
   recordsPerDrain: number;
@@ -465,18 +466,18 @@ export interface Stats {
 /** Takes a snapshot of the counters of this process; counting is always on. */
 export function stats(): Stats;
 
-/** What has decided which client serves requests. See {@link diagnose}. */
+/** Everything that has decided which client serves requests. See {@link diagnose}. */
 export interface Diagnosis {
   mode: Mode;
-  /** The reason why the mode is not `native`, with what to do; null if it is. */
+  /** The reason why the mode is not `native`, with a remedy; null if it is `native`. */
   reason: string | null;
   /** Code of the error that is the reason, with a heading in docs/troubleshooting.md; null without an error. */
   code: string | null;
   /** Version of the package. */
   version: string;
-  /** The program that runs JavaScript. */
+  /** The runtime that runs the program. */
   runtime: 'node' | 'bun' | 'deno';
-  /** Version of Node that the runtime has, or says it has. */
+  /** Version of Node; in Bun and Deno, the version that they claim to have. */
   node: string;
   /** Range of the supported versions of Node. */
   supportedNode: string;
@@ -486,9 +487,9 @@ export interface Diagnosis {
   platform: NodeJS.Platform;
   /** `process.arch` */
   arch: NodeJS.Architecture;
-  /** C library of the process; null on systems with a single one, and where it is neither. */
+  /** C library of the process; null on systems with a single one, and if it is neither of the two. */
   libc: { family: 'glibc' | 'musl'; version: string | null } | null;
-  /** The search for the addon; null where it was not looked for. */
+  /** The search for the addon; null if ferrequest did not look for it. */
   addon: {
     /** Build that the platform needs, such as `linux-x64-gnu`; null if there is none. */
     build: string | null;
@@ -501,30 +502,30 @@ export interface Diagnosis {
     /** Files and packages that were tried, in their order. */
     attempts: { source: string; error: { code: string | null; message: string } | null }[];
   } | null;
-  /** Environment variables that are set and have to do with it. */
+  /** Environment variables that are set, and that can decide it. */
   environment: Record<string, string>;
   /** Long options that the runtime was started with. */
   execArgv: string[];
 }
 
-/** Tells which client serves requests, and all that has decided it: add it to a report of a fault. */
+/** Tells which client serves requests, and everything that has decided that. Add its output to a report of a fault. */
 export function diagnose(): Diagnosis;
 
-/** The response to a {@link ClientRequest}: the manual's name for what node:http calls an `IncomingMessage`. */
+/** The response to a {@link ClientRequest}, an `IncomingMessage` of node:http. */
 export class ClientResponse extends http.IncomingMessage {
   /** The status code, 100 to 999. */
   statusCode: number;
   /** The reason phrase, as it was sent; may be empty. */
   statusMessage: string;
-  /** The times of the exchange: those of the request. */
+  /** The times of the request: the same object as `req.timings`. */
   timings: Timings;
 }
 
-/** The events of {@link ClientRequest} besides those of every Writable, and what their listeners get. */
+/** The events of {@link ClientRequest}, with the arguments of their listeners. */
 export interface ClientRequestEvents {
   /** `abort()` was called for the first time. */
   abort: [];
-  /** The answer to CONNECT. `head` is what followed its header. Without a listener the connection is closed. */
+  /** The response to CONNECT. `head` has the bytes behind its header. Without a listener the connection is closed. */
   connect: [response: ClientResponse, socket: Socket, head: Buffer];
   /** 100 Continue: the server waits for the body. */
   continue: [];
@@ -532,15 +533,15 @@ export interface ClientRequestEvents {
   information: [info: http.InformationEvent];
   /** The response, before any part of its body. */
   response: [response: ClientResponse];
-  /** The socket that the request was given. */
+  /** The request has got its socket. */
   socket: [socket: Socket];
   /** The socket was idle for `timeout` ms. Nothing is destroyed. */
   timeout: [];
-  /** 101 Switching Protocols. `head` is what followed its header. Without a listener the connection is closed. */
+  /** 101 Switching Protocols. `head` has the bytes behind its header. Without a listener the connection is closed. */
   upgrade: [response: ClientResponse, socket: Socket, head: Buffer];
   /** Request and response are over; nothing follows. */
   close: [];
-  /** After `write()` has answered `false`: more may be written. */
+  /** The user may write more, after `write()` has returned `false`. */
   drain: [];
   /** The request failed; see {@link RequestErrorDetails}. Without a listener the error is thrown. */
   error: [error: Error];
@@ -550,7 +551,7 @@ export interface ClientRequestEvents {
 
 /** A request in progress. Its header can be changed until the first chunk of data, or the end, has been written. */
 export class ClientRequest extends http.ClientRequest {
-  /** The times of what has happened to the request so far; always the same object. */
+  /** The times of the request's events so far; always the same object. */
   timings: Timings;
 
   constructor(url: string | URL | RequestOptions, callback?: (response: ClientResponse) => void);
@@ -572,7 +573,7 @@ export class ClientRequest extends http.ClientRequest {
     encoding: BufferEncoding,
     callback?: (error: Error | null | undefined) => void,
   ): boolean;
-  // As wide as node:http's own, so that what compiles with it compiles here; other types throw ERR_INVALID_ARG_TYPE.
+  // As wide as node:http's own types, so that code for it compiles here; other types throw ERR_INVALID_ARG_TYPE.
   write(chunk: any, callback?: (error: Error | null | undefined) => void): boolean;
   write(chunk: any, encoding: BufferEncoding, callback?: (error: Error | null | undefined) => void): boolean;
 
@@ -613,7 +614,7 @@ export function request(
   options: RequestOptions | string | URL,
   callback?: (response: ClientResponse) => void,
 ): ClientRequest;
-/** @param options come over what `url` says */
+/** @param options take precedence over the parts of `url` */
 export function request(
   url: string | URL,
   options: RequestOptions,

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Calls requests off with an AbortController: one that waits, one whose response is read, and many by one signal. */
+/** Ends requests by AbortSignals: one that waits, one whose response is read, and many by one signal. */
 
 const { createServer } = require('node:http');
 const { once } = require('node:events');
@@ -8,7 +8,7 @@ const { once } = require('node:events');
 const http = require('ferrequest');
 const { listen } = require('./support/server.js');
 
-/** The peer answers `/endless` without end, and everything else not at all. */
+/** Answers `/endless` without end, and other requests not at all. */
 function answer(request, response) {
   if (request.url !== '/endless') return;
   const send = () => {
@@ -18,14 +18,14 @@ function answer(request, response) {
   send();
 }
 
-/** A deadline for a whole request. */
+/** Ends a whole request at a deadline. */
 async function withDeadline(url) {
   const request = http.get(url, { signal: AbortSignal.timeout(50) });
   const error = await once(request, 'response').catch((reason) => reason);
   console.log(`no answer in time: ${error.code}`);
 }
 
-/** A response that is read until there is enough of it. */
+/** Reads a response until it has enough of it, and then ends the request. */
 async function enough(url) {
   const controller = new AbortController();
   const [response] = await once(http.get(`${url}endless`, { signal: controller.signal }), 'response');
@@ -40,7 +40,7 @@ async function enough(url) {
   }
 }
 
-/** Requests that end together. */
+/** Ends many requests by one signal. */
 async function together(url) {
   const controller = new AbortController();
   const outcomes = ['a', 'b', 'c'].map((path) => {

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * A service that asks another one with axios. Nothing in it knows of ferrequest but its first line. That may be left
- * out: `node --require ferrequest/register service.js` does the same.
+ * Runs a service that asks another one by axios. Its first line registers ferrequest, and the rest does not know of it.
+ * `node --require ferrequest/register service.js` does the same without that line.
  */
 
 require('ferrequest/register');

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Shows what ferrequest does, against a server of its own: `npm run demo`. Every line is about something that was
- * really asked or really came. Exits with 0 only if everything came true.
+ * Shows the main features of ferrequest against a server of its own: `npm run demo`. Every line is about a request that
+ * the demo has made, or a response that has come. It exits with 0 only if every check succeeds.
  */
 
 const http = require('ferrequest');
@@ -11,8 +11,9 @@ const { Report } = require('./demo/report.js');
 const { startServer } = require('./demo/server.js');
 const steps = require('./demo/steps.js');
 
-/** The longest that one step may take, and that the process may linger when all is done, in ms. */
+/** Time in ms after which a step that is not over fails the demo. */
 const DEADLINE = 20_000;
+/** Time in ms after the last step in which the process has to end by itself. */
 const LINGER = 5_000;
 
 /**
@@ -51,13 +52,13 @@ async function main(report) {
   report.line(report.paint(trueOnes === steps.length ? 32 : 31, `${trueOnes} of ${steps.length} came true`));
   if (trueOnes === steps.length) process.exitCode = 0;
 
-  // Nothing is open any more, so the process has to end by itself; this timer does not hold it.
+  // Nothing is open any more, so the process has to end by itself; this timer does not keep it alive.
   setTimeout(() => {
     report.failed(new Error('the process does not end'));
     process.exit(1);
   }, LINGER).unref();
 }
 
-// Should the process end before main does, because nothing holds it, then that is a failure too.
+// The process ends before main does if nothing keeps it alive: that is a failure too.
 process.exitCode = 1;
 main(new Report(process.stdout));

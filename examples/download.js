@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Downloads a URL to a file, with a bar: `node examples/download.js [URL FILE]`. Without arguments it downloads 64 MiB
- * from a server of its own. The file has its name only when it is whole.
+ * Downloads a URL to a file, with a progress bar: `node examples/download.js [URL FILE]`. Without arguments it
+ * downloads 64 MiB from a server of its own. The file gets its name only when it is whole.
  */
 
 const fs = require('node:fs');
@@ -19,7 +19,7 @@ const { listen } = require('./support/server.js');
 
 const WIDTH = 30;
 
-/** Draws how far it is; one line that is written again on a terminal, the end of it alone elsewhere. */
+/** Draws the progress: on a terminal one line again and again, elsewhere only the last one. */
 function draw(bytes, total, isEnd) {
   if (!process.stdout.isTTY && !isEnd) return;
   const share = total ? bytes / total : 0;

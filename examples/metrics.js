@@ -1,16 +1,16 @@
 'use strict';
 
 /**
- * Makes metrics of requests and connections, and prints them as Prometheus reads them: `node examples/metrics.js`.
- * They are made with prom-client, where that is installed, or else with the few classes of the same shape in
- * metrics/registry.js. `observe()` is what a program would copy.
+ * Makes metrics of requests and connections, and prints them in the format of Prometheus: `node examples/metrics.js`.
+ * It uses prom-client where that is installed, or else the few classes of the same shape in metrics/registry.js. A
+ * program would copy `observe()`.
  */
 
 const { subscribe } = require('node:diagnostics_channel');
 const { once } = require('node:events');
 const http = require('ferrequest');
 
-/** Seconds. */
+/** Upper bounds, in seconds, of the buckets of the histogram of durations. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
@@ -53,7 +53,7 @@ function observe(client, register, agents) {
     failed.inc({ method, host, code: error.code ?? error.name, phase: error.phase });
   });
   subscribe('ferrequest:request:retried', ({ request: { host, method } }) => retried.inc({ method, host }));
-  // The transport of a connection that is upgraded is another one at its end.
+  // An upgraded connection has another transport when it closes: the gauge needs the first one.
   const transports = new WeakMap();
   subscribe('ferrequest:connection:opened', ({ origin, socket, transport }) => {
     transports.set(socket, transport);
@@ -66,7 +66,7 @@ function observe(client, register, agents) {
   });
 }
 
-/** @returns {object} prom-client, or what has the same shape. */
+/** @returns {object} prom-client, or classes of the same shape. */
 function findClient() {
   try {
     return require('prom-client');
@@ -82,7 +82,7 @@ async function ask(options) {
   return res.statusCode;
 }
 
-/** Makes requests of all kinds, and prints what the metrics say of them. */
+/** Makes requests of all kinds, and prints their metrics. */
 async function main() {
   const client = findClient();
   const register = new client.Registry();

@@ -12,7 +12,7 @@ const { pipeline } = require('node:stream/promises');
 const http = require('ferrequest');
 const { listen } = require('./support/server.js');
 
-/** Tells the type, the length and the names of what it is sent. */
+/** Answers with the type, the length and the field names of the form that it gets. */
 async function receive(request, response) {
   const body = await text(request);
   const names = [...body.matchAll(/^Content-Disposition: form-data; name="([^"]*)"/gm)].map(([, name]) => name);

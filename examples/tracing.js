@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Writes a line for each request, whoever makes it, with the phases that it went through: a listener of
- * diagnostics_channel and `request.timings`. OpenTelemetry's instrumentation listens in the same places.
+ * Writes a line for each request of the process, with the times of its phases. It uses diagnostics_channel and
+ * `request.timings`.
  */
 
 const diagnostics = require('node:diagnostics_channel');
@@ -19,7 +19,7 @@ function describe({ phases }) {
 }
 
 diagnostics.subscribe('http.client.request.created', ({ request }) => {
-  // An id that the server can log too. With `http.client.request.start` the header has been made.
+  // The server can log this id too. At `http.client.request.start` the header is made already: too late for a field.
   request.setHeader('X-Request-Id', 'a1');
 });
 diagnostics.subscribe('http.client.response.finish', ({ request, response }) => {

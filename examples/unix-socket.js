@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * Asks a server behind a Unix domain socket, as Docker's daemon is one: `node examples/unix-socket.js [SOCKET PATH]`.
+ * Asks a server behind a Unix domain socket, such as Docker's daemon: `node examples/unix-socket.js [SOCKET PATH]`.
  */
 
 const fs = require('node:fs');

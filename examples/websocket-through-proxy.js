@@ -10,7 +10,7 @@ const { WebSocket, WebSocketServer } = require('ws');
 const http = require('ferrequest');
 const { listen } = require('./support/server.js');
 
-/** A proxy that makes the tunnels it is asked for. */
+/** Makes a proxy that opens a tunnel for each CONNECT request. */
 function createProxy() {
   return createServer().on('connect', (request, client, head) => {
     const { hostname, port } = new URL(`http://${request.url}`);

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What the demo prints: lines that can be read in a file, and colours and a moving bar on a terminal. */
+/** Prints the lines of the demo, on a terminal with colours and a moving bar. */
 
 const BAR = 40;
 

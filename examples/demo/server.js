@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * The demo's peer: one of Node's own servers on a free port of the loopback interface, with a path for each thing that
- * the demo shows. It keeps what only a server can know, so that the demo can check what it shows from the other end.
+ * Starts the demo's server, one of Node's own on a free port of the loopback interface, with a path for each step of
+ * the demo. The server records what it sees, so that the demo can check each step from the other end.
  */
 
 const { createHash } = require('node:crypto');
@@ -22,7 +22,7 @@ function piece(index) {
   return bytes;
 }
 
-/** Sends as many pieces as the path says, chunked, and their SHA-256 as a trailer. */
+/** Sends the number of pieces that is in the path, chunked, and their SHA-256 as a trailer. */
 async function sendStream(request, response) {
   const count = Number(request.url.split('/').pop());
   const hash = createHash('sha256');
@@ -39,7 +39,7 @@ async function sendStream(request, response) {
   response.end();
 }
 
-/** Answers with what it was sent: how much, how it was framed, and the SHA-256. */
+/** Answers with the length, the framing and the SHA-256 of the body that it gets. */
 async function takeUpload(request, response) {
   const hash = createHash('sha256');
   let bytes = 0;
@@ -63,7 +63,7 @@ function sendForever(events, response) {
   send();
 }
 
-/** Sends back what comes, over the raw connection. The greeting leaves in one write with the header. */
+/** Sends all bytes back over the raw connection. The greeting leaves in one write with the header. */
 function echo(request, socket, head) {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nwelcome');
   if (head.length > 0) socket.write(head);
@@ -105,7 +105,7 @@ async function startServer() {
     async close() {
       server.close();
       server.closeAllConnections();
-      // They are the server's no more, so it does not close them.
+      // Upgraded sockets are no longer the server's, so it does not close them.
       for (const socket of upgraded) socket.destroy();
       if (server.listening) await once(server, 'close');
     },

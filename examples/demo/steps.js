@@ -1,6 +1,6 @@
 'use strict';
 
-/** What the demo shows: each step asks its server for something, checks what came, and says both. */
+/** Has the steps of the demo: each makes a request to the server, checks the response, and reports both. */
 
 const assert = require('node:assert/strict');
 const { createHash } = require('node:crypto');

@@ -1,6 +1,6 @@
 'use strict';
 
-/** As much of prom-client as examples/metrics.js needs: https://github.com/siimon/prom-client. */
+/** Implements the part of prom-client that examples/metrics.js needs: https://github.com/siimon/prom-client. */
 
 class Registry {
   constructor() {
@@ -13,7 +13,7 @@ class Registry {
   }
 }
 
-/** A number for each combination of labels. */
+/** Keeps a number for each combination of labels. */
 class Metric {
   /** @param {{ name: string, help: string, registers: Registry[], collect?: () => void }} options */
   constructor({ name, help, registers, collect }) {

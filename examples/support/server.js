@@ -1,6 +1,6 @@
 'use strict';
 
-/** The peers of the examples: servers on a free port of the loopback interface. */
+/** Starts the servers of the examples, on a free port of the loopback interface. */
 
 const { once } = require('node:events');
 
