@@ -72,18 +72,17 @@ export interface PoolOptions {
   retry?: RetryOptions | false | undefined;
   /**
    * Time in ms after which an idle socket is closed. Default, also for `0`: `timeout`, and what the server announces.
-   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no number of at least 0
+   * @throws `ERR_OUT_OF_RANGE` if it is negative
    */
   freeSocketTimeout?: number | undefined;
   /**
    * Age in ms past which a socket serves no further request: it is closed when it is free. Default, also for `0`: none.
-   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no number of at least 0
+   * @throws `ERR_OUT_OF_RANGE` if it is negative
    */
   socketActiveTTL?: number | undefined;
   /**
    * Serves requests that wait for `maxSockets` or `maxTotalSockets` in the order in which they came, over all origins; a
    * connection to one origin is closed for an earlier request to another. Default: `false`.
-   * @throws `ERR_INVALID_ARG_TYPE` if it is no boolean
    */
   fairQueue?: boolean | undefined;
 }
