@@ -97,7 +97,7 @@ export interface AgentCounters {
   closeSocketCount: number;
   /** Those of them that had an error. */
   errorSocketCount: number;
-  /** `'timeout'` events of sockets, idle ones among them. */
+  /** Requests that have emitted `'timeout'`, and sockets that were idle for too long. */
   timeoutSocketCount: number;
   /** Requests with a response behind which their socket came back to the agent. */
   requestCount: number;

@@ -2,7 +2,8 @@
 
 /** Makes a socket ready to be idle, and ready for its next request, as keepSocketAlive and reuseSocket of Node do. */
 
-const { kExpires } = require('./census');
+const { isOpened } = require('./agent-socket');
+const { kExpires, noteIdle } = require('./census');
 const { now } = require('../node/timing');
 const { exchange } = require('../socket/stages');
 const { kAnnouncesTimeout } = require('../response/client-response');
@@ -56,6 +57,7 @@ function keepSocketAlive(agent, socket) {
     }
   }
   if (socket.timeout !== timeout) socket.setTimeout(timeout);
+  if (timeout > 0 && !isOpened(socket)) noteIdle(socket);
   idleGuard.watch(socket);
   return true;
 }

@@ -646,6 +646,7 @@ ClientRequest.prototype.adoptStream = function adoptStream(socket) {
 /** @this {import('node:net').Socket} */
 function emitRequestTimeout() {
   const req = this._httpMessage;
+  this[socketEvents.kCounted]?.onTimeout();
   req?.[kRetry]?.onTimeout();
   req?.emit('timeout');
 }
