@@ -11,7 +11,7 @@ const diagnostics = require('node:diagnostics_channel');
 
 const { addTrailers, createResponse, informationOf, kAnnouncesTimeout, kSuperseded } = require('./client-response');
 const { maxHeaderSizeOf } = require('./decoder-settings');
-const { listenForEnd } = require('./exchange-end');
+const { listenForEnd, noteEndFirst } = require('./exchange-end');
 const performanceEntries = require('./performance-entries');
 const { closeRequest, emitError, inTurn, kRetry } = require('./request-end');
 const socketEvents = require('./socket-events');
@@ -69,7 +69,10 @@ function onHead(socket, flags, slab, words, start, end) {
     return;
   }
   performanceEntries.stop(req, res);
-  if (finishChannel.hasSubscribers) finishChannel.publish({ request: req, response: res });
+  if (finishChannel.hasSubscribers) {
+    noteEndFirst(res);
+    finishChannel.publish({ request: req, response: res });
+  }
 
   listenForEnd(req, res);
   socketEvents.listenForTimeout(socket);
