@@ -134,6 +134,7 @@ function onEnd(socket, slab, start, end) {
   res.complete = true;
   if (start < end) addTrailers(res, req, slab.latin1Slice(start, end));
   res.push(null);
+  if (res.readableFlowing) req[kStamps].onLastByte();
   // Nothing more is expected, but the socket has to notice its end.
   if (!socket._paused && socket.readable) socket.resume();
   socketEvents.stopReading(socket);

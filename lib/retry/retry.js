@@ -227,7 +227,7 @@ class Retry {
   /** Hears that an attempt after the first is out. */
   onRepeated() {
     const { req } = this;
-    req[kStamps].onUpload();
+    req[kStamps].onFinish();
     if (!this.hasFinished) req.emit('finish');
     // The listener of the exchange that this would be for has heard of the first.
     else onRequestFinish.call(req);
