@@ -73,18 +73,17 @@ export interface PoolOptions {
   retry?: RetryOptions | false | undefined;
   /**
    * Time in ms after which an idle socket is closed. Default, also for `0`: `timeout`, and what the server announces.
-   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no number of at least 0
+   * @throws `ERR_OUT_OF_RANGE` if it is negative
    */
   freeSocketTimeout?: number | undefined;
   /**
    * Age in ms past which a socket serves no further request: it is closed when it is free. Default, also for `0`: none.
-   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` if it is no number of at least 0
+   * @throws `ERR_OUT_OF_RANGE` if it is negative
    */
   socketActiveTTL?: number | undefined;
   /**
    * Serves requests that wait for `maxSockets` or `maxTotalSockets` in the order in which they came, over all origins.
    * The agent closes a connection to one origin for an earlier request to another. Default: `false`.
-   * @throws `ERR_INVALID_ARG_TYPE` if it is no boolean
    */
   fairQueue?: boolean | undefined;
 }
@@ -99,7 +98,7 @@ export interface AgentCounters {
   closeSocketCount: number;
   /** Closed sockets that had an error. */
   errorSocketCount: number;
-  /** `'timeout'` events of sockets, idle ones among them. */
+  /** Requests that have emitted `'timeout'`, and sockets that were idle for too long. */
   timeoutSocketCount: number;
   /** Requests that ended with a response, and whose socket came back to the agent. */
   requestCount: number;

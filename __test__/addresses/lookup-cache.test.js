@@ -204,13 +204,24 @@ describeOurs('agent option dns', () => {
   });
 
   it.each([
-    [{ dns: true }, 'ERR_INVALID_ARG_TYPE', 'The "options.dns" property must be of type object.'],
-    [{ dns: { cache: 1 } }, 'ERR_INVALID_ARG_TYPE', 'The "options.dns.cache" property must be of type boolean.'],
-    [{ dns: { maxTtl: '1' } }, 'ERR_INVALID_ARG_TYPE', 'The "options.dns.maxTtl" property must be of type number.'],
-    [{ dns: { errorTtl: -1 } }, 'ERR_OUT_OF_RANGE', 'The value of "options.dns.errorTtl" is out of range.'],
-    [{ dns: { maxItems: NaN } }, 'ERR_OUT_OF_RANGE', 'The value of "options.dns.maxItems" is out of range.'],
+    [{ maxTtl: '1' }, 'ERR_INVALID_ARG_TYPE', 'The "options.dns.maxTtl" property must be of type number.'],
+    [{ errorTtl: -1 }, 'ERR_OUT_OF_RANGE', 'The value of "options.dns.errorTtl" is out of range.'],
+    [{ maxItems: NaN }, 'ERR_OUT_OF_RANGE', 'The value of "options.dns.maxItems" is out of range.'],
   ])('refuses %j', (options, code, message) => {
     const expected = { code, message: expect.stringContaining(message) };
-    expect(() => newAgent(options)).toThrow(expect.objectContaining(expected));
+    expect(() => newAgent({ dns: { cache: true, ...options } })).toThrow(expect.objectContaining(expected));
+  });
+
+  it.each([
+    [true], ['8.8.8.8'], [null], [{}], [{ maxTtl: '1' }], [{ cache: false, maxTtl: -1 }], [{ cache: new Map() }],
+    [{ cache: true, resolver: {} }],
+  ])('keeps nothing for who asks for none of ours: %j', async (dns) => {
+    const lookup = jest.fn((_name, { all }, callback) => {
+      callback(null, all ? [{ address: '127.0.0.1', family: 4 }] : '127.0.0.1', 4);
+    });
+    const peer = await serve((req, res) => res.end());
+    const agent = newAgent({ dns });
+    for (let i = 0; i < 2; i++) await exchange({ ...peer.address, host: 'name.test', lookup, agent });
+    expect(lookup).toHaveBeenCalledTimes(2);
   });
 });

@@ -2,6 +2,7 @@
 
 const http = require('../../index');
 const { once } = require('node:events');
+const net = require('node:net');
 const { describeOurs, exchange, newAgent, serve, unusedPort, until, untilIdle, untilPoolIsEmpty } =
   require('../support');
 const { describeTransports } = require('../support/transports');
@@ -48,6 +49,26 @@ describeTransports('agent.getCurrentStatus()', (transport) => {
     await until(() => agent.stats().closeSocketCount === 2);
     expect(agent.stats()).toMatchObject({ createSocketCount: 2, errorSocketCount: 1, timeoutSocketCount: 1 });
   });
+
+  it('counts requests that emit a timeout', async () => {
+    const peer = await transport.serveRaw((socket) => socket.resume());
+    const agent = transport.newAgent({ keepAlive: true });
+    const req = http.get({ ...peer.address, agent, timeout: 20 });
+    req.on('error', () => {});
+    await once(req, 'timeout');
+    req.destroy();
+    await untilPoolIsEmpty(agent);
+    expect(agent.stats()).toMatchObject({ timeoutSocketCount: 1, closeSocketCount: 1, errorSocketCount: 0 });
+  });
+
+  it('needs no listeners that sockets of an agent of Node have not', async () => {
+    const peer = await transport.serve((req, res) => res.end());
+    const agent = transport.newAgent({ keepAlive: true });
+    await exchange({ ...peer.address, agent });
+    await untilIdle(agent);
+    const [socket] = Object.values(agent.freeSockets).flat();
+    expect(['agentRemove', 'timeout', 'free'].map((name) => socket.listenerCount(name))).toEqual([1, 1, 1]);
+  });
 }, ({ isLent }) => !isLent && !isOracle);
 
 describeOurs('agent.stats()', () => {
@@ -56,6 +77,19 @@ describeOurs('agent.stats()', () => {
     agent.createConnection = (options, callback) => { callback(new Error('not today')); };
     await once(http.get({ agent }), 'error');
     expect(agent.stats()).toMatchObject({ createSocketCount: 0, createSocketErrorCount: 1 });
+  });
+
+  it('counts the close of a socket that the agent has from elsewhere', async () => {
+    const peer = await serve((req, res) => res.end());
+    class OwnAgent extends http.Agent {
+      addRequest(req) {
+        req.onSocket(net.connect(peer.address));
+      }
+    }
+    const agent = new OwnAgent();
+    await exchange({ ...peer.address, agent });
+    await until(() => agent.stats().closeSocketCount === 1);
+    expect(agent.stats()).toMatchObject({ createSocketCount: 1, errorSocketCount: 0, timeoutSocketCount: 0 });
   });
 
   it('lets a socket go that has been upgraded', async () => {

@@ -2,11 +2,12 @@
 
 /** The times in `req.timings` are those of what happened, whichever way the bytes travel. */
 
+const diagnostics = require('node:diagnostics_channel');
 const { once } = require('node:events');
 const net = require('node:net');
 const { Duplex } = require('node:stream');
 const {
-  describeOurs, exchange, http, itNative, newAgent, responseTo, serve, serveRaw, unusedPort, until,
+  cleanUp, describeOurs, exchange, http, itNative, newAgent, responseTo, serve, serveRaw, unusedPort, until,
 } = require('../support');
 const { httpsAgentFor, httpsExchange, serveHttps, serveTunnels } = require('../support/proxy');
 const { describeTransports } = require('../support/transports');
@@ -106,6 +107,22 @@ describeOurs('timings', () => {
       expect(timings.end).toBeGreaterThanOrEqual(timings.response);
       expect(req.timings).toBe(timings);
       expect(res.timings).toBe(timings);
+    });
+
+    it('have the end before a listener of a subscriber is told of it', async () => {
+      const peer = await transport.serve((req, res) => res.end('body'));
+      const agent = await transport.agentTo(peer);
+      const seen = [];
+      const subscriber = ({ request, response }) => {
+        response.on('end', () => seen.push(request.timings.end, request.timings.phases.total, response.socket));
+      };
+      diagnostics.subscribe('http.client.response.finish', subscriber);
+      cleanUp(() => diagnostics.unsubscribe('http.client.response.finish', subscriber));
+      const { req } = await exchange({ ...peer.address, agent });
+      const { end, phases: { total } } = req.timings;
+      expect(end).toBeGreaterThanOrEqual(req.timings.response);
+      // It still has its socket, as with Node's client.
+      expect(seen).toEqual([end, total, req.socket]);
     });
 
     it('tell when a response was cut', async () => {

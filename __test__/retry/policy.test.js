@@ -5,7 +5,7 @@ const { newAgent, describeOurs } = require('../support');
 
 describe('a policy of retries', () => {
   it('has the defaults of undici', () => {
-    const policy = createPolicy({});
+    const policy = createPolicy({ maxRetries: 5 });
     expect(policy).toMatchObject({
       maxRetries: 5, minTimeout: 500, maxTimeout: 30_000, timeoutFactor: 2, retryAfter: true, maxBodySize: 1_048_576,
     });
@@ -16,7 +16,7 @@ describe('a policy of retries', () => {
   });
 
   it('takes undefined for the default', () => {
-    expect(createPolicy({ maxRetries: undefined }).maxRetries).toBe(5);
+    expect(createPolicy({ maxRetries: undefined, minTimeout: 1 })).toMatchObject({ maxRetries: 5, minTimeout: 1 });
   });
 
   it.each([undefined, null, false])('is none for %s', (options) => {
@@ -59,6 +59,8 @@ describeOurs('an option `retry` that is not ours', () => {
     ['a number', 3],
     ['a function', () => {}],
     ['a list', []],
+    ['an object that says nothing', { maxRetries: undefined }],
+    ['an empty object', {}],
     ['one of got 11', { limit: 2, methods: ['GET'], statusCodes: [503], errorCodes: [], calculateDelay() {} }],
   ])('is none: %s', (_name, retry) => {
     expect(createPolicy(retry)).toBeUndefined();

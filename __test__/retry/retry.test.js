@@ -236,7 +236,9 @@ describeTransports('a request with `retry`', (transport) => {
     const agent = await transport.agentTo(peer, { retry });
     const bytes = Buffer.from('as they were');
     const req = http.request({ ...peer.address, agent, method: 'PUT', headers: { 'Content-Length': bytes.length } });
-    req.end(bytes, () => bytes.fill('x'));
+    req.end(bytes);
+    // Before the request has a socket, too.
+    bytes.fill('x');
     await bytesOf(await responseTo(req));
     expect(peer.bodies).toEqual(['PUT as they were', 'PUT as they were']);
   });
@@ -265,7 +267,7 @@ describeTransports('a request with `retry`', (transport) => {
 describeOurs('retry', () => {
   it('begins no attempt for a signal that is aborted already', async () => {
     const peer = await serve((req, res) => res.end());
-    const req = http.get({ ...peer.address, agent: newAgent(), retry: {}, signal: AbortSignal.abort() });
+    const req = http.get({ ...peer.address, agent: newAgent(), retry: { maxRetries: 1 }, signal: AbortSignal.abort() });
     expect((await once(req, 'error'))[0].name).toBe('AbortError');
     expect([req.attempts, peer.accepted.length]).toEqual([1, 0]);
   });
@@ -283,7 +285,15 @@ describeOurs('retry', () => {
     expect(await attemptsOf({ retry: false })).toBe(1);
     // Of some library, and of got 11, which hands its options on.
     expect(await attemptsOf({ retry: 2 })).toBe(1);
+    expect(await attemptsOf({ retry: {} })).toBe(1);
     expect(await attemptsOf({ retry: { limit: 2, methods: ['GET'], errorCodes: ['ECONNRESET'] } })).toBe(1);
+  });
+
+  it('is none of a request whose option says nothing', async () => {
+    const peer = await serve((req) => req.socket.destroy());
+    const req = http.get({ ...peer.address, retry: {} });
+    await once(req, 'error');
+    expect([req.attempts, peer.accepted.length]).toEqual([1, 1]);
   });
 
   it('connects again when a connection is refused, without an agent too', async () => {

@@ -8,9 +8,8 @@
 const { AsyncResource } = require('node:async_hooks');
 const dns = require('node:dns');
 
-const { invalidArgType } = require('../node/errors');
 const { nextTick, now } = require('../node/timing');
-const { validateNotNegative, validateType } = require('../node/validators');
+const { validateNotNegative } = require('../node/validators');
 
 /** Seconds for which an answer without a time to live is kept, unless an option says otherwise. */
 const MAX_TTL = 10;
@@ -238,20 +237,26 @@ function copyOfError(error) {
 const NUMBERS = ['maxTtl', 'errorTtl', 'fallbackDuration', 'maxItems'];
 
 /**
+ * Tells whether a value is an option `dns` of ours that asks for a cache. Node's agents know none of the name: any
+ * other value is meant for somebody else.
+ */
+function asksForCache(options) {
+  return options?.cache === true && Object.keys(options).every((name) => name === 'cache' || NUMBERS.includes(name));
+}
+
+/**
  * Makes the cache that an agent's option asks for.
  * @param {unknown} options The option `dns`.
  * @returns {LookupCache|undefined} Undefined if it asks for none.
  */
 function createLookupCache(options) {
-  if (options === undefined || options === null) return undefined;
-  if (typeof options !== 'object') throw invalidArgType('options.dns', 'of type object', options);
-  if (options.cache !== undefined) validateType(options.cache, 'options.dns.cache', 'boolean');
+  if (!asksForCache(options)) return undefined;
   for (const name of NUMBERS) {
     const { [name]: value } = options;
     if (value === undefined) continue;
     validateNotNegative(value, `options.dns.${name}`);
   }
-  return options.cache ? new LookupCache(options) : undefined;
+  return new LookupCache(options);
 }
 
 module.exports = { createLookupCache };

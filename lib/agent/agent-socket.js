@@ -83,6 +83,14 @@ function isOpenedWith(socket, options) {
 }
 
 /**
+ * @param {import('node:net').Socket} socket
+ * @returns {boolean} True if `open` has made the socket.
+ */
+function isOpened(socket) {
+  return socket[kAgent] !== undefined;
+}
+
+/**
  * Merges the options of a request with those of its agent, which take precedence.
  * @param {import('./agent').Agent} agent
  * @param {import('../request/client-request').ClientRequest} req
@@ -176,7 +184,6 @@ function onFree() {
 
 /** Takes a closed socket out of the tables. */
 function onClose() {
-  this[kAgent][kCensus].onClose(this);
   leave(this);
 }
 
@@ -190,8 +197,9 @@ function leave(socket) {
 /** Closes a socket that has been idle for as long as the agent allows. */
 function onTimeout() {
   const { freeSockets, [kCensus]: census } = this[kAgent];
-  census.timedOut++;
-  if (Object.keys(freeSockets).some((name) => freeSockets[name].includes(this))) this.destroy();
+  if (!Object.keys(freeSockets).some((name) => freeSockets[name].includes(this))) return;
+  census.onTimeout();
+  this.destroy();
 }
 
 /** Lets a socket leave its agent for good, as after an upgrade. */
@@ -203,4 +211,4 @@ function onRemove() {
   this.removeListener('agentRemove', onRemove);
 }
 
-module.exports = { canBeNative, connect, isOpenedWith, isPlainCreateSocket, mergeOptions, open };
+module.exports = { canBeNative, connect, isOpened, isOpenedWith, isPlainCreateSocket, mergeOptions, open };

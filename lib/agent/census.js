@@ -3,19 +3,19 @@
 /**
  * Counts the sockets and requests of an agent, and tells its sockets by origin as `getCurrentStatus()` of
  * agentkeepalive does. A socket that `open` in agent-socket.js makes is counted there, any other when a request first
- * gets it.
+ * gets it. Who hears of a socket tells the census: a socket that Node has made has no listener that Node's has not.
  */
 
 const { socketProperty } = require('../node/socket-properties');
 const { now } = require('../node/timing');
-const { kMeets } = require('../response/socket-events');
+const { kCounted, kMeets } = require('../response/socket-events');
 
 /** Own property of an agent: its Census. */
 const kCensus = Symbol('census');
 /** Own property of a socket whose agent has a `socketActiveTTL`: the time, by `now()`, when it is too old. */
 const kExpires = socketProperty('expires');
-/** Own property of a socket: the Census that counts it. */
-const kCounted = socketProperty('counted');
+/** Own property of a socket that listeners of Node's close when it is idle: since when it has been, by `now()`. */
+const kIdleSince = socketProperty('idleSince');
 
 class Census {
   /** @param {number} activeTtl Milliseconds after which a socket is too old; Infinity for never. */
@@ -40,12 +40,19 @@ class Census {
   }
 
   /**
-   * Counts a socket that has closed.
+   * Counts a socket that has closed, once.
    * @param {import('node:net').Socket} socket
    */
   onClose(socket) {
+    socket[kCounted] = undefined;
     this.closed++;
     if (socket.errored) this.failed++;
+    else if (hasTimedOut(socket)) this.timedOut++;
+  }
+
+  /** Counts a socket on which nothing has happened for the time that its request, or the agent, allows. */
+  onTimeout() {
+    this.timedOut++;
   }
 }
 
@@ -70,26 +77,21 @@ function meet(socket) {
     census.notCreated++;
   } else if (socket[kCounted] !== census && typeof socket.on === 'function') {
     census.onNew(socket);
-    socket.on('close', onClose);
-    socket.on('timeout', onTimeout);
-    socket.once('agentRemove', onRemove);
   }
 }
 
-/** Lets a socket go that has left its agent for good. */
-function onRemove() {
-  this.removeListener('close', onClose);
-  this.removeListener('timeout', onTimeout);
+/**
+ * Notes that a socket begins to be idle.
+ * @param {import('node:net').Socket} socket One that listeners of Node's close when its time is over.
+ */
+function noteIdle(socket) {
+  socket[kIdleSince] = now();
 }
 
-/** @this {import('node:stream').Duplex} */
-function onClose() {
-  this[kCounted].onClose(this);
-}
-
-/** @this {import('node:stream').Duplex} */
-function onTimeout() {
-  this[kCounted].timedOut++;
+/** Tells whether a closed socket has been idle for its time. A timer may come a millisecond early by another clock. */
+function hasTimedOut(socket) {
+  const { [kIdleSince]: since, timeout } = socket;
+  return !socket._httpMessage && since !== undefined && timeout > 0 && now() - since >= timeout - 1;
 }
 
 /** @returns {object} The counters, under the names that agentkeepalive has for them. */
@@ -142,4 +144,4 @@ function stats() {
   };
 }
 
-module.exports = { getCurrentStatus, install, kCensus, kExpires, stats };
+module.exports = { getCurrentStatus, install, kCensus, kExpires, noteIdle, stats };

@@ -2,7 +2,8 @@
 
 /** Makes a socket ready to be idle, and ready for its next request, as keepSocketAlive and reuseSocket of Node do. */
 
-const { kExpires } = require('./census');
+const { isOpened } = require('./agent-socket');
+const { kExpires, noteIdle } = require('./census');
 const { socketProperty } = require('../node/socket-properties');
 const { now } = require('../node/timing');
 const { exchange } = require('../socket/stages');
@@ -57,6 +58,7 @@ function keepSocketAlive(agent, socket) {
     }
   }
   if (socket.timeout !== timeout) socket.setTimeout(timeout);
+  if (timeout > 0 && !isOpened(socket)) noteIdle(socket);
   idleGuard.watch(socket);
   return true;
 }

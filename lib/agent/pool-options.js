@@ -1,9 +1,12 @@
 'use strict';
 
-/** Checks the options of an agent that Node's agents have not. */
+/**
+ * Checks the options of an agent that Node's agents have not. One of another type is meant for somebody else, as
+ * `freeSocketTimeout: '30s'` is for agentkeepalive: Node's agents take no notice of any.
+ */
 
 const { createPolicy } = require('../retry/policy');
-const { validateNotNegative, validateType } = require('../node/validators');
+const { validateNotNegative } = require('../node/validators');
 
 /**
  * @param {object} options
@@ -12,7 +15,7 @@ const { validateNotNegative, validateType } = require('../node/validators');
  */
 function durationOf(options, name) {
   const { [name]: value } = options;
-  if (value === undefined || value === null) return Infinity;
+  if (typeof value !== 'number') return Infinity;
   validateNotNegative(value, `options.${name}`, 'a non-negative number');
   // As in agentkeepalive, where 0 stands for none too.
   return value === 0 ? Infinity : value;
@@ -23,7 +26,6 @@ function durationOf(options, name) {
  * @returns {{ activeTtl: number, freeTimeout: number, isFair: boolean }}
  */
 function poolOptionsOf(options) {
-  if (options.fairQueue !== undefined) validateType(options.fairQueue, 'options.fairQueue', 'boolean');
   // Throws on a wrong one.
   createPolicy(options.retry);
   return {

@@ -22,7 +22,7 @@ const { closedBy, giveReason } = require('../node/connection-channels');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { http } = require('../node/modules');
 const { limitsOf } = require('../phases/timeouts');
-const { kKeepsListeners } = require('../response/socket-events');
+const { kCounted, kKeepsListeners } = require('../response/socket-events');
 
 const { getName: getNameOfHttp } = http.Agent.prototype;
 
@@ -328,6 +328,7 @@ function leave(agent, name, socket, options) {
  * @returns {boolean} False if a request waits that may have another connection, or the socket is not known.
  */
 function remove(agent, socket, options) {
+  if (socket.destroyed) socket[kCounted]?.onClose(socket);
   if (agent[kPool]?.isFair) {
     removeFromRows(agent, options._agentKey ?? agent.getName(options), socket);
     connectWaiting(agent);

@@ -10,6 +10,8 @@ const counters = require('./counters');
 const { HEADER_SIZE, event, isRead } = require('./records');
 const { now, setImmediate } = require('../node/timing');
 
+/** Bytes of a TIME record, which has a number. */
+const TIME_SIZE = HEADER_SIZE + 8;
 /** Bytes of the memory that pages are copied into. The pages of a fast body fit. */
 const ROOM_SIZE = 320 * 1024;
 /**
@@ -54,6 +56,10 @@ class Draining {
     /** Records between these two offsets of the slab are still to be dispatched. */
     this.cursor = 0;
     this.limit = 0;
+    /** Milliseconds from the clock of the I/O thread to `now`. */
+    this.offset = 0;
+    /** Time of the records at the cursor, in milliseconds of `now`. */
+    this.time = 0;
     /** Number of times that ticks have run; see `dispatchGroup`. */
     this.turn = 0;
     /** Ticks run between two calls of the addon, which goes on with the same drain. */
@@ -78,6 +84,7 @@ class Draining {
   start(native, bodies) {
     this.native = native;
     this.bodies = bodies;
+    this.offset = offsetOf(native);
     this.room = Buffer.allocUnsafeSlow(ROOM_SIZE);
     this.roomWords = new Int32Array(this.room.buffer);
   }
@@ -107,6 +114,7 @@ class Draining {
       return false;
     }
     arrival.time = time;
+    arrival.happened = this.time;
     arrival.isUnderWay = true;
     if (!this.isUnderWay) {
       this.isUnderWay = true;
@@ -121,6 +129,7 @@ class Draining {
     try {
       outcome = this.drain();
     } finally {
+      arrival.happened = time;
       if (outcome !== AFTER_TICKS) this.end(outcome);
     }
     return outcome === AFTER_TICKS;
@@ -145,8 +154,12 @@ class Draining {
   drain() {
     for (;;) {
       while (this.cursor < this.limit) {
-        if (this.groups >= GROUPS_A_TURN || !this.dispatchGroup()) return AFTER_TICKS;
-        this.groups++;
+        if ((this.slabWords[this.cursor >> 2] & 0xff) === event.TIME) {
+          this.takeTime();
+        } else {
+          if (this.groups >= GROUPS_A_TURN || !this.dispatchGroup()) return AFTER_TICKS;
+          this.groups++;
+        }
       }
       if (this.native === null) return NEVER;
       const copied = this.native.drain(this.room);
@@ -161,6 +174,12 @@ class Draining {
       this.cursor = 0;
       this.limit = copied;
     }
+  }
+
+  /** Takes the time of the records that follow. */
+  takeTime() {
+    this.time = arrival.happened = this.offset + this.slab.readDoubleLE(this.cursor + HEADER_SIZE);
+    this.cursor += TIME_SIZE;
   }
 
   /**
@@ -240,6 +259,22 @@ class Draining {
       handle.dispatching = false;
     }
   }
+}
+
+/**
+ * Compares two clocks that differ by a constant. What is measured is too large by the time between the two looks, and
+ * never too small: nothing seems to have happened before what has led to it.
+ * @param {InstanceType<import('../../binding').Bridge>} native
+ * @returns {number} Milliseconds from the clock of the I/O thread to `now`.
+ */
+function offsetOf(native) {
+  let offset = Infinity;
+  // The first looks take longer.
+  for (let i = 0; i < 4; i++) {
+    const time = native.now();
+    offset = Math.min(offset, now() - time);
+  }
+  return offset;
 }
 
 /** @param {Draining} draining */

@@ -62,6 +62,7 @@ const event = Object.freeze({
   SECRET: 20,
   TLS_ERROR: 21,
   STALE: 22,
+  TIME: 23,
   KEEP_ALIVE: 1,
   UPGRADE: 2,
   KEEP_ALIVE_FIELD: 4,

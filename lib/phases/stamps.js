@@ -13,9 +13,14 @@ const { now } = require('../node/timing');
 const connecting = require('./connecting');
 const { forget, makeView, refresh } = require('./timings');
 
-/** @returns {number} The time at which what is happening was taken from the I/O thread, or the present. */
-function moment() {
+/** @returns {number} The time of what the JavaScript thread does. */
+function present() {
   return arrival.isUnderWay ? arrival.time : now();
+}
+
+/** @returns {number} The time at which what is being told has happened, perhaps on the I/O thread. */
+function moment() {
+  return arrival.isUnderWay ? arrival.happened : now();
 }
 
 /** What a request has found when it was assigned its socket. */
@@ -40,6 +45,8 @@ class Stamps {
     /** The doorbell that hands the request over, if its time stands for `upload`. */
     this.handover = null;
     this.response = undefined;
+    /** Time of the last byte of the response, if the reader keeps up: it stands for `end`. */
+    this.lastByte = undefined;
     this.end = undefined;
   }
 
@@ -106,7 +113,7 @@ class Stamps {
   /** The name of the host has been looked up, or there was none to look up. */
   onLookup() {
     if (this.lookup !== undefined) return;
-    this.lookup = Math.max(moment(), this.socket ?? 0);
+    this.lookup = Math.max(present(), this.socket ?? 0);
     this.tell();
   }
 
@@ -132,11 +139,26 @@ class Stamps {
     else if (this.upload === undefined) this.handover = nextHandover();
   }
 
+  /** The request has been ended, and some of it waits, for the connection or for the kernel. */
+  onEnding() {
+    this.written = undefined;
+  }
+
+  /** The kernel has taken bytes that are waited for. */
+  onWritten() {
+    if (this.upload === undefined) this.written = moment();
+  }
+
+  /** Nothing of the request waits any more. */
+  onFinish() {
+    this.onUpload(this.written);
+  }
+
   /**
    * The whole request has been handed over.
    * @param {number} [time] Undefined for what is happening now.
    */
-  onUpload(time = moment()) {
+  onUpload(time = present()) {
     if (this.upload !== undefined) return;
     this.upload = time;
     this.tell();
@@ -148,9 +170,19 @@ class Stamps {
     this.tell();
   }
 
+  /** The last byte of the response has come, for a reader that takes what comes. */
+  onLastByte() {
+    if (arrival.isUnderWay) this.lastByte = arrival.happened;
+  }
+
+  /** The reader has stopped to take what comes. */
+  onPause() {
+    this.lastByte = undefined;
+  }
+
   /** The response has been read to its end. */
   onEnd() {
-    this.end ??= moment();
+    this.end ??= this.lastByte ?? present();
     this.tell();
   }
 
@@ -177,7 +209,8 @@ class Stamps {
   renew() {
     Object.assign(this, {
       isBetween: false, found: PENDING, handover: null, socket: undefined, lookup: undefined, connect: undefined,
-      secureConnect: undefined, upload: undefined, response: undefined, end: undefined,
+      secureConnect: undefined, written: undefined, upload: undefined, response: undefined, lastByte: undefined,
+      end: undefined,
     });
     if (this.view !== null) forget(this.view);
     this.timeouts?.renew();
@@ -195,6 +228,8 @@ Object.assign(Stamps.prototype, {
   lookup: undefined,
   connect: undefined,
   secureConnect: undefined,
+  /** Time at which the kernel has last taken bytes that were waited for. */
+  written: undefined,
   upload: undefined,
   error: undefined,
   abort: undefined,

@@ -61,7 +61,7 @@ class Timeouts {
   /**
    * @param {object} req
    * @param {Record<string, number>} limits Milliseconds by phase; 0 is no limit.
-   * @param {(req: object, error: Error) => void} fail Ends the request.
+   * @param {(req: object, error: Error) => boolean} fail Ends the request, or the attempt; false if it is over.
    */
   constructor(req, limits, fail) {
     this.req = req;
@@ -114,7 +114,7 @@ class Timeouts {
  * @param {object} req
  * @param {import('./stamps').Stamps} stamps
  * @param {unknown} own Option of the request, which comes over that of its agent.
- * @param {(req: object, error: Error) => void} fail Ends the request.
+ * @param {(req: object, error: Error) => boolean} fail Ends the request, or the attempt; false if it is over.
  */
 function start(req, stamps, own, fail) {
   const options = req.agent?.options;
@@ -154,8 +154,8 @@ function expire(timeouts, phase) {
     setImmediate(expire, timeouts, phase);
     return;
   }
-  timeouts.stop();
-  timeouts.fail(timeouts.req, timeoutError(phase.event, phase.limit));
+  end(phase);
+  if (!timeouts.fail(timeouts.req, timeoutError(phase.event, phase.limit))) timeouts.stop();
 }
 
 /**

@@ -284,14 +284,19 @@ ClientRequest.prototype._finish = function _finish() {
   if (this[kRetry] === undefined || this[kRetry].starts()) performanceEntries.start(this);
   const { socket } = this;
   // Some of it waits for the connection, or for the kernel.
-  if (socket.writableLength !== 0) this.prependListener('finish', onFinish);
-  else if (socket.isNative) this[kStamps].onStaged();
-  else this[kStamps].onUpload(now());
+  if (socket.writableLength !== 0) {
+    this[kStamps].onEnding();
+    this.prependListener('finish', onFinish);
+  } else if (socket.isNative) {
+    this[kStamps].onStaged();
+  } else {
+    this[kStamps].onUpload(now());
+  }
 };
 
 /** @this {ClientRequest} */
 function onFinish() {
-  this[kStamps].onUpload();
+  this[kStamps].onFinish();
 }
 
 /** Renders the header; Node calls this at the first write. */
@@ -646,6 +651,7 @@ ClientRequest.prototype.adoptStream = function adoptStream(socket) {
 /** @this {import('node:net').Socket} */
 function emitRequestTimeout() {
   const req = this._httpMessage;
+  this[socketEvents.kCounted]?.onTimeout();
   req?.[kRetry]?.onTimeout();
   req?.emit('timeout');
 }

@@ -5,12 +5,26 @@
 const { kRetry } = require('../response/request-end');
 
 /**
+ * Ends an attempt of a request that is tried again after such an error, or the request.
+ * @param {import('./client-request').ClientRequest} req
+ * @param {Error & { event: string }} error
+ * @returns {boolean} True if there will be another attempt, so that the limit of the whole holds on.
+ */
+function failInPhase(req, error) {
+  // Where a function of others makes the socket, that would come to a later attempt.
+  if (error.event !== 'request' && req[kRetry] !== undefined && (req.socket || leaveQueue(req)) &&
+      req[kRetry].takesLimit(error)) return true;
+  callOff(req, error);
+  return false;
+}
+
+/**
  * Calls a request off, and tells its error to whoever has it: its response too, if that is not whole, and also where it
  * waits for a socket, which a request that its user calls off goes on to wait for.
  * @param {import('./client-request').ClientRequest} req
  * @param {Error} error
  */
-function failInPhase(req, error) {
+function callOff(req, error) {
   if (req[kRetry]?.isWaiting()) {
     req.destroy(error);
     return;
@@ -26,17 +40,21 @@ function failInPhase(req, error) {
   req.onSocket(null, error);
 }
 
-/** Takes a request out of the queue of its agent, if that has one. */
+/**
+ * Takes a request out of the queue of its agent, if that has one.
+ * @returns {boolean} True if it was there.
+ */
 function leaveQueue(req) {
   const table = req.agent?.requests;
-  if (!table) return;
+  if (!table) return false;
   for (const name of Object.keys(table)) {
     const index = table[name].indexOf(req);
     if (index === -1) continue;
     table[name].splice(index, 1);
     if (table[name].length === 0) delete table[name];
-    return;
+    return true;
   }
+  return false;
 }
 
 module.exports = { failInPhase };

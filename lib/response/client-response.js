@@ -6,6 +6,7 @@ const { IncomingMessage } = require('node:http');
 
 const { kHeaders, kHeadersCount } = require('../node/internals');
 const { event } = require('../bridge/records');
+const { kStamps } = require('../phases/connecting');
 const { areOfNode, headersOf } = require('./response-headers');
 
 /** Names and values that a response shows at most, unless `maxHeadersCount` says otherwise. */
@@ -73,6 +74,12 @@ class ClientResponse extends IncomingMessage {
 
   set timings(value) {
     Object.defineProperty(this, 'timings', { value, configurable: true, enumerable: true, writable: true });
+  }
+
+  /** Notes that the reader does not keep up with the peer: what has come is read later. */
+  pause() {
+    this.req?.[kStamps]?.onPause();
+    return super.pause();
   }
 
   /** Notes that there is an iterator: see `endUnread` in exchange-end.js. */

@@ -26,6 +26,20 @@ function listenForEnd(req, res) {
 }
 
 /**
+ * Has the end of a response noted before listeners of 'end' that a subscriber of diagnostics_channel adds. The exchange
+ * ends behind those, as with Node's client.
+ * @param {import('./client-response').ClientResponse} res
+ */
+function noteEndFirst(res) {
+  res.on('end', noteEnd);
+}
+
+/** @this {import('./client-response').ClientResponse} */
+function noteEnd() {
+  this.req[kStamps].onEnd();
+}
+
+/**
  * Lets a stream close instead of serving another request.
  * @param {import('node:stream').Duplex} socket
  */
@@ -166,4 +180,4 @@ function freeSocket(socket) {
   else socket?.emit('free');
 }
 
-module.exports = { closeBrokenOff, endUnread, forgetExchange, listenForEnd, onRequestFinish, retire };
+module.exports = { closeBrokenOff, endUnread, forgetExchange, listenForEnd, noteEndFirst, onRequestFinish, retire };

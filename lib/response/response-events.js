@@ -11,7 +11,7 @@ const diagnostics = require('node:diagnostics_channel');
 
 const { addTrailers, createResponse, informationOf, kAnnouncesTimeout, kSuperseded } = require('./client-response');
 const { maxHeaderSizeOf } = require('./decoder-settings');
-const { listenForEnd } = require('./exchange-end');
+const { listenForEnd, noteEndFirst } = require('./exchange-end');
 const performanceEntries = require('./performance-entries');
 const { closeRequest, emitError, inTurn, kRetry } = require('./request-end');
 const socketEvents = require('./socket-events');
@@ -69,7 +69,10 @@ function onHead(socket, flags, slab, words, start, end) {
     return;
   }
   performanceEntries.stop(req, res);
-  if (finishChannel.hasSubscribers) finishChannel.publish({ request: req, response: res });
+  if (finishChannel.hasSubscribers) {
+    noteEndFirst(res);
+    finishChannel.publish({ request: req, response: res });
+  }
 
   listenForEnd(req, res);
   socketEvents.listenForTimeout(socket);
@@ -131,6 +134,7 @@ function onEnd(socket, slab, start, end) {
   res.complete = true;
   if (start < end) addTrailers(res, req, slab.latin1Slice(start, end));
   res.push(null);
+  if (res.readableFlowing) req[kStamps].onLastByte();
   // Nothing more is expected, but the socket has to notice its end.
   if (!socket._paused && socket.readable) socket.resume();
   socketEvents.stopReading(socket);

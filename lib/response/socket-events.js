@@ -46,6 +46,11 @@ const kTransport = Symbol('transport');
 const kKeepsListeners = Symbol('keepsListeners');
 /** Own property of an agent: a method that hears of each socket which a request is given. */
 const kMeets = Symbol('meets');
+/**
+ * Own property of a socket: what counts it for its agent, until it has closed. It adds no listeners of its own.
+ * @type {symbol}
+ */
+const kCounted = socketProperty('counted');
 
 /** Tells whether a socket has its listeners for life. */
 function isWired(socket) {
@@ -247,6 +252,7 @@ function finishMessage(socket) {
 /** Closes the request, behind what has come before. */
 function onSocketClose() {
   if (debug) debug.onClose(this);
+  this[kCounted]?.onClose(this);
   if (!this[kTransport]?.postpones(() => closeExchange(this), true)) closeExchange(this);
 }
 
@@ -384,6 +390,7 @@ module.exports = {
   isIdle,
   isReading,
   isUsed,
+  kCounted,
   kKeepsListeners,
   kMeets,
   kTransport,

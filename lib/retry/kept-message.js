@@ -59,9 +59,11 @@ class KeptMessage {
     // The end of a message that is made anew for each attempt is the end of its request once.
     const isWatched = this.isKept || (this.body !== null && isFinish(callback));
     if (this.isSettled || !isWatched) return this.plainSend.call(this.req, data, encoding, callback, byteLength);
-    const part = new Part(this.isKept ? copyOf(data) : null, encoding, callback);
+    // All attempts send the same, also where the first one waits for its socket while the user changes the bytes.
+    const kept = this.isKept ? copyOf(data) : data;
+    const part = new Part(this.isKept ? kept : null, encoding, callback);
     this.keep(part);
-    return this.plainSend.call(this.req, data, encoding, this.callbackOf(part, this.body !== null), byteLength);
+    return this.plainSend.call(this.req, kept, encoding, this.callbackOf(part, this.body !== null), byteLength);
   }
 
   /** Keeps a part, unless all of them are too large together. */

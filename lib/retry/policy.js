@@ -71,13 +71,15 @@ const NAMES = new Set([...Object.keys(DEFAULTS), 'body']);
 
 /**
  * Tells whether a value is an option `retry` of ours. Node's client knows none of the name, and got 11 hands its own to
- * whatever client it has: what is no object, or has names that are none of ours, is meant for somebody else.
+ * whatever client it has: what is no object, or has names that are none of ours, is meant for somebody else. One that
+ * says nothing asks for nothing.
  * @param {unknown} options
  * @returns {boolean}
  */
 function isOurs(options) {
   return typeof options === 'object' && options !== null && !Array.isArray(options) &&
-    Object.keys(options).every((name) => NAMES.has(name));
+    Object.keys(options).every((name) => NAMES.has(name)) &&
+    Object.values(options).some((value) => value !== undefined);
 }
 
 /** Throws if an option is wrong. */

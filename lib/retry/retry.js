@@ -92,6 +92,17 @@ class Retry {
   }
 
   /**
+   * Takes the error of a phase that has taken too long. The connection of that attempt is still there, or being made.
+   * @param {Error & { code: string }} error
+   * @returns {boolean} False if the request fails.
+   */
+  takesLimit(error) {
+    if (this.stage !== ATTEMPTING || !this.takesError(error)) return false;
+    this.letGo();
+    return true;
+  }
+
+  /**
    * Takes the response to an attempt.
    * @param {import('../response/client-response').ClientResponse} res
    * @returns {boolean} False if it is the user's.
@@ -216,7 +227,7 @@ class Retry {
   /** Hears that an attempt after the first is out. */
   onRepeated() {
     const { req } = this;
-    req[kStamps].onUpload();
+    req[kStamps].onFinish();
     if (!this.hasFinished) req.emit('finish');
     // The listener of the exchange that this would be for has heard of the first.
     else onRequestFinish.call(req);

@@ -846,6 +846,7 @@ class NativeHandle extends ShutdownRequest {
    */
   onWritten(total) {
     this.socket._unrefTimer();
+    stampsOf(this.socket)?.onWritten();
     this.writes.acknowledge(total);
     if (!this.referenced) this.awaitKernel();
   }

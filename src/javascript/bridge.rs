@@ -26,6 +26,7 @@ use super::notifier::Notifier;
 use super::tls::JsTlsConnection;
 use crate::io::IoThread;
 use crate::shared::completions::{Completions, Drained};
+use crate::shared::libuv;
 use crate::shared::mailbox::{Mailbox, Message};
 use crate::shared::write_buffers::{BUFFER_SIZE, WriteBuffers};
 
@@ -189,6 +190,12 @@ impl Bridge {
             }
             std::thread::sleep(SETTLE_PAUSE.min(left));
         }
+    }
+
+    /// Gives the milliseconds of the clock that `TIME` events have.
+    #[napi(catch_unwind)]
+    pub fn now(&self) -> f64 {
+        libuv::now()
     }
 
     /// Copies event records to `slab`. Gives the number of bytes copied, 0 when the queue is empty, or the

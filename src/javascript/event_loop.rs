@@ -6,7 +6,7 @@
 //! without libuv (a test, another runtime) runs without these handles.
 
 use std::cell::{Cell, UnsafeCell};
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::ptr;
@@ -16,6 +16,7 @@ use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
 use super::guard::guarded;
+use crate::shared::libuv::symbol;
 
 /// `uv_handle_type` of the handle that keeps the loop awake.
 const UV_IDLE: c_int = 6;
@@ -70,18 +71,6 @@ impl Libuv {
             })
         }
     }
-}
-
-/// Looks up a function of the process.
-///
-/// # Safety
-/// `F` is a function pointer with the signature of the function of that name.
-unsafe fn symbol<F: Copy>(name: &CStr) -> Option<F> {
-    const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
-    // SAFETY: the name is NUL-terminated.
-    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    // SAFETY: as the caller promises; `F` is as large as a pointer.
-    (!address.is_null()).then(|| unsafe { std::mem::transmute_copy(&address) })
 }
 
 /// The metrics of an event loop, as libuv writes them (`uv_metrics_t`).

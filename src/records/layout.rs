@@ -25,6 +25,8 @@ const LENGTH_OFFSET: usize = 8;
 
 /// Connection id of a `FAILED` event that concerns every connection.
 pub const EVERY_CONNECTION: u32 = u32::MAX;
+/// Connection id of a `TIME` event.
+pub const NO_CONNECTION: u32 = u32::MAX - 1;
 
 /// Declares named numbers and a table of them for the test that compares both sides.
 macro_rules! numbers {
@@ -162,6 +164,9 @@ pub mod event {
             TLS_ERROR = 21,
             /// A connection with TLS has died before a request, nothing of which is out. It waits for new TLS and `RECONNECT`.
             STALE = 22,
+            /// The records behind this one, up to the next of this kind, are of this time. Payload: milliseconds of
+            /// libuv's clock, `f64`. It begins a page, and is about no connection.
+            TIME = 23,
             /// On `INFORMATION` and `HEAD`: the connection may serve another request.
             KEEP_ALIVE = 1,
             /// On `HEAD`: the bytes that follow are another protocol.

@@ -11,6 +11,6 @@ pub mod decoding;
 mod layout;
 
 pub use layout::{
-    EVERY_CONNECTION, HEADER_SIZE, Record, add_flags, begin, command, event, iter, pad, push,
-    push_with,
+    EVERY_CONNECTION, HEADER_SIZE, NO_CONNECTION, Record, add_flags, begin, command, event, iter,
+    pad, push, push_with,
 };

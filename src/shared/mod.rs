@@ -6,6 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`mailbox`] | JavaScript thread → I/O thread: messages, and a bell |
+//! | [`page`] | memory with whole event records, which begins with their time |
 //! | [`completions`] | I/O thread → JavaScript thread: pages of event records |
 //! | [`wake`] | the way in which the I/O thread wakes the JavaScript thread |
 //! | [`offers`] | connections that the I/O thread offers, for the JavaScript thread to borrow |
@@ -14,6 +15,7 @@
 //! | [`response_decoder`] | the decoder that a connection has while a response is on its way |
 //! | [`body_buffers`] | buffers of JavaScript's that large bodies are read into |
 //! | [`write_buffers`] | memory for long writes, used again |
+//! | [`libuv`] | functions of libuv, and its clock |
 //! | [`address`], [`binding`] | numeric addresses; sockets bound before they connect |
 
 pub mod address;
@@ -24,8 +26,10 @@ pub mod detached;
 pub mod exchange;
 pub mod lent_connection;
 pub mod lent_tls;
+pub mod libuv;
 pub mod mailbox;
 pub mod offers;
+pub mod page;
 pub mod response_decoder;
 pub mod wake;
 pub mod write_buffers;

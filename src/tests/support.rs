@@ -76,9 +76,10 @@ impl fmt::Debug for Event {
     }
 }
 
-/// Gives the events of a page.
+/// Gives the events of a page, without its time.
 pub fn events_of(page: &[u8]) -> impl Iterator<Item = Event> {
-    records::iter(page).map(|record| Event {
+    let events = records::iter(page).filter(|record| record.opcode != event::TIME);
+    events.map(|record| Event {
         opcode: record.opcode,
         flags: record.flags,
         connection: record.connection,

@@ -16,6 +16,7 @@ use crate::records::{self, Record};
 use crate::shared::completions::Completions;
 use crate::shared::lent_connection::{LentConnection, Request, Sent};
 use crate::shared::mailbox::{Mailbox, Message};
+use crate::shared::page;
 
 /// Connections with news that one system call tells of, at most.
 const EVENTS: usize = 64;
@@ -160,7 +161,8 @@ impl BorrowedConnections {
     fn receive(&mut self, index: usize, goes_on: bool) -> Option<Message> {
         let lent = self.borrowed.get_mut(index)?.as_mut()?;
         let was_armed = lent.is_armed();
-        let stays = lent.receive(&mut self.page, &self.completions.counters, goes_on);
+        let counters = &self.completions.counters;
+        let stays = page::append(&mut self.page, |page| lent.receive(page, counters, goes_on));
         if was_armed && !lent.is_armed() {
             self.waiting -= 1;
         }
