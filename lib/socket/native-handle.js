@@ -614,16 +614,22 @@ class NativeHandle extends ShutdownRequest {
   pauseReading() {
     if (this.isClosed()) return;
     this.backlog ??= new ReadBacklog(this);
-    if (this.backlog.isPaused) return;
-    this.backlog.pause();
-    if (this.id !== -1) staging.send(command.PAUSE, this.id);
+    if (!this.backlog.isPaused) this.backlog.pause();
   }
 
   /** Reads on. */
   resumeReading() {
     if (this.backlog === null || !this.backlog.isPaused || this.isClosed()) return;
-    staging.send(command.RESUME, this.connection);
     this.backlog.resume();
+  }
+
+  /**
+   * Makes the I/O thread read nothing, or read on.
+   * @param {number} opcode PAUSE or RESUME.
+   */
+  sendFlow(opcode) {
+    // The id of a closed handle may be another's by then.
+    if (this.id !== -1 && !this.isClosed()) staging.send(opcode, this.id);
   }
 
   /** Asks for the descriptor, which a RELEASED record brings, so that the socket can go on as one of libuv. */

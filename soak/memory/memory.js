@@ -29,7 +29,7 @@ const MOST_GROWTH = 24 << 20;
 const MOST_PAUSED = 6 << 20;
 
 /** Bytes of memory that a paused response may hold. */
-const MOST_HELD = 4 << 20;
+const MOST_HELD = 8 << 20;
 
 const TRANSPORTS = {
   native: ({ http }) => ({ module: http, port: 'plain', agentOptions: {} }),
