@@ -6,9 +6,9 @@ const { describeOurs } = require('../support');
 const { describeTransports } = require('../support/transports');
 
 /** Makes requests that end in every way, forgets them, and tells of which the collector finds nothing left. */
-async function requestAndForget(http, ends, transport) {
+async function requestAndForget(http, end, transport) {
   const { AsyncLocalStorage } = require('node:async_hooks');
-  const { once, setMaxListeners } = require('node:events');
+  const { setMaxListeners } = require('node:events');
   const vm = require('node:vm');
   require('node:v8').setFlagsFromString('--expose-gc');
   const gc = vm.runInNewContext('gc');
@@ -30,6 +30,7 @@ async function requestAndForget(http, ends, transport) {
   const shared = new AbortController();
   setMaxListeners(0, shared.signal);
   const refs = [];
+  const stores = [];
   const ways = {
     'read to the end': ['/whole', (req, res) => res?.resume()],
     'read with a signal that others share': ['/whole', (req, res) => res?.resume(), { signal: shared.signal }],
@@ -44,7 +45,8 @@ async function requestAndForget(http, ends, transport) {
   };
   const request = ([path, act, options]) => storage.run({}, async () => {
     const req = http.request({ ...peer.address, agent, path, ...options });
-    refs.push(new WeakRef(req), new WeakRef(storage.getStore()));
+    refs.push(new WeakRef(req));
+    stores.push(new WeakRef(storage.getStore()));
     req.on('error', () => {});
     req.on('response', (res) => {
       refs.push(new WeakRef(res));
@@ -53,19 +55,23 @@ async function requestAndForget(http, ends, transport) {
     });
     req.end();
     act(req);
-    await once(req, 'close');
+    await new Promise((resolve) => { req.on('close', resolve); });
   });
-  for (const way of ends) await request(ways[way]);
+  for (let i = 0; i < 6; i++) await request(ways[end]);
   // A connection idles, and the signal could still be aborted.
   await request(ways['read to the end']);
-  const left = () => refs.filter((ref) => ref.deref() !== undefined).length;
+  const countOf = (list) => list.filter((ref) => ref.deref() !== undefined).length;
+  // As with Node, a connection keeps the store in which it was made, and the event loop that of its last callback.
+  const left = () => countOf(refs) + Math.max(countOf(stores) - 2, 0);
   const deadline = Date.now() + 10_000;
   while (left() > 0 && Date.now() < deadline) {
     await new Promise((resolve) => { setTimeout(resolve, 5); });
     gc();
   }
   const idle = Object.values(agent.freeSockets).flat().length;
-  console.log(JSON.stringify({ made: refs.length, left: left(), idle, aborted: shared.signal.aborted }));
+  const made = refs.length;
+  const { aborted } = shared.signal;
+  console.log(JSON.stringify({ made, left: countOf(refs), stores: countOf(stores), idle, aborted }));
   agent.destroy();
   peer.server.close();
   process.exit();
@@ -79,12 +85,15 @@ const ENDS = [
 
 describeOurs('requests that are over', () => {
   describeTransports('leave nothing', (transport) => {
-    it.each(ENDS)('when they were %s', async (way) => {
-      const { stdout, stderr } = await transport.runScript(requestAndForget, { args: [way, way] });
+    // One that is destroyed at once begins on no connection.
+    const ends = transport.isLent ? ENDS.filter((way) => way !== 'destroyed at once') : ENDS;
+    it.each(ends)('when they were %s', async (way) => {
+      const { stdout, stderr } = await transport.runScript(requestAndForget, { args: way });
       expect(stderr).toBe('');
-      const { made, ...rest } = JSON.parse(stdout);
+      const { made, stores, ...rest } = JSON.parse(stdout);
       expect(rest).toEqual({ left: 0, idle: 1, aborted: false });
-      expect(made).toBeGreaterThanOrEqual(6);
+      expect(stores).toBeLessThanOrEqual(2);
+      expect(made).toBeGreaterThanOrEqual(8);
     });
   });
 });
