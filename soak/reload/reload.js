@@ -140,8 +140,8 @@ function judge({ requests, failures, reads }) {
     failed: failures.length,
     /** Failed ones that a client may make again. */
     idempotent: failures.filter(({ method }) => method !== 'POST').length,
-    /** Failed ones that were told of an end, and of which the origin knows nothing. */
-    avoidable: failures.filter(({ error, number }) => error === 'socket hang up' && !reads.has(number)).length,
+    /** Failed ones of which the origin knows nothing. */
+    unread: failures.filter(({ number }) => !reads.has(number)).length,
     doubled: [...reads.values()].filter((times) => times > 1).length,
     errors,
   };
