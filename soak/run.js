@@ -1,34 +1,41 @@
 'use strict';
 
-/**
- * Puts the client under fire.
- *
- *     npm run soak -- [storm] [--minutes N | --requests N] [--seed S] [--client ferrequest|node]
- *       [--transport native,lent,stream,duplex,tls,lent-tls] [--limit 200] [--deadline MS] [--no-forgeries]
- *       [--node BIN]
- *     npm run soak -- lifetimes [--count 1000] [--seed S] [--client ferrequest|node] [--node BIN]
- *     npm run soak -- race [--requests 20000] [--transport native,lent,tls,lent-tls] [--ends close]
- *       [--client ferrequest|node] [--node BIN]
- *     npm run soak -- memory [--requests 5000000] [--client ferrequest|node] [--node BIN]
- *
- * storm: each round of 20,000 requests has a seed of its own, the first one S. `--limit` says how many requests are in
- * progress at most, `--deadline` after how many milliseconds one counts as hung. `--no-forgeries` leaves out bytes for
- * which no request has asked. lifetimes: `--count` says how many workers are terminated, and how many processes exit.
- * race: a server ends connections when they are used again; `--ends` says how, of `close`, `reset`, `half` (it reads
- * on) and `abort` (it reads a request, and resets). A breach is a request that is read twice, lost, or fails avoidably.
- * memory: see memory.js. `--client node` puts node:http in our place, `--node` runs all under another Node.
- *
- * The status is 1 if there is a breach, 2 if the soak itself fails, and 3 if the process does not end when all is over.
- */
+/** Puts the client under fire: `npm run soak -- --help` says how. */
 
 const { spawnSync } = require('node:child_process');
 const { parseArgs } = require('node:util');
 
-const lifetimes = require('./lifetimes/lifetimes');
+const lifetimes = require('./lifetimes');
 const memory = require('./memory/memory');
 const race = require('./race/race');
 const { BREACHES } = require('./storm/verdict');
 const { Storm } = require('./storm/storm');
+
+const USAGE = `Puts the client under fire.
+
+  npm run soak -- [storm] [--minutes N | --requests N] [--seed S] [--limit 200] [--deadline MS] [--no-forgeries]
+                          [--transport native,lent,stream,duplex,tls,lent-tls,node-tls]
+  npm run soak -- race [--requests 20000] [--transport native,lent,tls,lent-tls] [--ends close,reset,half,abort]
+  npm run soak -- lifetimes [--count 1000] [--seed S] [--only NAME,...]
+  npm run soak -- memory [--requests 5000000] [--connections 10000] [--transport native,stream,tls]
+  npm run soak -- reload [--count 50]
+
+  --client ferrequest|node   node puts node:http in our place
+  --node BIN                 runs all under another Node
+
+storm      each round of 20,000 requests has a seed of its own, the first one S. --limit says how many requests are in
+           progress at most, --deadline after how many milliseconds one counts as hung. --no-forgeries leaves out bytes
+           for which no request has asked.
+race       a server ends connections when they are used again; --ends says how: half reads on, abort reads a request
+           and resets. A breach is a request that is read twice, lost, or fails avoidably.
+lifetimes  threads and processes end at random moments, or lack memory, descriptors or ports; --count says how many
+           workers are terminated, and how many processes exit. --only names some of: 
+           ${lifetimes.NAMES.join(', ')}.
+memory     RSS and heap while requests come and go, of paused responses of 1 GiB, and of idle connections.
+reload     nginx gets SIGHUP while 50 connections are busy.
+
+The status is 1 if there is a breach, 2 if the soak itself fails, and 3 if the process does not end when all is over.
+`;
 
 const TRANSPORTS = ['native', 'native', 'stream', 'duplex', 'tls'];
 
@@ -52,7 +59,10 @@ const OPTIONS = {
   deadline: { type: 'string', default: '30000' },
   ends: { type: 'string', default: 'close' },
   'no-forgeries': { type: 'boolean', default: false },
+  only: { type: 'string' },
+  connections: { type: 'string' },
   node: { type: 'string' },
+  help: { type: 'boolean', default: false },
 };
 
 /** Loads the client that is put under fire. */
@@ -107,22 +117,15 @@ async function runStorms(values) {
   return breaches;
 }
 
-/** Ends threads and processes at random moments, and gives the number of faults. */
-async function runLifetimes({ count = '1000', seed, client }) {
-  const options = { count: Number(count), seed: Number(seed), client };
-  const runs = {
-    'workers terminated': () => lifetimes.terminateWorkers(options),
-    'processes that exit': () => lifetimes.endProcesses(options),
-    'processes ended by SIGTERM': () => lifetimes.endProcesses({ ...options, signal: 'SIGTERM' }),
-    'workers at the same time': () => lifetimes.runManyWorkers({ count: 64 }),
-    'copies of the module': () => lifetimes.resetModule({ count: 200 }),
-  };
+/** Runs what ends threads and processes, and gives the number of faults. */
+async function runLifetimes({ count = '1000', seed, client, only }) {
   let faults = 0;
-  for (const [what, run] of Object.entries(runs)) {
+  for (const what of only?.split(',') ?? lifetimes.NAMES) {
     const began = Date.now();
-    const result = await run();
+    const result = await lifetimes.run(what, { count: Number(count), seed: Number(seed), client });
     faults += result.faults.length;
     for (const fault of result.faults.slice(0, MOST_FAULTS)) console.log(`  ${fault}`);
+    for (const skipped of result.skipped ?? []) console.log(`  this machine cannot do: ${skipped}`);
     const seconds = ((Date.now() - began) / 1000).toFixed(0);
     console.log(`${process.version} ${client}: ${result.ends} ${what}, ${result.faults.length} faults, ${seconds} s`);
   }
@@ -130,11 +133,38 @@ async function runLifetimes({ count = '1000', seed, client }) {
 }
 
 /** Measures memory, and gives the number of faults. */
-async function runMemory({ requests = '5000000', client }) {
-  const faults = await memory.measure(clientOf(client), { requests: Number(requests), print: console.log });
+async function runMemory({ requests = '5000000', connections = '10000', transport, client }) {
+  const isDefault = transport === OPTIONS.transport.default;
+  const faults = await memory.measure(clientOf(client), {
+    requests: Number(requests), connections: Number(connections), print: console.log,
+    transports: isDefault ? undefined : transport.split(','),
+  });
   for (const fault of faults) console.log(`  ${fault}`);
   console.log(`${process.version} ${client}: ${requests} requests, ${faults.length} faults`);
   return faults.length;
+}
+
+/** What an agent is told to try again at once. */
+const RETRY = { minTimeout: 1, maxRetries: 3 };
+
+/** Reloads nginx under load over each transport, and gives the number of breaches. */
+async function runReloads({ count = '50', client: name, transport }) {
+  // Says at once which servers the machine lacks.
+  const reload = require('./reload/reload');
+  if (!reload.isPossible) throw new Error('there is no nginx: apt-get install nginx-light');
+  const isDefault = transport === OPTIONS.transport.default;
+  let breaches = 0;
+  for (const one of isDefault ? reload.TRANSPORTS : transport.split(',')) {
+    for (const retry of name === 'node' ? [undefined] : [undefined, RETRY]) {
+      const { errors, ...counts } = await reload.run(clientOf(name), { transport: one, count: Number(count), retry });
+      printCounts(errors);
+      const figures = Object.entries(counts).map(([what, number]) => `${what} ${number}`).join(', ');
+      console.log(`${process.version} ${name} ${one}${retry ? ' with retry' : ''}: ${count} reloads, ${figures}`);
+      breaches += (retry ? 0 : counts.doubled) + (errors.hung ?? 0) + (errors.corrupted ?? 0);
+      if (retry) breaches += counts.idempotent;
+    }
+  }
+  return breaches;
 }
 
 /** Counters of stats() that tell how a race was run. */
@@ -167,21 +197,42 @@ async function runRaces({ requests = String(ROUND), transport, ends, client: nam
   return breaches;
 }
 
-const COMMANDS = { storm: runStorms, lifetimes: runLifetimes, race: runRaces, memory: runMemory };
+const COMMANDS = {
+  storm: runStorms, lifetimes: runLifetimes, race: runRaces, memory: runMemory, reload: runReloads,
+};
+
+/** Reads the command line, and gives nothing if there is nothing to do. */
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+    const [command = 'storm', ...rest] = positionals;
+    if (values.help) {
+      console.log(USAGE);
+      return undefined;
+    }
+    if (!Object.hasOwn(COMMANDS, command)) throw new Error(`There is no command ${command}.`);
+    if (rest.length > 0) throw new Error(`There is one command too many: ${rest[0]}.`);
+    return { command, values };
+  } catch (error) {
+    console.error(`${error.message}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
 
 async function main() {
-  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  const given = readArguments();
+  if (given === undefined) return;
+  const { command, values } = given;
   if (values.node) {
     const { node, ...others } = values;
     const args = Object.entries(others).filter(([, value]) => value !== false)
       .map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`));
-    const argv = [...process.execArgv, __filename, ...positionals, ...args];
+    const argv = [...process.execArgv, __filename, command, ...args];
     process.exitCode = spawnSync(node, argv, { stdio: 'inherit' }).status ?? 2;
     return;
   }
   process.exitCode = 2;
-  const [command = 'storm'] = positionals;
-  if (!Object.hasOwn(COMMANDS, command)) throw new Error(`no such command: ${command}`);
   const breaches = await COMMANDS[command](values);
   process.exitCode = breaches > 0 ? 1 : 0;
   setTimeout(() => {

@@ -8,7 +8,8 @@ const { once } = require('node:events');
 const {
   http, newAgent, exchange, responseTo, bytesOf, poolOf, untilIdle, untilPoolIsEmpty, until, turnOfEventLoop,
 } = require('../support');
-const { describeNginx, startNginx, writeFile, sha256 } = require('../support/nginx');
+const { sha256 } = require('../support/bytes');
+const { describeNginx, startNginx, writeFile } = require('../support/nginx');
 
 const MIB = 1024 * 1024;
 const SIZES = [0, 1, 1023, 4096, 65_535, 65_536, 65_537, MIB + 1, 8 * MIB, 64 * MIB];

@@ -9,7 +9,8 @@ const { pipeline } = require('node:stream/promises');
 const {
   http, newAgent, exchange, responseTo, bytesOf, untilIdle, untilPoolIsEmpty, poolOf, record,
 } = require('../support');
-const { describeNginx, itNginx, startNginx, pseudoRandomFile, sha256 } = require('../support/nginx');
+const { pseudoRandomFile, sha256 } = require('../support/bytes');
+const { describeNginx, itNginx, startNginx } = require('../support/nginx');
 
 const MIB = 1024 * 1024;
 

@@ -6,7 +6,10 @@
  */
 
 const { describeOurs } = require('../support');
-const { endProcesses, resetModule, runManyWorkers, terminateWorkers } = require('../../soak/lifetimes/lifetimes');
+const { endClusterWorkers } = require('../../soak/lifetimes/clusters');
+const {
+  endProcesses, exhaustProcesses, exhaustWorkers, resetModule, runManyWorkers, terminateWorkers,
+} = require('../../soak/lifetimes/lifetimes');
 
 /** Milliseconds that a test may take, well above what it does on a busy machine. */
 const TIMEOUT = 110_000;
@@ -22,6 +25,18 @@ describeOurs('a sudden end with requests in every phase', () => {
 
   it('of processes that get a signal is by that signal', async () => {
     expect(await endProcesses({ count: 6, seed: 3, signal: 'SIGTERM' })).toEqual({ ends: 6, faults: [] });
+  }, TIMEOUT);
+
+  it('of workers of a cluster is by what has ended them', async () => {
+    expect(await endClusterWorkers({ count: 12, seed: 5 })).toEqual({ ends: 12, faults: [] });
+  }, TIMEOUT);
+
+  it('of workers that fill their heap leaves the process as it was', async () => {
+    expect(await exhaustWorkers({ count: 3 })).toEqual({ ends: 3, faults: [] });
+  }, TIMEOUT);
+
+  it('of processes that fill their heap is the one that V8 makes', async () => {
+    expect(await exhaustProcesses({ count: 3 })).toEqual({ ends: 3, faults: [] });
   }, TIMEOUT);
 
   it('is the same with frozen intrinsics', async () => {

@@ -5,7 +5,8 @@
 const nodeHttp = require('node:http');
 const nodeHttps = require('node:https');
 const { http, until } = require('../support');
-const { FILE, MOST_BYTES, installed, sha256, startReal } = require('../support/real-servers');
+const { sha256 } = require('../support/bytes');
+const { FILE, MOST_BYTES, installed, startReal } = require('../support/real-servers');
 const { certificates, https } = require('../support/tls');
 
 const clients = { node: { http: nodeHttp, https: nodeHttps }, ours: { http, https } };

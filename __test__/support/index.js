@@ -12,5 +12,6 @@ module.exports = {
   ...require('./kernel'),
   ...require('./recorder'),
   ...require('./servers'),
+  ...require('./unused-port'),
   ...require('./wait'),
 };

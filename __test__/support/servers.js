@@ -145,15 +145,6 @@ function socketPath() {
   return path.join(folder, 's');
 }
 
-/** @returns {Promise<number>} a port of 127.0.0.1 on which no process listens */
-async function unusedPort() {
-  const server = net.createServer();
-  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const { port } = server.address();
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
-}
-
 /**
  * @typedef {object} Peer
  * @property {number} port
@@ -188,5 +179,5 @@ async function listening(server, listen = { port: 0, host: '127.0.0.1' }) {
 }
 
 module.exports = {
-  readHere, serve, serveRaw, serveAnswer, serveWire, onRequestHead, sendSegments, byteByByte, socketPath, unusedPort,
+  readHere, serve, serveRaw, serveAnswer, serveWire, onRequestHead, sendSegments, byteByByte, socketPath,
 };

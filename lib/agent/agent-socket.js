@@ -9,7 +9,7 @@ const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 
 const { kRace } = require('../addresses/race');
-const { hasIoThread } = require('../bridge/bridge');
+const { bridge, hasIoThread } = require('../bridge/bridge');
 const { kCensus } = require('./census');
 const { serverNameOf } = require('./origin-names');
 const { assign, bareObject } = require('../node/bare-options');
@@ -59,7 +59,7 @@ function isPlainCreateSocket(createSocket) {
  */
 function open(agent, req, requestOptions, name) {
   const options = connectionOptions(agent, req, requestOptions, name);
-  if (!canBeNative(options)) return undefined;
+  if (!canBeNative(options) || !bridge.tryStart()) return undefined;
   refuseNulInHost(options);
   // The attempts of a race are libuv's; the I/O thread takes over the one that wins.
   const socket = start(new NativeSocket(options, options[kRace] !== undefined), options, onConnect);

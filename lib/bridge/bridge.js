@@ -53,6 +53,19 @@ class Bridge {
   }
 
   /**
+   * Starts the I/O thread, if there is none. A system that has no thread or descriptor left for it may have one later.
+   * @returns {boolean} False if it cannot be started.
+   */
+  tryStart() {
+    try {
+      if (this.native === null) this.start();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
    * Gives a handle its connection id, and starts the I/O thread for the first one.
    * @param {import('../socket/native-handle').NativeHandle} handle
    * @returns {number}

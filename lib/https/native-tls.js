@@ -9,7 +9,7 @@ const tls = require('node:tls');
 
 const { kRace } = require('../addresses/race');
 const { canBeNative } = require('../agent/agent-socket');
-const { TlsConnection, unwatchTls, watchTls } = require('../bridge/bridge');
+const { TlsConnection, bridge, unwatchTls, watchTls } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { isOptionGiven, isOptionSet } = require('../node/command-line');
 const { https } = require('../node/modules');
@@ -104,7 +104,7 @@ function isEligible(connectTls, options) {
   return isForRequest && watchTls !== undefined && !options[kRace] &&
     connectTls === createConnectionOfNode && !tellsAll &&
     !hastyLookups.has(options.lookup) && NODES_OPTIONS.every((name) => !options[name]) && canBeNative(options) &&
-    isAllOfNode();
+    isAllOfNode() && bridge.tryStart();
 }
 
 /**

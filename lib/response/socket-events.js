@@ -182,7 +182,15 @@ function isUsed(req, socket) {
  */
 function requestOf(socket) {
   const req = socket[kStage] === IDLE ? null : socket._httpMessage;
-  return req?.adoptStream === undefined ? null : req;
+  return isOurs(req) ? req : null;
+}
+
+/**
+ * @param {object|null|undefined} req
+ * @returns {boolean} True for a request of ours, false for one of Node's own client.
+ */
+function isOurs(req) {
+  return req?.adoptStream !== undefined;
 }
 
 /**
@@ -388,6 +396,7 @@ module.exports = {
   giveUp,
   ignoreTimeout,
   isIdle,
+  isOurs,
   isReading,
   isUsed,
   kCounted,

@@ -10,7 +10,9 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
-const { constants: { errno: { EBADF, ECANCELED, ECONNREFUSED, EINVAL, ENOTCONN } } } = require('node:os');
+const {
+  constants: { errno: { EBADF, ECANCELED, ECONNREFUSED, EINVAL, EMFILE, ENFILE, ENOTCONN } },
+} = require('node:os');
 
 const { bindSocket, bridge, closeDescriptor, duplicateDescriptor, peerAddress, staging } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
@@ -271,7 +273,7 @@ class NativeHandle extends ShutdownRequest {
     }
     // libuv reports a refused connection as if it came from the network.
     if (descriptor !== null && descriptor !== -ECONNREFUSED) {
-      this.localAddress = address.includes(':') ? '::' : '0.0.0.0';
+      if (!saysNoSocket(-descriptor)) this.localAddress = address.includes(':') ? '::' : '0.0.0.0';
       return descriptor;
     }
     staging.sendConnect(this.connection, address, port, this.boundDescriptor, 0);
@@ -612,16 +614,22 @@ class NativeHandle extends ShutdownRequest {
   pauseReading() {
     if (this.isClosed()) return;
     this.backlog ??= new ReadBacklog(this);
-    if (this.backlog.isPaused) return;
-    this.backlog.pause();
-    if (this.id !== -1) staging.send(command.PAUSE, this.id);
+    if (!this.backlog.isPaused) this.backlog.pause();
   }
 
   /** Reads on. */
   resumeReading() {
     if (this.backlog === null || !this.backlog.isPaused || this.isClosed()) return;
-    staging.send(command.RESUME, this.connection);
     this.backlog.resume();
+  }
+
+  /**
+   * Makes the I/O thread read nothing, or read on.
+   * @param {number} opcode PAUSE or RESUME.
+   */
+  sendFlow(opcode) {
+    // The id of a closed handle may be another's by then.
+    if (this.id !== -1 && !this.isClosed()) staging.send(opcode, this.id);
   }
 
   /** Asks for the descriptor, which a RELEASED record brings, so that the socket can go on as one of libuv. */
@@ -825,7 +833,9 @@ class NativeHandle extends ShutdownRequest {
    */
   refuseAtOnce(request, errno) {
     const { socket } = this;
-    const local = `${this.localAddress || (request.addressType === 6 ? '::' : '0.0.0.0')}:${this.localPort}`;
+    const unbound = request.addressType === 6 ? '::' : '0.0.0.0';
+    // Net knows no local side of a socket that could not be made.
+    const local = saysNoSocket(errno) ? 'undefined:undefined' : `${this.localAddress || unbound}:${this.localPort}`;
     if (request.oncomplete.name === 'afterConnect') {
       socket.destroy(connectError(errno, request.address, request.port, local));
       return;
@@ -970,6 +980,14 @@ class NativeHandle extends ShutdownRequest {
 }
 
 NativeHandle.prototype.connect6 = NativeHandle.prototype.connect;
+
+/**
+ * @param {number} errno The system's (positive) error number.
+ * @returns {boolean} True if the process has no descriptor for a socket: connect(2) itself never fails so.
+ */
+function saysNoSocket(errno) {
+  return errno === EMFILE || errno === ENFILE;
+}
 
 /**
  * Finishes a close, in the check phase after `end`.

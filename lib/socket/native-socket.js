@@ -12,6 +12,7 @@
 const net = require('node:net');
 
 const { kRacing } = require('../addresses/race');
+const { bridge } = require('../bridge/bridge');
 const { isCalledBy } = require('../node/callers');
 const { socketInUse } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
@@ -115,7 +116,7 @@ class NativeSocket extends NativeDuplex {
    * @returns {boolean} False if libuv keeps the connection: nothing has been done then.
    */
   becomeNative() {
-    if (!this.canBecomeNative() || this[kRacing] !== undefined) return false;
+    if (!this.canBecomeNative() || this[kRacing] !== undefined || !bridge.tryStart()) return false;
     const { _handle: libuv } = this;
     const { localAddress, localPort, path } = this[kOptions];
     const isBegun = libuv.fd >= 0;

@@ -19,7 +19,7 @@ const { HEADER_SIZE, event } = require('../bridge/records');
 const { retire } = require('../response/exchange-end');
 const { guard, unguard } = require('../response/idle-guard');
 const responseEvents = require('../response/response-events');
-const { kTransport, listen, requestOf } = require('../response/socket-events');
+const { isOurs, kTransport, listen } = require('../response/socket-events');
 const { StreamBacklog, joined } = require('./stream-backlog');
 
 /** Memory for the records of a chunk; those that do not fit get memory of their own. */
@@ -117,6 +117,8 @@ class StreamTransport {
     this.mayHoldBack = socket.encrypted === true;
     if (socket.parser === this) socket.parser = null;
     if (this.outgoing.parser === this) this.outgoing.parser = null;
+    // An idle connection would keep the request, and its response, from being collected.
+    this.outgoing = null;
     this.resource.emitDestroy();
     this.resource = null;
   }
@@ -243,12 +245,12 @@ class StreamTransport {
    * if that has the socket, are left alone.
    */
   onUnaskedData() {
-    const { outgoing, socket } = this;
+    const { socket } = this;
     const req = socket._httpMessage;
     if (!req) {
       giveReason(socket, closedBy.UNSOLICITED);
       socket.destroy();
-    } else if (req === outgoing || requestOf(socket)) {
+    } else if (isOurs(req)) {
       retire(socket);
     }
   }

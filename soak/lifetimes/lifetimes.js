@@ -4,94 +4,111 @@
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
-const fs = require('node:fs');
 const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Worker } = require('node:worker_threads');
 
 const { Random } = require('../../__test__/differential/random');
 const { serve } = require('./server');
+const { AT_A_TIME, PATIENCE, expectNoMore, expectSoon, holdings, times, withPatience } = require('./watching');
 
 const BUSY = path.join(__dirname, 'busy.js');
 const ROOT = path.join(__dirname, '..', '..');
 
-/** Threads or processes that run at a time. */
-const AT_A_TIME = 3;
-
 /** Milliseconds between the first response and the end, at most. */
 const LONGEST_LIFE = 40;
 
-/** Milliseconds that an end may take, and what is left of it, on a busy machine. */
-const PATIENCE = 20_000;
+/** @typedef {import('./watching').Result} Result */
+
+/** Orders of a client that keeps connections lent, for one in three, and of one with requests in every phase. */
+const loadOf = (index) => (index % 3 === 2 ? 'light' : 'heavy');
 
 /**
- * @typedef {object} Result
- * @property {number} ends how many there were
- * @property {string[]} faults what was not as it must be
+ * Ends workers, each at a random moment: while it loads, connects, or has requests in every phase.
+ * @param {object} options
+ * @param {number} options.count
+ * @param {string} [options.client]
+ * @param {import('node:worker_threads').WorkerOptions} [options.workerOptions]
+ * @param {object} [options.orders]
+ * @param {(worker: Worker, index: number) => Promise<string|undefined>} options.end gives what was wrong
+ * @returns {Promise<Result>}
  */
-
-/** @returns {{ descriptors: number, threads: number }} what this process holds; zeros where /proc does not say */
-function holdings() {
-  const count = (folder) => (process.platform === 'linux' ? fs.readdirSync(folder).length : 0);
-  return { descriptors: count('/proc/self/fd'), threads: count('/proc/self/task') };
-}
-
-/** Waits until a condition holds, and tells a fault if it does not. */
-async function expectSoon(faults, condition, what) {
-  const deadline = Date.now() + PATIENCE;
-  while (!condition()) {
-    if (Date.now() > deadline) {
-      faults.push(what());
-      return;
-    }
-    await sleep(5);
-  }
-}
-
-/** Calls a function so many times, some calls at a time. */
-async function times(count, call) {
-  let next = 0;
-  const one = async () => {
-    while (next < count) await call(next++);
+async function endWorkers({ count, client = 'ferrequest', workerOptions = {}, orders = {}, end }) {
+  const server = await serve();
+  const faults = [];
+  const one = async (index) => {
+    const workerData = { ports: server.ports, client, load: loadOf(index), ...orders };
+    const worker = new Worker(BUSY, { ...workerOptions, workerData });
+    const fault = await end(worker, index);
+    if (fault !== undefined) faults.push(`worker ${index} ${fault}`);
   };
-  await Promise.all(Array.from({ length: Math.min(AT_A_TIME, count) }, one));
-}
-
-/** Says after which time an end came, or that it did not. */
-function withPatience(promise, what) {
-  return Promise.race([promise, sleep(PATIENCE, undefined, { ref: false }).then(() => { throw new Error(what); })]);
+  // What the first workers leave for good: threads of libuv's pool, descriptors of the system's random numbers.
+  await times(AT_A_TIME, one);
+  await expectSoon(faults, () => server.count() === 0, () => `${server.count()} connections of the first workers`);
+  const before = holdings();
+  await times(count, one);
+  await expectSoon(faults, () => server.count() === 0, () => `${server.count()} connections are left`);
+  await expectNoMore(faults, before);
+  await server.close();
+  return { ends: count, faults };
 }
 
 /**
- * Terminates workers, each at a random moment: while it loads, connects, or has requests in every phase.
+ * Terminates workers, each at a random moment.
  * @param {{ count: number, seed: number, client?: string }} options
  * @returns {Promise<Result>}
  */
-async function terminateWorkers({ count, seed, client = 'ferrequest' }) {
-  const server = await serve();
-  const faults = [];
-  const workerData = { ports: server.ports, client };
-  const terminate = async (index) => {
+function terminateWorkers({ seed, ...options }) {
+  const end = async (worker, index) => {
     const random = new Random(seed * 1000 + index);
-    const worker = new Worker(BUSY, { workerData });
-    worker.on('error', (error) => faults.push(`worker ${index}: ${error.stack}`));
+    let error;
+    worker.on('error', (thrown) => { error = thrown; });
     await withPatience(once(worker, random.oneIn(5) ? 'online' : 'message'), `worker ${index} does not begin`);
     await sleep(random.below(LONGEST_LIFE));
     const code = await withPatience(worker.terminate(), `worker ${index} does not end`);
-    if (code !== 1) faults.push(`worker ${index} ended with ${code}`);
+    if (error !== undefined) return `failed: ${error.stack}`;
+    return code === 1 ? undefined : `ended with ${code}`;
   };
-  // What the first workers leave for good: threads of libuv's pool, descriptors of the system's random numbers.
-  await times(AT_A_TIME, terminate);
-  await expectSoon(faults, () => server.count() === 0, () => `${server.count()} connections of the first workers`);
-  const before = holdings();
-  await times(count, terminate);
-  await expectSoon(faults, () => server.count() === 0, () => `${server.count()} connections are left`);
-  await expectSoon(faults, () => holdings().threads <= before.threads,
-    () => `${holdings().threads} threads, ${before.threads} before`);
-  await expectSoon(faults, () => holdings().descriptors <= before.descriptors,
-    () => `${holdings().descriptors} descriptors, ${before.descriptors} before`);
-  await server.close();
-  return { ends: count, faults };
+  return endWorkers({ ...options, end });
+}
+
+/**
+ * Has workers fill their heap until Node ends them, with requests in every phase.
+ * @param {{ count: number, client?: string }} options
+ * @returns {Promise<Result>}
+ */
+function exhaustWorkers(options) {
+  const end = async (worker, index) => {
+    let error;
+    worker.on('error', (thrown) => { error = thrown; });
+    // once() would reject for the error.
+    const ended = new Promise((resolve) => { worker.on('exit', resolve); });
+    const code = await withPatience(ended, `worker ${index} does not end`);
+    const isOrderly = code === 1 && error?.code === 'ERR_WORKER_OUT_OF_MEMORY';
+    return isOrderly ? undefined : `ended with ${code}: ${error?.stack}`;
+  };
+  const resourceLimits = { maxOldGenerationSizeMb: 48 };
+  return endWorkers({ ...options, workerOptions: { resourceLimits }, orders: { hoards: true }, end });
+}
+
+/**
+ * Runs busy.js as a process, and tells how it ended.
+ * @param {object} orders
+ * @param {object} [options]
+ * @param {string[]} [options.execArgv]
+ * @param {(child: import('node:child_process').ChildProcess) => void} [options.onBusy] called when the process has had
+ *   a response
+ * @returns {Promise<{ end: number|string, stderr: string }>} end: exit code, or signal
+ */
+async function runBusy(orders, { execArgv = [], onBusy } = {}) {
+  const child = spawn(process.execPath, [...execArgv, BUSY, JSON.stringify(orders)]);
+  let stderr = '';
+  child.stderr.on('data', (text) => { stderr += text; });
+  child.stdout.once('data', () => onBusy?.(child));
+  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+  const [code, signal] = await once(child, 'close');
+  clearTimeout(timer);
+  return { end: code ?? signal, stderr };
 }
 
 /**
@@ -105,22 +122,29 @@ async function endProcesses({ count, seed, client = 'ferrequest', signal, execAr
   await times(count, async (index) => {
     const random = new Random(seed * 1000 + index);
     const after = random.below(LONGEST_LIFE * 2);
-    const orders = { ports: server.ports, client, exitAfter: signal ? undefined : after };
-    const child = spawn(process.execPath, [...execArgv, BUSY, JSON.stringify(orders)]);
-    let stderr = '';
-    child.stderr.on('data', (text) => { stderr += text; });
-    const ended = once(child, 'close');
-    if (signal) {
-      await withPatience(once(child.stdout, 'data'), `process ${index} does not begin`);
-      await sleep(after);
-      child.kill(signal);
-    }
-    child.stdout.resume();
-    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
-    const [code, by] = await ended;
-    clearTimeout(timer);
-    const isRight = signal ? by === signal : code === 7;
-    if (!isRight || stderr !== '') faults.push(`process ${index} ended with ${code ?? by}: ${stderr}`);
+    const orders = { ports: server.ports, client, load: loadOf(index), ...!signal && { exitAfter: after } };
+    const onBusy = (child) => signal && setTimeout(() => child.kill(signal), after);
+    const { end, stderr } = await runBusy(orders, { execArgv, onBusy });
+    if (end !== (signal ?? 7) || stderr !== '') faults.push(`process ${index} ended with ${end}: ${stderr}`);
+  });
+  await expectSoon(faults, () => server.count() === 0, () => `${server.count()} connections are left`);
+  await server.close();
+  return { ends: count, faults };
+}
+
+/**
+ * Has processes fill their heap until V8 aborts them, with requests in every phase.
+ * @param {{ count: number, client?: string }} options
+ * @returns {Promise<Result>}
+ */
+async function exhaustProcesses({ count, client = 'ferrequest' }) {
+  const server = await serve();
+  const faults = [];
+  await times(count, async (index) => {
+    const orders = { ports: server.ports, client, load: loadOf(index), hoards: true };
+    const { end, stderr } = await runBusy(orders, { execArgv: ['--max-old-space-size=48'] });
+    const isOrderly = end === 'SIGABRT' && stderr.includes('JavaScript heap out of memory');
+    if (!isOrderly) faults.push(`process ${index} ended with ${end}: ${stderr}`);
   });
   await expectSoon(faults, () => server.count() === 0, () => `${server.count()} connections are left`);
   await server.close();
@@ -160,8 +184,7 @@ async function runManyWorkers({ count, requests = 20 }) {
     if (code !== 0) faults.push(`worker ${index} ended with ${code}`);
   }));
   await expectSoon(faults, () => server.count() === 0, () => `${server.count()} connections are left`);
-  await expectSoon(faults, () => holdings().threads <= before.threads,
-    () => `${holdings().threads} threads, ${before.threads} before`);
+  await expectNoMore(faults, before, ['threads']);
   await server.close();
   return { ends: count, faults };
 }
@@ -224,4 +247,6 @@ async function resetModule({ count }) {
   return { ends: count, faults };
 }
 
-module.exports = { endProcesses, resetModule, runManyWorkers, terminateWorkers };
+module.exports = {
+  BUSY, endProcesses, exhaustProcesses, exhaustWorkers, resetModule, runManyWorkers, terminateWorkers,
+};

@@ -2,15 +2,19 @@
 
 /**
  * Measures memory: RSS and heap while many requests come and go, among them requests that are aborted, that share an
- * AbortSignal, and whose responses are paused; a paused response without end; and connections that idle.
+ * AbortSignal, and whose responses are paused; paused responses over each transport; and connections that idle.
  *
  * The server is a process of its own, so that RSS is the client's.
  */
 
 const { fork } = require('node:child_process');
 const { once, setMaxListeners } = require('node:events');
+const net = require('node:net');
 const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
+
+const certificates = require('../../__test__/support/certificates');
+const { LARGE, TOGETHER } = require('./sizes');
 
 /** Requests in progress at a time. */
 const IN_PROGRESS = 50;
@@ -21,11 +25,17 @@ const LOOK_EVERY = 10_000;
 /** Bytes by which RSS may differ between the second quarter of the looks and the last: a collector is never still. */
 const MOST_GROWTH = 24 << 20;
 
-/** Bytes that a paused response may hold: docs/compat.md says how they come to be. */
+/** Bytes that a paused response may have read: docs/compat.md says how they come to be. */
 const MOST_PAUSED = 6 << 20;
 
-/** Connections that are kept idle. */
-const IDLE_CONNECTIONS = 1000;
+/** Bytes of memory that a paused response may hold. */
+const MOST_HELD = 8 << 20;
+
+const TRANSPORTS = {
+  native: ({ http }) => ({ module: http, port: 'plain', agentOptions: {} }),
+  stream: ({ http }) => ({ module: http, port: 'plain', agentOptions: {}, createConnection: (to) => net.connect(to) }),
+  tls: ({ https }) => ({ module: https, port: 'tls', agentOptions: { ca: certificates.ca } }),
+};
 
 function collect() {
   globalThis.gc?.();
@@ -85,66 +95,108 @@ function growthOf(looks, name) {
   return median(looks.slice(-quarter)) - median(looks.slice(quarter, 2 * quarter));
 }
 
-/** Measures what a paused response holds whose peer sends without end. */
-async function pause(http, options) {
+/** Makes an agent of a transport, and options for requests on it. */
+function agentOf({ module, port, agentOptions, createConnection }, ports, options) {
+  const agent = new module.Agent({ keepAlive: true, ...agentOptions, ...options });
+  if (createConnection) agent.createConnection = createConnection;
+  return { module, agent, host: '127.0.0.1', port: ports[port] };
+}
+
+/** Waits until a paused response reads no more. */
+async function untilStill(socket) {
+  let last = -1;
+  for (let still = 0; still < 20; still++) {
+    if (socket.bytesRead !== last) still = 0;
+    last = socket.bytesRead;
+    await sleep(10);
+  }
+}
+
+/**
+ * Measures what a paused response holds, and then reads it to its end.
+ * @param {string} path of a response of known size
+ */
+async function pause({ module, ...options }, path) {
   const before = collect();
-  const req = http.get({ ...options, path: '/endless', agent: false });
+  const req = module.get({ ...options, path });
   req.on('error', () => {});
   const [res] = await once(req, 'response');
   res.on('error', () => {});
   await once(res, 'readable');
-  let last = -1;
-  // Until nothing more comes.
-  for (let still = 0; still < 20; still++) {
-    if (req.socket.bytesRead !== last) still = 0;
-    last = req.socket.bytesRead;
-    await sleep(10);
-  }
+  await untilStill(req.socket);
+  const { bytesRead: read } = req.socket;
   const after = collect();
-  req.destroy();
-  await once(req, 'close');
-  return { read: last, held: after.rss - before.rss };
+  let bytes = 0;
+  res.on('data', (chunk) => { bytes += chunk.length; });
+  await once(res, 'close');
+  options.agent.destroy();
+  const held = (name) => after[name] - before[name];
+  return { read, rss: held('rss'), memory: held('heapUsed') + held('external'), bytes };
 }
 
 /** Measures what an idle connection holds. */
-async function idle(http, options) {
-  const agent = new http.Agent({ keepAlive: true, maxFreeSockets: IDLE_CONNECTIONS });
-  // What the first request makes for good is not a connection's.
-  await once(http.get({ ...options, agent: false }, (res) => res.resume()), 'close');
+async function idle(newAgent, connections) {
+  const agents = [];
+  // What the first requests make for good is not a connection's.
+  const get = ({ module, ...options }) => new Promise((resolve) => {
+    module.get({ ...options, path: '/together' }, (res) => res.resume().on('close', resolve)).on('error', resolve);
+  });
+  const connect = async () => {
+    const options = newAgent({ maxFreeSockets: TOGETHER });
+    // They are answered when all have come, so that each has a connection of its own.
+    await Promise.all(Array.from({ length: TOGETHER }, () => get(options)));
+    return options.agent;
+  };
+  (await connect()).destroy();
   const before = collect();
-  // All of them at a time, so that each has a connection of its own.
-  await Promise.all(Array.from({ length: IDLE_CONNECTIONS }, () => new Promise((resolve) => {
-    http.get({ ...options, agent, path: '/once' }, (res) => res.resume().on('close', resolve)).on('error', resolve);
-  })));
+  while (agents.length * TOGETHER < connections) agents.push(await connect());
   await sleep(100);
   const after = collect();
-  const count = Object.values(agent.freeSockets).flat().length;
-  agent.destroy();
+  const count = agents.flatMap((agent) => Object.values(agent.freeSockets)).flat().length;
+  for (const agent of agents) agent.destroy();
   return { count, rss: (after.rss - before.rss) / count, heap: (after.heapUsed - before.heapUsed) / count };
 }
 
-/**
- * @param {{ http: typeof import('node:http') }} client
- * @param {{ requests: number, print: (line: string) => void }} options
- * @returns {Promise<string[]>} what was not as it must be
- */
-async function measure({ http }, { requests, print }) {
-  const server = fork(path.join(__dirname, 'server.js'), { execArgv: [] });
-  const [{ port }] = await once(server, 'message');
-  const options = { host: '127.0.0.1', port };
+/** Measures idle connections and paused responses over a transport, and gives what was not as it must be. */
+async function measureTransport(client, name, { ports, connections, print }) {
+  const newAgent = (options) => agentOf(TRANSPORTS[name](client), ports, options);
   const faults = [];
   // First, while the process has no memory to spare.
-  const { count, rss, heap } = await idle(http, options);
-  print(`${count} idle connections: ${rss.toFixed(0)} bytes of RSS each, ${heap.toFixed(0)} of them heap`);
-  const looks = await flood(http, options, requests, print);
-  for (const name of ['rss', 'heapUsed']) {
-    const growth = growthOf(looks, name);
-    print(`${name} has grown by ${mebibytes(growth)}`);
-    if (growth > MOST_GROWTH) faults.push(`${name} has grown by ${mebibytes(growth)}`);
+  const { count, rss, heap } = await idle(newAgent, connections);
+  print(`${count} idle connections, ${name}: ${rss.toFixed(0)} bytes of RSS each, ${heap.toFixed(0)} of them heap`);
+  for (const [path, { size, words }] of Object.entries(LARGE)) {
+    const paused = await pause(newAgent(), path);
+    print(`${words}, paused, ${name}: ${mebibytes(paused.read)} read, ${mebibytes(paused.memory)} held, ` +
+      `RSS ${mebibytes(paused.rss)} more`);
+    if (paused.read > MOST_PAUSED) faults.push(`${words}, ${name}: ${mebibytes(paused.read)} are read`);
+    if (paused.memory > MOST_HELD) faults.push(`${words}, ${name}: ${mebibytes(paused.memory)} are held`);
+    if (paused.bytes !== size) faults.push(`${words}, ${name}: ${paused.bytes} bytes came of ${size}`);
   }
-  const { read, held } = await pause(http, options);
-  print(`a paused response: ${mebibytes(read)} read, RSS ${mebibytes(held)} more`);
-  if (read > MOST_PAUSED) faults.push(`a paused response reads ${mebibytes(read)}`);
+  return faults;
+}
+
+/**
+ * @param {{ http: typeof import('node:http'), https: typeof import('node:https') }} client
+ * @param {object} options
+ * @param {number} options.requests
+ * @param {number} options.connections
+ * @param {string[]} [options.transports]
+ * @param {(line: string) => void} options.print
+ * @returns {Promise<string[]>} what was not as it must be
+ */
+async function measure(client, { requests, connections, transports = Object.keys(TRANSPORTS), print }) {
+  const server = fork(path.join(__dirname, 'server.js'), { execArgv: [] });
+  const [{ ports }] = await once(server, 'message');
+  const faults = [];
+  for (const name of transports) faults.push(...await measureTransport(client, name, { ports, connections, print }));
+  if (requests > 0) {
+    const looks = await flood(client.http, { host: '127.0.0.1', port: ports.plain }, requests, print);
+    for (const name of ['rss', 'heapUsed']) {
+      const growth = growthOf(looks, name);
+      print(`${name} has grown by ${mebibytes(growth)}`);
+      if (growth > MOST_GROWTH) faults.push(`${name} has grown by ${mebibytes(growth)}`);
+    }
+  }
   server.disconnect();
   return faults;
 }

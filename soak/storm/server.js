@@ -117,12 +117,12 @@ function listenTls(onConnection) {
   return listen(server);
 }
 
-/** @returns {Promise<number>} a port on which no process listens */
+/** @returns {Promise<number>} a port on which no process listens, and none can: a connection has it */
 async function closedPort() {
-  const server = net.createServer();
-  const port = await listen(server);
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
+  const port = await listenPlain(() => {});
+  const socket = net.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  return socket.localPort;
 }
 
 /** Reads and forgets what comes, and closes when the client does. */

@@ -3,6 +3,7 @@
 /** Agents of every size, for every way in which bytes travel. */
 
 const net = require('node:net');
+const tls = require('node:tls');
 const { Duplex } = require('node:stream');
 
 const certificates = require('../../__test__/support/certificates');
@@ -90,6 +91,14 @@ function transportsOf({ http, https }) {
     },
     tls: { ...overTls, agents: AGENTS },
     'lent-tls': { ...overTls, agents: AGENTS.slice(0, 3) },
+    // A context of the user's keeps a connection with Node.
+    'node-tls': {
+      ...overTls,
+      makeAgent: (options) => new https.Agent({
+        secureContext: tls.createSecureContext({ ca: certificates.ca }), ...options,
+      }),
+      agents: AGENTS,
+    },
   };
 }
 

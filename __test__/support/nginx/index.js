@@ -3,13 +3,13 @@
 /** A real nginx (Debian: nginx-light) of the test's own: free port, own configuration, own folder. */
 
 const { spawn, spawnSync } = require('node:child_process');
-const { createCipheriv, createHash } = require('node:crypto');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { unusedPort, until } = require('..');
+const { pseudoRandomFile, sha256 } = require('../bytes');
 
 // Debian has it where users other than root have no PATH to.
 const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
@@ -134,20 +134,4 @@ function writeFile(nginx, name, size) {
   return sha256(bytes);
 }
 
-/**
- * @param {number} size
- * @returns {Buffer} always the same bytes, made fast: the key stream of AES in counter mode
- */
-function pseudoRandomFile(size) {
-  return createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(size));
-}
-
-/**
- * @param {Buffer} bytes
- * @returns {string} in hexadecimal
- */
-function sha256(bytes) {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-module.exports = { describeNginx, itNginx, startNginx, writeFile, pseudoRandomFile, sha256 };
+module.exports = { describeNginx, itNginx, startNginx, writeFile };

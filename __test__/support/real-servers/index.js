@@ -9,9 +9,10 @@ const nodeHttp = require('node:http');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
-const { unusedPort, until } = require('..');
+const { pseudoRandomFile } = require('../bytes');
 const certificates = require('../certificates');
-const { pseudoRandomFile, sha256 } = require('../nginx');
+const { unusedPort } = require('../unused-port');
+const { until } = require('../wait');
 const { MOST_BYTES, kinds } = require('./kinds');
 
 // Debian has them where users other than root have no PATH to.
@@ -76,6 +77,8 @@ async function startOrigin() {
 /**
  * @typedef {object} RealServer
  * @property {import('./kinds').Place['ports']} ports
+ * @property {number} pid
+ * @property {import('node:http').Server} origin what is behind it
  * @property {() => void} reload tells it to read its configuration again (SIGHUP)
  * @property {() => Promise<void>} stop ends it, its origin, and removes its folder
  */
@@ -83,9 +86,10 @@ async function startOrigin() {
 /**
  * Starts a server.
  * @param {import('./kinds').Kind} kind
+ * @param {{ mostRequests?: number }} [options] mostRequests: on a connection
  * @returns {Promise<RealServer>}
  */
-async function startReal(kind) {
+async function startReal(kind, { mostRequests = 5 } = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ferrequest-real-'));
   // Some serve as another user than root.
   fs.chmodSync(folder, 0o755);
@@ -106,7 +110,7 @@ async function startReal(kind) {
   for (let attempt = 1; ; attempt++) {
     const ports = {};
     for (const name of ['plain', 'brief', 'tls', 'mutual']) ports[name] = await unusedPort();
-    const place = { folder, ports, origin: origin.address().port };
+    const place = { folder, ports, origin: origin.address().port, mostRequests };
     write('configuration', kind.configuration(place));
     const child = launch(kind, place);
     if (await child.isReady()) {
@@ -115,7 +119,7 @@ async function startReal(kind) {
         await stopOrigin();
         fs.rmSync(folder, { recursive: true, force: true });
       };
-      return { ports, reload: () => child.process.kill('SIGHUP'), stop };
+      return { ports, origin, pid: child.process.pid, reload: () => child.process.kill('SIGHUP'), stop };
     }
     await child.end();
     // Somebody else may have taken a port since it was found free.
@@ -165,4 +169,4 @@ async function canConnectToAll(ports) {
   return true;
 }
 
-module.exports = { FILE, MOST_BYTES, installed, sha256, startReal };
+module.exports = { FILE, MOST_BYTES, installed, startReal };

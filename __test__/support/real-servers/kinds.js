@@ -2,14 +2,14 @@
 
 /**
  * The servers that the world runs, each with a configuration of its own. All serve the same: files of a folder, and
- * what is below /app/ from an origin behind them, if they can. A connection serves at most 5 requests, where the server
- * has such a limit.
+ * what is below /app/ from an origin behind them, if they can.
  *
  * @typedef {object} Place what a configuration is made for
  * @property {string} folder of the server's own; files/ in it is what it serves
  * @property {{ plain: number, brief: number, tls: number, mutual: number }} ports of 127.0.0.1. At `brief` an idle
  *   connection is closed after a second; `tls` and `mutual` speak TLS, and `mutual` wants a certificate of the client
  * @property {number} origin the port of the origin
+ * @property {number} mostRequests what a connection serves at most, where the server has such a limit
  *
  * @typedef {object} Kind
  * @property {string} name
@@ -21,8 +21,6 @@
  * @property {(file: string, place: Place) => string[]} args of the command
  */
 
-const MOST_REQUESTS = 5;
-
 /** Most bytes of the body of a request. */
 const MOST_BYTES = 1024 * 1024;
 
@@ -33,7 +31,7 @@ const nginx = {
   name: 'nginx',
   command: 'nginx',
   packages: ['nginx-light'],
-  configuration({ folder, ports, origin }) {
+  configuration({ folder, ports, origin, mostRequests }) {
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
     const server = (port, lines) => `
       server {
@@ -56,7 +54,7 @@ const nginx = {
       events { worker_connections 512; }
       http {
         access_log off;
-        keepalive_requests ${MOST_REQUESTS};
+        keepalive_requests ${mostRequests};
         client_max_body_size ${MOST_BYTES};
         ssl_certificate ${folder}/cert.pem;
         ssl_certificate_key ${folder}/key.pem;
@@ -76,7 +74,7 @@ const apache = {
   name: 'Apache httpd',
   command: 'apache2',
   packages: ['apache2-bin'],
-  configuration({ folder, ports, origin }) {
+  configuration({ folder, ports, origin, mostRequests }) {
     const modules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'rewrite', 'ssl', 'socache_shmcb'];
     const secure = `SSLEngine on
       SSLCertificateFile ${folder}/cert.pem
@@ -102,7 +100,7 @@ const apache = {
       DocumentRoot ${folder}/files
       KeepAlive On
       KeepAliveTimeout 60
-      MaxKeepAliveRequests ${MOST_REQUESTS}
+      MaxKeepAliveRequests ${mostRequests}
       ${host(ports.plain, '')}
       ${host(ports.brief, 'KeepAliveTimeout 1')}
       ${host(ports.tls, secure)}
@@ -150,7 +148,7 @@ const lighttpd = {
   command: 'lighttpd',
   packages: ['lighttpd', 'lighttpd-mod-openssl'],
   breaksTrailers: true,
-  configuration({ folder, ports, origin }) {
+  configuration({ folder, ports, origin, mostRequests }) {
     const secure = (port, lines) => `
       $SERVER["socket"] == "127.0.0.1:${port}" {
         ssl.engine = "enable"
@@ -165,7 +163,7 @@ const lighttpd = {
       server.errorlog = "${folder}/error.log"
       server.bind = "127.0.0.1"
       server.port = ${ports.plain}
-      server.max-keep-alive-requests = ${MOST_REQUESTS}
+      server.max-keep-alive-requests = ${mostRequests}
       server.max-keep-alive-idle = 60
       server.max-request-size = ${MOST_BYTES / 1024}
       server.stream-request-body = 2
