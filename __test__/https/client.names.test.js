@@ -7,16 +7,10 @@ const nodeHttps = require('node:https');
 const os = require('node:os');
 const tls = require('node:tls');
 const { bytesOf, cleanUp, itOurs, responseTo, socketPath, unusedPort, until } = require('../support');
-const { certificates, exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
+const { certificates, exchangeTls, https, lookup, newTlsAgent, serveTls } = require('../support/tls');
 
 const { ca, local, named } = certificates;
 const hasIPv6 = Object.values(os.networkInterfaces()).flat().some(({ address }) => address === '::1');
-
-/** A lookup that knows one address for every name. */
-function lookup(hostname, options, callback) {
-  if (options.all) callback(null, [{ address: '127.0.0.1', family: 4 }]);
-  else callback(null, '127.0.0.1', 4);
-}
 
 /** A server that tells the server name it was asked for, and the Host. */
 const serveNames = (options) => serveTls((req, res) => {

@@ -11,8 +11,8 @@ const path = require('node:path');
 const tls = require('node:tls');
 const { certify } = require('../support/authority');
 const { cleanUp, isOracle, nodeIsAtLeast, ROOT, runNode, unusedPort } = require('../support');
-const { certificates } = require('../support/tls');
-const { expectAsNode, hearSessions, lookup, observe, observeOnce, serveWitness } = require('../support/tls-observer');
+const { certificates, lookup } = require('../support/tls');
+const { expectAsNode, hearSessions, observe, observeOnce, serveWitness } = require('../support/tls-observer');
 
 const { ca, client, clientArchive, local, named } = certificates;
 

@@ -8,7 +8,7 @@ const nodeHttps = require('node:https');
 const path = require('node:path');
 const tls = require('node:tls');
 const { cleanUp, exchange, newAgent, runScript, serve, serveRaw, until, untilIdle } = require('../support');
-const { certificates, exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
+const { certificates, exchangeTls, https, lookup, newTlsAgent, serveTls } = require('../support/tls');
 
 const { ca, client, expired, local, named } = certificates;
 
@@ -158,10 +158,6 @@ describe('an address or a name that is spelled in another way', () => {
   it.each(HOSTS)('%j is taken or refused as by node:https', async (host) => {
     const certificate = require('../support/certificate');
     const peer = await serveOk(certificate);
-    const lookup = (name, { all }, callback) => {
-      if (all) callback(null, [{ address: '127.0.0.1', family: 4 }]);
-      else callback(null, '127.0.0.1', 4);
-    };
     const options = { port: peer.port, host, servername: '', ca: certificate.cert, lookup };
     const named = { ...options, servername: undefined };
     for (const asked of [options, named]) {

@@ -9,7 +9,7 @@ const { createPrivateKey } = require('node:crypto');
 const { once } = require('node:events');
 const tls = require('node:tls');
 const { cleanUp, itOurs, until, untilIdle } = require('../support');
-const { certificates, exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
+const { certificates, exchangeTls, https, lookup, newTlsAgent, serveTls } = require('../support/tls');
 
 const { ca, client, named } = certificates;
 
@@ -116,12 +116,6 @@ describe.each([['connections', true], ['sessions only', false]])('an agent that 
 });
 
 describe.each([['TLSv1.2'], ['TLSv1.3']])('a session of %s', (maxVersion) => {
-  /** Answers any name with one address. */
-  const lookup = (_host, options, callback) => {
-    if (options.all) callback(null, [{ address: '127.0.0.1', family: 4 }]);
-    else callback(null, '127.0.0.1', 4);
-  };
-
   /** Gets a session by TLS alone. */
   async function sessionOf(options) {
     const socket = tls.connect({ ca, lookup, servername: options.host, ...options });

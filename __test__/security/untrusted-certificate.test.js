@@ -5,8 +5,10 @@
  * does: same outcome, same error, same events.
  */
 
+const { http, isNative } = require('../support');
 const { certify, revoke } = require('../support/authority');
-const { expectAsNode, hearSessions, lookup, observeOnce, serveWitness } = require('../support/tls-observer');
+const { lookup } = require('../support/tls');
+const { expectAsNode, hearSessions, observeOnce, serveWitness } = require('../support/tls-observer');
 
 const root = certify({ subject: 'a root', isAuthority: true });
 const otherRoot = certify({ subject: 'another root', isAuthority: true });
@@ -126,6 +128,7 @@ const lax = (certificate) => ({ cert: certificate.cert, key: certificate.key, ci
  * @returns {Promise<object>} what ours showed
  */
 async function ask(certificate, options) {
+  const before = isNative && http.stats();
   const peer = await serveWitness(lax(certificate));
   const seen = await expectAsNode(async (client) => {
     const observation = await observeOnce(client, {
@@ -135,6 +138,11 @@ async function ask(certificate, options) {
     if (observation.error) expect(received).toBe('');
     return { ...observation, received: received !== '' };
   });
+  if (isNative) {
+    const { tlsNative, tlsOfNode } = http.stats();
+    const changed = [tlsNative > before.tlsNative, tlsOfNode > before.tlsOfNode];
+    expect(changed).toEqual([!options.requestOCSP, Boolean(options.requestOCSP)]);
+  }
   if (seen.error === undefined) expect([seen.status, seen.body, seen.received]).toEqual([200, '/secret', true]);
   return seen;
 }
@@ -142,11 +150,18 @@ async function ask(certificate, options) {
 /** Half of the certificates: the others meet the option that these do not. */
 const half = (rest) => CERTIFICATES.filter((_certificate, index) => index % 2 === rest);
 
-describe('a certificate', () => {
+describe.each([
+  ['the I/O thread', {}],
+  // With a question for OCSP the connection stays there.
+  ['Node', { requestOCSP: true }],
+])('a certificate, in a handshake by %s,', (_who, common) => {
   it.each(CERTIFICATES)('that %s', async (_what, certificate, codes, options = {}) => {
-    const { error } = await ask(certificate, options);
+    const { error } = await ask(certificate, { ...options, ...common });
     expect([codes].flat()).toContain(error?.code);
   });
+});
+
+describe('a certificate', () => {
 
   it.each(half(0))('that %s, where a good one is demanded', async (_what, certificate, codes, options = {}) => {
     const { error } = await ask(certificate, { ...options, rejectUnauthorized: true, maxVersion: 'TLSv1.2' });

@@ -13,12 +13,6 @@ const { until } = require('./wait');
 /** Runs of node:https that may show one outcome, where chance decides among several. */
 const RUNS = 20;
 
-/** Answers any name with the address that the servers of the tests listen on. */
-function lookup(_host, options, callback) {
-  if (options.all) callback(null, [{ address: '127.0.0.1', family: 4 }]);
-  else callback(null, '127.0.0.1', 4);
-}
-
 /** Events of a socket that tell of its bytes: none are emitted where the I/O thread decodes. */
 const BYTES = /^socket (data|readable|drain)$/;
 
@@ -225,6 +219,6 @@ function hearSessions(req) {
 }
 
 module.exports = {
-  describeError, describeTls, expectAsNode, hearSessions, lookup, observe, observeOnce, serveWitness,
+  describeError, describeTls, expectAsNode, hearSessions, observe, observeOnce, serveWitness,
   withoutChanceOfReset,
 };

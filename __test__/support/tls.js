@@ -54,6 +54,18 @@ function newNodeTlsAgent(options) {
 }
 
 /**
+ * Answers any name with the address that the servers of the tests listen on. It does so in another turn, as the system:
+ * a connection whose look-up calls back at once stays with Node.
+ * @param {string} _host
+ * @param {{ all?: boolean }} options
+ * @param {Function} callback
+ */
+function lookup(_host, { all }, callback) {
+  const address = '127.0.0.1';
+  setImmediate(() => (all ? callback(null, [{ address, family: 4 }]) : callback(null, address, 4)));
+}
+
+/**
  * Makes a request, by an agent of its own unless one is given, and reads the response to its end.
  * @param {object} options of the request; `body`: what to end it with
  * @returns {Promise<{ req: import('node:http').ClientRequest, res: import('node:http').IncomingMessage, body: Buffer,
@@ -116,4 +128,4 @@ async function listening(server, listen = { port: 0, host: '127.0.0.1' }) {
 // Sockets that wait in the global agent would hold on to the servers of the next test.
 afterEach(() => https.globalAgent.destroy());
 
-module.exports = { certificates, exchangeTls, https, newNodeTlsAgent, newTlsAgent, serveRawTls, serveTls };
+module.exports = { certificates, exchangeTls, https, lookup, newNodeTlsAgent, newTlsAgent, serveRawTls, serveTls };
