@@ -186,6 +186,8 @@ describe('versions and algorithms', () => {
     ['TLS 1.0', { ...weak, maxVersion: 'TLSv1' }, weak],
     ['a minimum that the server has not', { minVersion: 'TLSv1.3' }, of12, MISMATCH],
     ['a maximum that the server has not', of12, { minVersion: 'TLSv1.3' }, MISMATCH],
+    ['a minimum above the maximum', { minVersion: 'TLSv1.3', ...of12 }, {}, 'ERR_SSL_NO_PROTOCOLS_AVAILABLE'],
+    ['ciphers of no version', { ...of12, ciphers: 'TLS_AES_128_GCM_SHA256' }, {}, 'ERR_SSL_NO_CIPHERS_AVAILABLE'],
     ['a version that does not exist', { minVersion: 'TLSv9' }, {}, 'ERR_TLS_INVALID_PROTOCOL_VERSION'],
     ['secureProtocol', { secureProtocol: 'TLSv1_2_method' }],
     ['a secureProtocol that does not exist', { secureProtocol: 'nonsense' }, {}, 'ERR_TLS_INVALID_PROTOCOL_METHOD'],

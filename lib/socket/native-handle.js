@@ -752,7 +752,7 @@ class NativeHandle extends ShutdownRequest {
       case event.FAILED:
         return this.onFailed();
       default:
-        return this.onTlsRecord(opcode, slab, words, start, end);
+        return this.onTlsRecord(opcode, flags, slab, words, start, end);
     }
   }
 

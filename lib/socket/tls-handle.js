@@ -200,7 +200,7 @@ class TlsHandle extends NativeHandle {
   }
 
   /** @override */
-  onTlsRecord(opcode, slab, words, start, end) {
+  onTlsRecord(opcode, flags, slab, words, start, end) {
     switch (opcode) {
       case event.SECURED:
         return this.onSecured();
@@ -213,9 +213,9 @@ class TlsHandle extends NativeHandle {
       case event.STALE:
         return this.onStale();
       case event.TLS_ERROR:
-        return this.onTlsError(tlsError(slab, words, start, end));
+        return this.onTlsError(flags, tlsError(slab, words, start, end));
       default:
-        return super.onTlsRecord(opcode, slab, words, start, end);
+        return super.onTlsRecord(opcode, flags, slab, words, start, end);
     }
   }
 
@@ -285,11 +285,13 @@ class TlsHandle extends NativeHandle {
   }
 
   /**
-   * TLS has failed. As Node's handle, a write that waits for the handshake is told of it, and nobody else.
+   * TLS has failed. As with Node's handle, a write that waits for the handshake is told of it, and nobody else. Where
+   * the handshake has not even begun, Node's socket has not written yet.
+   * @param {number} flags
    * @param {Error} error
    */
-  onTlsError(error) {
-    const held = this.takeHeld();
+  onTlsError(flags, error) {
+    const held = flags & event.AT_ONCE ? null : this.takeHeld();
     if (held !== null) {
       held.callback(systemError(EPROTO, 'write', ` ${error.message}`));
     } else {

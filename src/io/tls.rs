@@ -361,7 +361,7 @@ impl Connection {
             .as_mut()
             .and_then(|tls| tls.shake_hands_when_due());
         if let Some(error) = failed {
-            self.tls_failed(&mut state, &error);
+            self.tls_failed(&mut state, &error, 0);
         }
         state.wake();
     }
@@ -390,6 +390,7 @@ impl Connection {
                 Stage::Handshaking { .. } => {}
                 _ => return Poll::Ready(()),
             }
+            let is_first = !tls.stage.begun();
             let step = tls.shake_hands(stream, context, &self.outlet);
             if step.is_ready() {
                 self.pass_tls_notes(state);
@@ -405,7 +406,10 @@ impl Connection {
                     reader::end(self.id, &self.outlet, was_armed, &mut state.decoder);
                     return Poll::Ready(());
                 }
-                Ok(Stop::Failed(error)) => self.tls_failed(state, &error),
+                Ok(Stop::Failed(error)) => {
+                    let flags = if is_first { event::AT_ONCE } else { 0 };
+                    self.tls_failed(state, &error, flags);
+                }
                 Err(error) => {
                     let flags = idle_flag(state);
                     self.read_failed(state, &error, flags);
@@ -475,7 +479,7 @@ impl Connection {
             Stop::Failed(error) => {
                 // The alert first.
                 self.flush_state(state);
-                self.tls_failed(state, &error);
+                self.tls_failed(state, &error, 0);
             }
         }
     }
@@ -507,13 +511,13 @@ impl Connection {
     }
 
     /// Ends reading after an error of the protocol.
-    fn tls_failed(&self, state: &mut State, error: &TlsError) {
+    fn tls_failed(&self, state: &mut State, error: &TlsError, flags: u32) {
         if let Some(tls) = &mut state.tls {
             tls.stage = Stage::Failed;
         }
         state.end_reading();
         self.outlet.append(|page| {
-            records::push_with(page, event::TLS_ERROR, 0, self.id, |page| {
+            records::push_with(page, event::TLS_ERROR, flags, self.id, |page| {
                 page.put_u32_le(error.library.len() as u32);
                 page.put_u32_le(error.reason.len() as u32);
                 page.put_slice(&error.library);

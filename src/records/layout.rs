@@ -160,7 +160,7 @@ pub mod event {
             /// A line for a key log. Payload: the line, without a line feed.
             SECRET = 20,
             /// The peer has broken the protocol of TLS, or said that this side has. Payload: length of the name of the
-            /// library `u32`, of the reason `u32`, the name, the reason, the message.
+            /// library `u32`, of the reason `u32`, the name, the reason, the message. Flag `AT_ONCE`: OpenSSL refused to begin.
             TLS_ERROR = 21,
             /// A connection with TLS has died before a request, nothing of which is out. It waits for new TLS and `RECONNECT`.
             STALE = 22,
@@ -175,7 +175,7 @@ pub mod event {
             KEEP_ALIVE_FIELD = 4,
             /// On `CONNECTED`: a stale connection was replaced.
             AGAIN = 1,
-            /// On `CONNECT_FAILED`: no packet was sent.
+            /// On `CONNECT_FAILED` and `TLS_ERROR`: no packet was sent.
             AT_ONCE = 1,
             /// On `DATA`: the payload is the place of the bytes.
             REFERENCE = 1,
