@@ -47,7 +47,9 @@ describeTransports('agent.getCurrentStatus()', (transport) => {
     expect(agent.stats()).toMatchObject({ createSocketCount: 1, closeSocketCount: 1, errorSocketCount: 1 });
     await exchange({ ...peer.address, agent });
     await until(() => agent.stats().closeSocketCount === 2);
-    expect(agent.stats()).toMatchObject({ createSocketCount: 2, errorSocketCount: 1, timeoutSocketCount: 1 });
+    expect(agent.stats()).toMatchObject({ createSocketCount: 2, errorSocketCount: 1 });
+    // On a busy machine the connection may be so slow in the making that its timeout is told then too.
+    expect(agent.stats().timeoutSocketCount).toBeGreaterThan(0);
   });
 
   it('counts requests that emit a timeout', async () => {

