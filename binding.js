@@ -4,8 +4,8 @@
  * Loads the native addon built for this platform, and has its exports. Written by hand, because every user of a native
  * package meets a missing or unloadable addon, and the error has to explain it.
  *
- * Each build has a `require` of its own whose argument is a literal, in a `try`: so bundlers and tracers see which
- * files may be needed, and take one that is missing for optional.
+ * Each build has a `require` of its own whose argument is a literal, in a `try`. So bundlers and tracers see which
+ * files the package may need, and treat a missing one as optional.
  */
 
 const { createRequire } = require('node:module');

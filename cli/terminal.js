@@ -1,6 +1,6 @@
 'use strict';
 
-/** What the commands write to a terminal, and how it differs where there is none. */
+/** Writes the output of the commands: with bars and colours on a terminal, plain elsewhere. */
 
 const { styleText } = require('node:util');
 

@@ -1,9 +1,9 @@
 'use strict';
 
 /**
- * Race connects a socket to the addresses of a name as RFC 8305 says (Happy Eyeballs): a further attempt begins when
+ * Race connects a socket to the addresses of a name as RFC 8305 says (Happy Eyeballs). A further attempt begins when
  * the last one has failed, or has had its time. No attempt is cut off for the next; the first that succeeds wins, and
- * the others are closed. Node's own `autoSelectFamily` gives each attempt up before it begins the next.
+ * the race closes the others. Node's own `autoSelectFamily` gives each attempt up before it begins the next.
  *
  * The socket is one of net's, TLS or not, that connects by libuv. For net it connects to one address: the lookup that
  * the race gives to net keeps all that there are, and the connect of the handle starts the race.

@@ -111,8 +111,8 @@ function announcedTimeout(res, buffer) {
 }
 
 /**
- * Gives a socket that is idle no longer its timeout back. What the peer has announced, and options of the agent, say
- * how long an idle connection is kept; the peer may take longer to answer, and Node's client ends the wait then.
+ * Gives a socket that is idle no longer its timeout back. The peer's announcement, and options of the agent, limit how
+ * long an idle connection is kept. The peer may take longer to answer a request; Node's client then emits 'timeout'.
  * @param {import('node:http').Agent} agent
  * @param {import('node:net').Socket} socket
  */

@@ -15,8 +15,8 @@ const TIME_SIZE = HEADER_SIZE + 8;
 /** Bytes of the memory that pages are copied into. The pages of a fast body fit. */
 const ROOM_SIZE = 320 * 1024;
 /**
- * Milliseconds of dispatching after which timers and other I/O of the process get their turn. libuv gives them one when
- * it has read from every connection that was ready, which takes as long where some dozens are.
+ * Milliseconds of dispatching after which timers and other I/O of the process get their turn. libuv gives them one
+ * after it has read from every ready connection; with some dozens of them that takes as long.
  */
 const LONGEST_TURN = 4;
 /**

@@ -7,7 +7,7 @@
 
 const { now } = require('../node/timing');
 
-/** What one doorbell hands over. */
+/** Collects the commands and buffers that one doorbell hands over. */
 class Handover {
   constructor() {
     /** Time of the doorbell, in milliseconds of `now`; undefined until it has rung. */

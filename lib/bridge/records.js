@@ -76,8 +76,8 @@ const event = Object.freeze({
 });
 
 /**
- * Tells whether an event begins a read: bytes, the end, or a failure that another look at the kernel's buffer has
- * brought. libuv would have told of it in a turn of its own.
+ * Tells whether an event begins a read: bytes, the end, or a failure that another read of the kernel's buffer has
+ * found. libuv would report it in a turn of its own.
  * @param {number} opcode
  * @param {number} flags
  * @returns {boolean}

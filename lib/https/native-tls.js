@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Decides which connections of https the I/O thread gets. Node's own createConnection makes each socket; the I/O thread
- * gets it where all that has to do with TLS is Node's own and known to be the same there. docs/https.md lists the rest.
+ * Decides which connections of https the I/O thread gets. Node's own createConnection makes each socket. The I/O thread
+ * gets the socket if its TLS is all Node's own, and is known to behave the same there. docs/https.md lists the others.
  */
 
 const tls = require('node:tls');

@@ -3,7 +3,7 @@
 /**
  * Names the TLS policy of a connection, as far as Node's own name of its origin does not. An agent gives a connection,
  * and a TLS session, to every request of the same name. So two requests whose options of tls.connect() differ must have
- * two names, also on a Node whose names lack an option, or have it in a form that several values share
+ * two names. On some versions of Node, names lack an option, or have it in a form that several values share
  * (CVE-2026-123877, CVE-2026-56850).
  */
 
@@ -104,7 +104,7 @@ class PolicyNames {
   /** @param {(options: object) => string} getName Node's own. */
   constructor(getName) {
     this.getName = getName;
-    /** How Node's name has each option; found when the first name is needed. @type {Map<string, number>|null} */
+    /** Precision of Node's name for each option; null until a name is needed. @type {Map<string, number>|null} */
     this.precision = null;
   }
 

@@ -67,8 +67,8 @@ const queued = queuedRequest();
 
 /**
  * Finds the class of the requests with which net.Socket ends a writing side. Its objects have the internal fields of
- * Node's native objects, which are empty until native code uses them. So native code finds out that an object of a
- * class derived from it is none of its own; with an ordinary object, it may take any memory for a native one.
+ * Node's native objects, which are empty until native code uses them. So native code sees that an object of a derived
+ * class is none of its own. With an ordinary object, native code may take any memory for a native object.
  */
 function findShutdownRequest() {
   let ShutdownRequest;

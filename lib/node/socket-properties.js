@@ -4,8 +4,8 @@
  * Names the own properties that a socket gets while it serves requests.
  *
  * A socket with TLS changes its prototype before it connects. The V8 of Node 20 and 22 gives each such object a hidden
- * class of its own for every property that is added afterwards, and then no code that meets several sockets is fast.
- * With all of these there beforehand, such sockets have one hidden class in common.
+ * class of its own for every property that is added afterwards. Code that meets several such sockets is then slow. If
+ * all properties are there beforehand, these sockets have one hidden class in common.
  */
 
 /** @type {Array<[key: string|symbol, initial: unknown]>} */

@@ -1,12 +1,12 @@
 'use strict';
 
 /**
- * Gives ferrequest its ticks, promise jobs, immediates, timers and its clock, as Node has them. Fake timers of test
- * frameworks replace those of the program, which must go on to get its responses: no other file takes them from
- * globals, `process` or `node:timers` (eslint holds that).
+ * Gives ferrequest its ticks, promise jobs, immediates, timers and its clock, as Node has them. Test frameworks replace
+ * the program's timers by fake ones, and the program must still get its responses. So no other file takes these
+ * functions from globals, `process` or `node:timers` (eslint holds that).
  *
- * They are taken when this is loaded. Where a framework has replaced some before, they come from places that it leaves
- * alone: the main realm, whose `process` is not the one of Jest's sandbox, and the classes that Node makes timers of.
+ * The module takes them when it is loaded. A framework may have replaced some before. Then they come from places that
+ * it leaves alone: the main realm, whose `process` is not that of Jest's sandbox, and the classes of Node's timers.
  */
 
 const { performance } = require('node:perf_hooks');

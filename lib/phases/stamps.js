@@ -18,17 +18,17 @@ function present() {
   return arrival.isUnderWay ? arrival.time : now();
 }
 
-/** @returns {number} The time at which what is being told has happened, perhaps on the I/O thread. */
+/** @returns {number} The time at which the present event has happened, perhaps on the I/O thread. */
 function moment() {
   return arrival.isUnderWay ? arrival.happened : now();
 }
 
-/** What a request has found when it was assigned its socket. */
-/** A socket that connects or shakes hands, or none yet: what becomes of it is stamped. */
+// States of the socket at the moment when a request gets it.
+/** The socket connects or shakes hands, or there is none yet: its further events are stamped. */
 const PENDING = 0;
-/** A socket that stands: nothing has to be done to it. */
+/** The socket is established: nothing has to be done to it. */
 const STANDING = 1;
-/** A socket that stands, with TLS. */
+/** The socket is established, with TLS. */
 const STANDING_TLS = 2;
 
 class Stamps {
@@ -223,7 +223,7 @@ class Stamps {
   }
 }
 
-/** What few requests come to have. */
+/** Gives all requests the initial values of properties that few requests set. */
 Object.assign(Stamps.prototype, {
   lookup: undefined,
   connect: undefined,

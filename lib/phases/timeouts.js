@@ -33,9 +33,9 @@ const SPANS = {
 };
 
 /**
- * Tells whether a value is an option `timeouts` of ours. Node's client knows none of the name, and `request` hands all
- * that its user gives to whatever client it has, `@npmcli/agent` has other phases: what is no object, or has names that
- * are none of ours, is meant for somebody else.
+ * Tells whether a value is ferrequest's option `timeouts`. Node's client has no such option, and libraries pass theirs
+ * to any client: `request` hands on all options of its user, and `@npmcli/agent` has other phases. A value that is no
+ * object, or has other names, is such a library's.
  */
 function isOurs(timeouts) {
   return typeof timeouts === 'object' && timeouts !== null && !Array.isArray(timeouts) &&

@@ -437,9 +437,9 @@ ClientRequest.prototype.uncork = function uncork() {
 };
 
 /**
- * Emits the 'drain' that a request owes for what a cork has held, or makes its socket do so. The socket itself may owe
- * none: it may have taken all at once, or have less to write than its own high-water mark. (A cork of OutgoingMessage
- * holds all chunks of a tick, and write() answers `false` by what the cork holds.)
+ * Emits the 'drain' that a request owes for the chunks that a cork has held, or makes its socket do so. The socket
+ * itself may owe none: it may have taken all at once, or have less to write than its own high-water mark. (A cork of
+ * OutgoingMessage holds all chunks of a tick. write() counts them, and returns `false`.)
  * @param {ClientRequest} req
  */
 function payDrain(req) {

@@ -19,8 +19,8 @@ function failInPhase(req, error) {
 }
 
 /**
- * Calls a request off, and tells its error to whoever has it: its response too, if that is not whole, and also where it
- * waits for a socket, which a request that its user calls off goes on to wait for.
+ * Calls a request off with an error. The request emits the error, and so does its response, if that is not whole. A
+ * request that waits for a socket waits no longer, unlike one that its user calls off.
  * @param {import('./client-request').ClientRequest} req
  * @param {Error} error
  */

@@ -1,11 +1,11 @@
 'use strict';
 
 /**
- * KeptMessage keeps what a request has written, to write it again, and settles the callbacks of the user, each of which
- * is called once: when an attempt has written its part, or when there is no further attempt.
+ * KeptMessage keeps the bytes that a request has written, to write them again, and settles the callbacks of the user.
+ * It calls each callback once: when an attempt has written its part, or when there is no further attempt.
  */
 
-/** What `OutgoingMessage._send` was called with, without the header. */
+/** The arguments of one call of `OutgoingMessage._send`, without the header. */
 class Part {
   constructor(data, encoding, callback) {
     this.data = data;
@@ -32,7 +32,7 @@ class KeptMessage {
     this.maxSize = maxSize;
     this.ends = ends;
     this.size = 0;
-    /** Whether the header asks for a connection that is kept; a response that closes changes it in the request. */
+    /** True if the header asks to keep the connection; a response that closes changes it in the request. */
     this.shouldKeepAlive = undefined;
     /** @type {Part[]} */
     this.parts = [];

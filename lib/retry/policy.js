@@ -70,9 +70,8 @@ const LISTS = { methods: 'string', statusCodes: 'number', errorCodes: 'string' }
 const NAMES = new Set([...Object.keys(DEFAULTS), 'body']);
 
 /**
- * Tells whether a value is an option `retry` of ours. Node's client knows none of the name, and got 11 hands its own to
- * whatever client it has: what is no object, or has names that are none of ours, is meant for somebody else. One that
- * says nothing asks for nothing.
+ * Tells whether a value is ferrequest's option `retry`. Node's client has no such option, and got 11 passes its own to
+ * any client. A value that is no object, or has other names, is such a library's. One without values asks for nothing.
  * @param {unknown} options
  * @returns {boolean}
  */

@@ -30,9 +30,9 @@ const OVER = 2;
 const NOT_REPEATED = /\r\n(?:expect|upgrade):/i;
 
 /**
- * What a Retry has done by the client.
+ * The functions of the client that a Retry calls.
  * @typedef {object} Client
- * @property {(req: object) => void} begin Asks the agent, or whatever makes the connection, for a socket.
+ * @property {(req: object) => void} begin Asks the agent, or `createConnection`, for a socket.
  * @property {(req: object, error?: Error) => void} refuse Tells a request without a socket its error, and closes it.
  * @property {(req: object, finish: Function, error: Error) => void} failEnd Fails the end of a request.
  */

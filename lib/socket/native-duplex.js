@@ -109,8 +109,8 @@ class NativeDuplex extends net.Socket {
   }
 
   /**
-   * Writes a chunk. Where nothing waits before it, it goes to the staging buffer at once: the buffer does what a cork
-   * is for, and the caller may change or transfer its bytes when this returns.
+   * Writes a chunk. If nothing waits before it, the chunk goes to the staging buffer at once. The buffer joins writes
+   * as a cork does, and the caller may change or transfer its bytes when this returns.
    */
   write(chunk, encoding, callback) {
     if (!canWriteDirectly(this, chunk)) return super.write(chunk, encoding, callback);

@@ -85,8 +85,8 @@ class WriteWindow {
   }
 
   /**
-   * Sends what a request has written before it had a socket: header block, pieces of the body and their chunk lines
-   * mostly go out together, in one record instead of one for each write.
+   * Sends the writes that a request has made before it had a socket. The header block, pieces of the body and their
+   * chunk lines mostly go out together, in one record instead of one for each write.
    * @param {number} id Of the connection.
    * @param {Write[]} writes
    * @returns {boolean} False, with nothing sent, if they are too many, or the callback of one may have to wait.

@@ -141,9 +141,10 @@ class StreamTransport {
   }
 
   /**
-   * Decodes a chunk. A chunk that comes before the callback of the write waits for that, because a request finishes
-   * before its response. (A write near the end of a turn is called back near the end of the next one.) A chunk that
-   * comes while another is decoded waits too: a listener has made the stream emit it, as an empty write to TLS does.
+   * Decodes a chunk. A chunk that comes before the callback of the write waits for that callback, because a request
+   * finishes before its response. (A write near the end of a turn is called back near the end of the next one.) A chunk
+   * that comes while another is decoded waits too. A listener has made the stream emit it, as an empty write to TLS
+   * does.
    * @param {Buffer} chunk
    */
   receive(chunk) {

@@ -59,8 +59,8 @@ function release() {
 }
 
 /**
- * Sends a request. What its socket throws is not about the request in whose tick this may be, nor about those behind
- * it: it is thrown in a later turn, in the context of its own request. (A process that exits has no such turn.)
+ * Sends a request. An exception of its socket does not concern the request in whose tick this runs, nor those behind
+ * it. It is thrown in a later turn, in the context of its own request. (A process that exits has no such turn.)
  * @param {import('./stream-transport').StreamTransport} transport
  */
 function send(transport) {

@@ -541,8 +541,8 @@ impl State {
         }
     }
 
-    /// Tells whether the descriptor is to be given away and can be now: not in the middle of a response,
-    /// because what the decoder knows of it cannot be given, and not before the peer of TLS is verified.
+    /// Tells whether the descriptor is to be released and can be now. It cannot in the middle of a response,
+    /// because the state of the decoder cannot go along, nor before the peer of TLS is verified.
     pub fn can_release(&self) -> bool {
         self.release.is_some()
             && (!self.is_armed() || self.decoder.is_idle())

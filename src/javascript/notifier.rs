@@ -1,9 +1,9 @@
 //! The threadsafe function by which the I/O thread wakes the JavaScript thread. Each method says which thread
 //! calls it.
 //!
-//! It is made by Node-API directly, because three things are needed at once: a call that carries no data and
-//! allocates nothing, `ref` and `unref` from the JavaScript thread, and an exception in a listener that reaches
-//! `uncaughtException` with its own stack instead of a warning.
+//! Node-API makes it directly, because three things are needed at once. A call carries no data and allocates nothing;
+//! the JavaScript thread calls `ref` and `unref`; and an exception in a listener reaches `uncaughtException` with its
+//! own stack, and not as a warning.
 //!
 //! The callback answers `true` when due ticks and promise jobs have to run before it goes on. Node runs them when
 //! it closes the outermost callback scope, as it does after each read of libuv. So every call of the callback has

@@ -1,7 +1,7 @@
 //! The record layout that both queues share. Pure: any thread may call it.
 //!
-//! A record is a header of three little-endian `u32` words, then its payload, padded with zeros to
-//! four bytes so that every header is aligned for the `Int32Array` through which JavaScript reads it:
+//! A record is a header of three little-endian `u32` words, then its payload, padded with zeros to four
+//! bytes. So every header is aligned for the `Int32Array` through which JavaScript reads it:
 //!
 //! | word | meaning |
 //! |---|---|

@@ -48,8 +48,8 @@ impl Memory {
     /// Names the memory at this address.
     ///
     /// # Safety
-    /// [`READ_SIZE`] bytes there stay valid, and no other code reads or writes them, until the place of the
-    /// buffer is filled, or found free by [`BodyBuffers::take_back`], or the I/O thread has ended.
+    /// [`READ_SIZE`] bytes there stay valid, and no other code reads or writes them. This holds until the place of
+    /// the buffer is filled, or [`BodyBuffers::take_back`] finds it free, or the I/O thread has ended.
     pub unsafe fn new(start: NonNull<u8>) -> Self {
         Self(start)
     }

@@ -21,11 +21,11 @@ thread_local! {
 /// TLS of a lent connection.
 pub struct LentTls {
     connection: Arc<TlsConnection>,
-    /// What the I/O thread has to go on with when the connection is returned.
+    /// Work that the I/O thread goes on with when the connection is returned.
     pub rest: Rest,
 }
 
-/// What is left to do of the last request and the last read.
+/// Unfinished work of the last request and the last read.
 #[derive(Default)]
 pub struct Rest {
     /// Ciphertext of the request that the kernel has not taken.
@@ -40,7 +40,7 @@ pub struct Rest {
 pub enum Decrypted {
     /// This many bytes of plaintext are there, and OpenSSL is at rest or goes on with what it has, as `stop` says.
     Plain(usize, Stop),
-    /// As [`Self::Plain`], but the I/O thread has to act on it.
+    /// The same as [`Self::Plain`], but the I/O thread has to act on it.
     Returns(usize, Stop),
     /// Node has its `SSL` back, or the process ends.
     Gone,

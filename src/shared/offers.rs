@@ -1,8 +1,8 @@
 //! Offers of connections that the I/O thread lends and the JavaScript thread borrows.
 //!
 //! A connection may be lent only while the I/O thread has nothing left to do with it. So one lock orders
-//! offers and messages: either the I/O thread sees that a message is on its way, and offers nothing, or the
-//! JavaScript thread sees the offer before it sends the message.
+//! offers and messages. Either the I/O thread sees that a message is on its way, and offers nothing; or
+//! the JavaScript thread sees the offer before it sends the message.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
 //! Memory for long writes. The JavaScript thread fills a buffer, and the I/O thread drops the bytes when
-//! the kernel has taken them; the last drop returns the memory, which is used again while it is warm.
+//! the kernel has taken them. The last drop returns the memory, which is used again while it is warm.
 //!
 //! The allocator would take the memory back from the other thread, give it to the kernel, and fault it in
 //! again as an upload ebbs and flows.

@@ -13,7 +13,7 @@ use super::openssl::{NewCallback, OpenSsl, Ssl, get, guarded};
 /// `CRYPTO_EX_INDEX_SSL`.
 const CLASS: c_int = 0;
 
-/// What a thread has seen since it began to watch.
+/// Result of a thread's watch for the `SSL` that Node makes.
 #[derive(Clone, Copy)]
 enum Watch {
     /// The thread does not watch.

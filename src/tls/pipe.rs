@@ -20,13 +20,13 @@ const EMPTY: *const [u8] = &[];
 
 /// The ciphertext of one connection.
 pub struct Pipe {
-    /// What one read of the kernel has brought, while it is being decrypted; empty at all other times.
+    /// Ciphertext of one read, while it is being decrypted; empty at all other times.
     packet: *const [u8],
     /// Bytes of earlier packets that OpenSSL has not asked for.
     kept: Vec<u8>,
     /// Bytes of `kept` that OpenSSL has taken.
     taken: usize,
-    /// What is to be sent.
+    /// Ciphertext that is to be sent.
     pub out: Vec<u8>,
 }
 
