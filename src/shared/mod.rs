@@ -14,6 +14,7 @@
 //! | [`response_decoder`] | the decoder that a connection has while a response is on its way |
 //! | [`body_buffers`] | buffers of JavaScript's that large bodies are read into |
 //! | [`write_buffers`] | memory for long writes, used again |
+//! | [`sync`] | the primitives that the two threads synchronize by |
 //! | [`address`], [`binding`] | numeric addresses; sockets bound before they connect |
 
 pub mod address;
@@ -27,5 +28,6 @@ pub mod lent_tls;
 pub mod mailbox;
 pub mod offers;
 pub mod response_decoder;
+mod sync;
 pub mod wake;
 pub mod write_buffers;
