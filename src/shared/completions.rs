@@ -7,11 +7,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::body_buffers::BodyBuffers;
 use super::offers::Offers;
+use super::sync::{AtomicUsize, Mutex, MutexGuard};
 use super::wake::Wake;
 
 /// Drained pages that are kept: a steady stream then allocates nothing, and writes to memory that is warm.

@@ -4,13 +4,13 @@
 //! the drop returns the memory.
 
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use super::completions::Completions;
 use super::lent_connection::LentConnection;
+use super::sync::{Mutex, MutexGuard, Notify};
 use crate::tls::TlsConnection;
 
 /// A message to the I/O thread. Each names the queue of the bridge that it comes from.

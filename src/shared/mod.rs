@@ -16,6 +16,7 @@
 //! | [`body_buffers`] | buffers of JavaScript's that large bodies are read into |
 //! | [`write_buffers`] | memory for long writes, used again |
 //! | [`libuv`] | functions of libuv, and its clock |
+//! | [`sync`] | the primitives that the two threads synchronize by |
 //! | [`address`], [`binding`] | numeric addresses; sockets bound before they connect |
 
 pub mod address;
@@ -31,5 +32,6 @@ pub mod mailbox;
 pub mod offers;
 pub mod page;
 pub mod response_decoder;
+mod sync;
 pub mod wake;
 pub mod write_buffers;

@@ -4,10 +4,11 @@
 //! offers and messages. Either the I/O thread sees that a message is on its way, and offers nothing; or
 //! the JavaScript thread sees the offer before it sends the message.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use super::lent_connection::LentConnection;
+use super::sync::{AtomicBool, Mutex, MutexGuard};
 
 /// The state that the lock guards.
 #[derive(Default)]

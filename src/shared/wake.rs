@@ -1,8 +1,10 @@
 //! The way in which the I/O thread wakes the JavaScript thread.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use mio::Waker;
+
+use super::sync::{Mutex, MutexGuard};
 
 /// Two ways to wake the JavaScript thread: a call of a threadsafe function, or a descriptor of ours, while the
 /// event loop watches it.

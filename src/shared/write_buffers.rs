@@ -4,9 +4,11 @@
 //! The allocator would take the memory back from the other thread, give it to the kernel, and fault it in
 //! again as an upload ebbs and flows.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+
+use super::sync::Mutex;
 
 /// Bytes of one buffer; a longer write is cut into pieces of this size, which all fit into a buffer.
 pub const BUFFER_SIZE: usize = 64 * 1024;

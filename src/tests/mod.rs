@@ -1,5 +1,7 @@
 //! Tests of behaviour that crosses the rooms, and helpers that the tests of several rooms share.
 
+#[cfg(all(loom_models, unix))]
+mod loom;
 #[cfg(unix)]
 pub mod module;
 mod rooms;

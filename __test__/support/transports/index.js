@@ -12,7 +12,7 @@ const {
 } = require('..');
 const { https, serveRawTls, serveTls } = require('../tls');
 const { NOT_LENT } = require('./child');
-const { kindsIn } = require('./kinds');
+const { chosenOf, kindsIn } = require('./kinds');
 const { lend, warmUp } = require('./lending');
 
 /**
@@ -122,7 +122,7 @@ async function overTls(served) {
  * @param {(kind: import('./kinds').Kind) => boolean} [applies] tells for which kinds there is something to test
  */
 function describeTransports(title, define, applies = () => true) {
-  const kinds = kindsIn(http.stats?.().mode).filter(applies);
+  const kinds = chosenOf(kindsIn(http.stats?.().mode).filter(applies));
   // A client may have none of them.
   if (kinds.length === 0) return;
   describe.each(kinds)(`${title} over $title`, (kind) => define(transportOf(kind)));

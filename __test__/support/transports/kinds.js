@@ -79,4 +79,18 @@ function kindsIn(mode) {
   return KINDS.filter(({ isLent }) => !isLent).map((kind) => ({ ...kind, isStream: true }));
 }
 
-module.exports = { KINDS, kindsIn };
+/** Titles of the kinds that tests run over, where the environment says them: scripts/test-nodes.mjs. */
+const titles = process.env.FERREQUEST_TEST_TRANSPORTS?.split(',');
+
+/**
+ * Chooses the kinds that tests run over: those that FERREQUEST_TEST_TRANSPORTS names, or all if it names none of them.
+ * So no test is left out.
+ * @param {Kind[]} kinds those for which there is something to test
+ * @returns {Kind[]}
+ */
+function chosenOf(kinds) {
+  const chosen = kinds.filter(({ title }) => titles?.includes(title));
+  return chosen.length > 0 ? chosen : kinds;
+}
+
+module.exports = { KINDS, chosenOf, kindsIn };
