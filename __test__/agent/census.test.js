@@ -41,7 +41,7 @@ describeTransports('agent.getCurrentStatus()', (transport) => {
 
   it('counts sockets that fail, and those that are idle for too long', async () => {
     const peer = await transport.serve((req, res) => res.end());
-    const agent = transport.newAgent({ keepAlive: true, timeout: 30 });
+    const agent = transport.newAgent({ keepAlive: true, timeout: 300 });
     await once(http.get({ ...peer.address, port: await unusedPort(), agent }), 'error');
     await untilPoolIsEmpty(agent);
     expect(agent.stats()).toMatchObject({ createSocketCount: 1, closeSocketCount: 1, errorSocketCount: 1 });

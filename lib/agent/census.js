@@ -8,7 +8,7 @@
 
 const { socketProperty } = require('../node/socket-properties');
 const { now } = require('../node/timing');
-const { kCounted, kMeets } = require('../response/socket-events');
+const { kCounted, kMeets } = require('../response/agent-marks');
 
 /** Own property of an agent: its Census. */
 const kCensus = Symbol('census');

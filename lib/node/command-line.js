@@ -1,8 +1,11 @@
 'use strict';
 
-/** Reads the options that Node was started with. */
+/** Reads the options that Node was started with. A program may change them later, for the processes that it starts. */
 
 const { readFileSync } = require('node:fs');
+
+const { NODE_OPTIONS } = process.env;
+const execArgv = [...process.execArgv];
 
 /** Name of the configuration file, which Node puts on the command line also where the user names none. */
 const CONFIG_FILE = /^--(?:experimental-)?config-file=(.*)$/s;
@@ -12,12 +15,12 @@ const CONFIG_FILE = /^--(?:experimental-)?config-file=(.*)$/s;
  * @returns {string[]} As they would be on the command line, without values.
  */
 function optionsOfFile() {
-  const found = process.execArgv.map((option) => CONFIG_FILE.exec(option)).find(Boolean);
+  const found = execArgv.map((option) => CONFIG_FILE.exec(option)).find(Boolean);
   if (!found) return [];
   try {
     // Options are in groups, whose names differ by version. NODE_OPTIONS, also an empty one, replaces this one.
     const { nodeOptions, ...others } = JSON.parse(readFileSync(found[1], 'utf8'));
-    const groups = [process.env.NODE_OPTIONS === undefined ? nodeOptions : {}, ...Object.values(others)];
+    const groups = [NODE_OPTIONS === undefined ? nodeOptions : {}, ...Object.values(others)];
     return groups.flatMap((group) => Object.entries(Object(group)))
       .map(([name, value]) => (value === false ? `--no-${name}` : `--${name}`));
   } catch {
@@ -32,8 +35,8 @@ function optionsOfFile() {
  * @returns {string[]}
  */
 function listOptions() {
-  const ofEnvironment = (process.env.NODE_OPTIONS ?? '').replaceAll('"', '').split(/\s+/);
-  return [...optionsOfFile(), ...ofEnvironment, ...process.execArgv].map((option) => option.replaceAll('_', '-'));
+  const ofEnvironment = (NODE_OPTIONS ?? '').replaceAll('"', '').split(/\s+/);
+  return [...optionsOfFile(), ...ofEnvironment, ...execArgv].map((option) => option.replaceAll('_', '-'));
 }
 
 /**

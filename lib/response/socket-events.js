@@ -10,6 +10,7 @@
 
 const { listenerCount } = require('node:events').prototype;
 
+const { kCounted, kKeepsListeners } = require('./agent-marks');
 const { kSuperseded } = require('./client-response');
 const { closeRequest, emitError, hasFailed, inTurn, kError, kRetry } = require('./request-end');
 const { tellsCauseOfAbort } = require('../node/behaviour');
@@ -41,16 +42,6 @@ const kHearsTimeout = socketProperty('hearsTimeout');
 
 /** Own property of a stream: the StreamTransport that hears its 'data'. */
 const kTransport = Symbol('transport');
-
-/** Own property of an agent: streams that come back to it keep their listeners. */
-const kKeepsListeners = Symbol('keepsListeners');
-/** Own property of an agent: a method that hears of each socket which a request is given. */
-const kMeets = Symbol('meets');
-/**
- * Own property of a socket: what counts it for its agent, until it has closed. It adds no listeners of its own.
- * @type {symbol}
- */
-const kCounted = socketProperty('counted');
 
 /** Tells whether a socket has its listeners for life. */
 function isWired(socket) {
@@ -399,9 +390,6 @@ module.exports = {
   isOurs,
   isReading,
   isUsed,
-  kCounted,
-  kKeepsListeners,
-  kMeets,
   kTransport,
   listen,
   listenForTimeout,
