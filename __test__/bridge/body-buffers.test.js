@@ -155,6 +155,39 @@ describeNative('the memory that large bodies are read into', () => {
     expect(stdout).toBe('20 4000000 4000000\n');
   });
 
+  it('is not laid out for smaller bodies that come one at a time', async () => {
+    const { stdout } = await runScript(async (client) => {
+      const { once } = require('node:events');
+      const server = require('node:http').createServer((req, res) => res.end(Buffer.alloc(20_000)));
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const agent = new client.Agent({ keepAlive: true, maxSockets: 5 });
+      const get = async () => {
+        const [res] = await once(client.get({ port: server.address().port, host: '127.0.0.1', agent }), 'response');
+        await once(res.resume(), 'close');
+      };
+      const allocate = Buffer.allocUnsafeSlow;
+      let laid = 0;
+      Buffer.allocUnsafeSlow = (size) => {
+        if (size === 64 * 1024) laid++;
+        return allocate(size);
+      };
+      const atOnce = async (count) => {
+        laid = 0;
+        await Promise.all(Array.from({ length: count }, get));
+        // The memory goes back in between.
+        for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => { setImmediate(resolve); });
+        return laid;
+      };
+      await get();
+      let alone = 0;
+      for (let i = 0; i < 20; i++) alone += await atOnce(1);
+      console.log(alone, await atOnce(60));
+      process.exit();
+    });
+    expect(stdout).toBe('0 8\n');
+  });
+
   it('may go with its worker at any time', async () => {
     const result = await runScript(async (client, { path }) => {
       const { Worker } = require('node:worker_threads');

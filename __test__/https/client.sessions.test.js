@@ -4,7 +4,7 @@
 
 const { once } = require('node:events');
 const { bytesOf, poolOf, responseTo, until, untilIdle } = require('../support');
-const { exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
+const { certificates, exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
 
 /** A server that closes each connection after its response, so that only sessions can be used again. */
 const serveOnce = (options) => serveTls((req, res) => res.setHeader('Connection', 'close').end('x'), options);
@@ -62,6 +62,30 @@ describe.each([['TLSv1.2'], ['TLSv1.3']])('sessions of %s', (maxVersion) => {
 });
 
 describe('a session', () => {
+  it.each([[undefined], [null], ['']])('of an agent is not used where the option `session` is %p', async (session) => {
+    const peer = await serveOnce();
+    const agent = newTlsAgent();
+    const options = { ...peer.address, agent, session };
+    expect([await reuses(options), await reuses(options)]).toEqual([false, false]);
+  });
+
+  it("is kept by methods of a user's", async () => {
+    class KeepingAgent extends https.Agent {
+      #sessions = new Map();
+
+      get _getSession() {
+        return (key) => this.#sessions.get(key);
+      }
+
+      _cacheSession(key, session) {
+        this.#sessions.set(key, session);
+      }
+    }
+    const peer = await serveOnce();
+    const agent = new KeepingAgent({ ca: certificates.ca });
+    expect([await reuses({ ...peer.address, agent }), await reuses({ ...peer.address, agent })]).toEqual([false, true]);
+  });
+
   it('of a connection that breaks is forgotten', async () => {
     let breaks = false;
     const peer = await serveTls((req, res) => {
@@ -78,20 +102,24 @@ describe('a session', () => {
 
   it("may be given by hand, and 'session' tells it", async () => {
     const peer = await serveOnce({ maxVersion: 'TLSv1.2' });
-    const req = https.get({ ...peer.address, agent: newTlsAgent({ maxCachedSessions: 0 }) });
+    // While a name is looked up, no handshake can begin.
+    const address = { ...peer.address, host: 'localhost', family: 4 };
+    const req = https.get({ ...address, agent: newTlsAgent({ maxCachedSessions: 0 }) });
     const [socket] = await once(req, 'socket');
     const sessions = [];
     socket.on('session', (session) => sessions.push(session));
     await bytesOf(await responseTo(req));
     await until(() => sessions.length > 0);
     const agent = newTlsAgent({ maxCachedSessions: 0 });
-    expect(await reuses({ ...peer.address, agent, session: sessions[0] })).toBe(true);
+    expect(await reuses({ ...address, agent, session: sessions[0] })).toBe(true);
 
-    const later = https.get({ ...peer.address, agent });
+    const later = https.get({ ...address, agent });
     const reused = once(later, 'response').then(([res]) => res.socket.isSessionReused());
     later.once('socket', (given) => {
       if (!given.connecting) return;
       given.setSession(sessions[0]);
+      // Node passes over what is no session.
+      given.setSession(Buffer.from('no session'));
       expect(Buffer.compare(given.getSession(), sessions[0])).toBe(0);
     });
     expect(await reused).toBe(true);

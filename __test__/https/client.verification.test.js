@@ -341,11 +341,14 @@ describe('a peer that does not speak TLS', () => {
 });
 
 describe('a user who asks for the chain of certificates', () => {
+  /** Starts a server that sends the certificate of its authority too. */
+  const serveChain = () => serveTls((req, res) => res.end(), { ...local, cert: local.cert + ca });
+
   /** Gives the subject of the authority that each of these sees above the certificate of the server. */
-  async function authoritiesSeen(peer, options, listen) {
+  async function authoritiesSeen(options, listen, agent) {
+    const peer = await serveChain();
     const seen = [];
     const see = (certificate) => seen.push(certificate.issuerCertificate?.subject.CN);
-    const agent = newTlsAgent();
     const req = https.get({ ...peer.address, agent, ...options(see) });
     req.once('socket', (socket) => listen(socket, () => see(socket.getPeerCertificate(true))));
     const [res] = await once(req, 'response');
@@ -355,6 +358,8 @@ describe('a user who asks for the chain of certificates', () => {
     return seen;
   }
 
+  const inSecureConnect = (socket, ask) => socket.on('secureConnect', ask);
+
   it.each([
     ['in a check of the identity', (see) => ({
       checkServerIdentity(host, certificate) {
@@ -363,13 +368,32 @@ describe('a user who asks for the chain of certificates', () => {
       },
     }), () => {}, 2],
     ["in 'secure', before Node's listener", () => ({}), (socket, ask) => socket.prependListener('secure', ask), 2],
-    ["in 'secureConnect'", () => ({}), (socket, ask) => socket.on('secureConnect', ask), 2],
+    ["in an emit() of its own, before 'secure'", () => ({}), (socket, ask) => {
+      const { emit } = socket;
+      socket.emit = (name, ...arguments_) => {
+        if (name === 'secure') ask();
+        return emit.call(socket, name, ...arguments_);
+      };
+    }, 2],
+    ["in 'secureConnect'", () => ({}), inSecureConnect, 2],
+    ["in 'secureConnect' of a server with another name",
+      () => ({ servername: 'other.test', rejectUnauthorized: false }), inSecureConnect, 2],
     ["behind a check that is Node's", () => ({ checkServerIdentity: tls.checkServerIdentity }), () => {}, 1],
   ])('sees it %s', async (title, options, listen, times) => {
-    const peer = await serveTls((req, res) => res.end());
-    const seen = await authoritiesSeen(peer, options, listen);
-    expect(seen).toHaveLength(times);
-    expect(new Set(seen).size).toBe(1);
-    expect(seen[0]).toEqual(expect.any(String));
+    const seen = await authoritiesSeen(options, listen, newTlsAgent());
+    expect(seen).toEqual(Array(times).fill('ferrequest test authority'));
+  });
+
+  it("sees it in 'secureConnect' of a server that nobody vouches for", async () => {
+    const agent = newStrangerAgent({ rejectUnauthorized: false });
+    const seen = await authoritiesSeen(() => ({}), inSecureConnect, agent);
+    expect(seen).toEqual(Array(2).fill('ferrequest test authority'));
+  });
+
+  it('sees it in the error of a server with another name', async () => {
+    const peer = await serveChain();
+    const { cert } = await failureOf({ ...peer.address, servername: 'other.test' });
+    expect(cert.subject.CN).toBe('localhost');
+    expect(cert.issuerCertificate.subject.CN).toBe('ferrequest test authority');
   });
 });

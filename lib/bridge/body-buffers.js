@@ -21,14 +21,18 @@ class BodyBuffers {
     this.native = native;
     /** Buffers by their places. No user may see one before a `BODY` event has told that its place is filled. */
     this.buffers = [];
+    /** Large pieces that have come through pages since a request began with none in progress. */
+    this.pieces = 0;
   }
 
   /**
-   * Lays buffers out once a large piece has come through a page: more will follow.
+   * Lays buffers out once a piece of full length, or several large ones, have come through a page: more will follow. A
+   * smaller body that comes alone is not worth them.
    * @param {number} length Bytes of the piece.
    */
   prepare(length) {
     if (length < LARGE_PIECE || this.buffers.length > 0) return;
+    if (++this.pieces < COUNT && length < PIECE) return;
     try {
       for (let place = 0; place < COUNT; place++) this.lay(place);
     } catch {
@@ -80,6 +84,7 @@ class BodyBuffers {
 
   /** Takes all buffers back, unless the I/O thread uses one; the next large body has them laid out again. */
   release() {
+    this.pieces = 0;
     if (this.buffers.length > 0 && this.native.takeBackBodies()) this.buffers.length = 0;
   }
 }

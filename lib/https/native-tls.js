@@ -102,16 +102,26 @@ function isIdentityForNode(options) {
 
 /** Keeps the session that an agent has for a connection until the socket has its handle. */
 class SessionAsker {
-  /** @param {import('node:https').Agent} agent */
-  constructor(agent) {
-    /** @type {Buffer|undefined} */
+  /**
+   * @param {import('node:https').Agent} agent
+   * @param {object} options
+   */
+  constructor(agent, options) {
+    /** @type {Uint8Array|undefined} */
     this.session = undefined;
     /** The agent as Node's createConnection sees it: it has no session. */
-    this.receiver = Object.assign(Object.create(agent), {
-      _getSession: (key) => { this.session = agent._getSession(key); },
+    this.receiver = {
+      __proto__: agent,
+      _getSession: (key) => {
+        const session = agent._getSession(key);
+        // Node prefers an option of this name, whatever its value. It also refuses what is no session.
+        if (Object.hasOwn(options, 'session') || !(session instanceof Uint8Array)) return session;
+        this.session = session;
+        return undefined;
+      },
       _cacheSession: (key, session) => agent._cacheSession(key, session),
       _evictSession: (key) => agent._evictSession(key),
-    });
+    };
   }
 }
 
@@ -131,7 +141,7 @@ function connect(agent, connectTls, arguments_) {
   if (!watchTls()) return connectOfNode(agent, connectTls, arguments_);
   let connection = null;
   let socket;
-  const asker = new SessionAsker(agent);
+  const asker = new SessionAsker(agent, options);
   try {
     socket = connectTls.apply(asker.receiver, [{ ...options, secureContext }, ...arguments_.slice(1)]);
     if (canTakeOver(socket)) connection = TlsConnection.capture();

@@ -31,7 +31,7 @@ class NativeTlsSocket extends tls.TLSSocket {
    * @override
    */
   getPeerCertificate(detailed) {
-    const isEnough = this.isNative && this._handle.takeIdentityCheck();
+    const isEnough = detailed && this.isNative && this._handle.takeIdentityCheck();
     return super.getPeerCertificate(detailed && !isEnough);
   }
 

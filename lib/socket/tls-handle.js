@@ -9,6 +9,7 @@
  */
 
 const { constants: { errno: { ECONNRESET, EPROTO } } } = require('node:os');
+const { TLSSocket: { prototype: { getPeerCertificate } } } = require('node:tls');
 
 const { TlsConnection, bridge, hasPendingRead, staging, watchTls } = require('../bridge/bridge');
 const { command, event } = require('../bridge/records');
@@ -36,6 +37,8 @@ class TlsHandle extends NativeHandle {
     this.isIdentityForNode = isIdentityForNode;
     /** Node's next question for the certificate of the peer is that of its check of the identity. */
     this.isIdentityDue = false;
+    /** Node's check has got a certificate without those of its chain. */
+    this.isWithoutChain = false;
     /** Null when Node has its `SSL` back, or another handle has it. */
     this.tls = tls;
     this.ofNode = ofNode;
@@ -108,6 +111,16 @@ class TlsHandle extends NativeHandle {
   setSession(session) {
     if (this.tls === null || this.shakesHands || !(session instanceof Uint8Array)) this.ask('setSession', [session]);
     else this.tls.resume(session);
+  }
+
+  /**
+   * Gives what is wrong with the chain of the peer. Node asks this just before it checks the identity.
+   * @returns {Error|null}
+   */
+  verifyError() {
+    const error = this.ask('verifyError', []);
+    this.isIdentityDue = this.isIdentityForNode && !error;
+    return error;
   }
 
   /** Begins another handshake, which TLS before 1.3 has. */
@@ -226,13 +239,12 @@ class TlsHandle extends NativeHandle {
     this.isAgain = false;
     // Until the peer is verified, also the one of another handshake: a check that throws must not count as passed.
     socket.secureConnecting = true;
-    // A listener of the user's could ask before Node's does.
-    this.isIdentityDue = this.isIdentityForNode && socket.listenerCount('secure') === 1;
     try {
       if (isAgain) quietly(socket, () => this.ofNode.onhandshakedone());
       else this.ofNode.onhandshakedone();
     } finally {
       this.isIdentityDue = false;
+      if (this.isWithoutChain) this.completeError();
       if (!this.isClosed()) {
         // The check of the user's has thrown.
         if (socket.secureConnecting) {
@@ -251,9 +263,18 @@ class TlsHandle extends NativeHandle {
    * @returns {boolean}
    */
   takeIdentityCheck() {
-    const isDue = this.isIdentityDue;
+    // Node says that the socket is secure where it does not check: a user who hears of that may want the chain.
+    const isDue = this.isIdentityDue && this.socket.secureConnecting;
     this.isIdentityDue = false;
+    this.isWithoutChain ||= isDue;
     return isDue;
+  }
+
+  /** Gives the user the chain of a certificate that Node's check has refused: the error has the certificate. */
+  completeError() {
+    this.isWithoutChain = false;
+    const { errored } = this.socket;
+    if (errored?.cert) errored.cert = getPeerCertificate.call({ _handle: this }, true);
   }
 
   /**

@@ -152,6 +152,8 @@ impl Engine {
     /// Has the handshake, which has not begun, resume a session in DER. To decode it takes a fifth of the time that Node
     /// needs for a connection, so the thread that begins the handshake does it.
     pub fn resume(&mut self, session: Vec<u8>) {
+        // As with Node, one that OpenSSL does not understand leaves an earlier one in its place.
+        self.set_session();
         self.session = session;
     }
 
