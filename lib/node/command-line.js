@@ -7,22 +7,32 @@ const { readFileSync } = require('node:fs');
 const { NODE_OPTIONS } = process.env;
 const execArgv = [...process.execArgv];
 
-/** Name of the configuration file, which Node puts on the command line also where the user names none. */
-const CONFIG_FILE = /^--(?:experimental-)?config-file=(.*)$/s;
+/** Option that names the configuration file, with the name behind it or as the next argument. */
+const CONFIG_FILE = /^--(?:experimental-)?config-file(?:=(.*))?$/s;
+/** Option that asks for the configuration file of this name. Newer releases of Node put CONFIG_FILE in its place. */
+const DEFAULT_CONFIG_FILE = '--experimental-default-config-file';
+const DEFAULT_NAME = 'node.config.json';
+
+/** @returns {string|undefined} The name of the configuration file that the process was started with. */
+function nameOfFile() {
+  const index = execArgv.findIndex((option) => CONFIG_FILE.test(option));
+  if (index === -1) return execArgv.includes(DEFAULT_CONFIG_FILE) ? DEFAULT_NAME : undefined;
+  return CONFIG_FILE.exec(execArgv[index])[1] ?? execArgv[index + 1];
+}
 
 /**
  * Reads the options of the configuration file, which Node 24 and newer know.
  * @returns {string[]} As they would be on the command line, without values.
  */
 function optionsOfFile() {
-  const found = execArgv.map((option) => CONFIG_FILE.exec(option)).find(Boolean);
-  if (!found) return [];
+  const name = nameOfFile();
+  if (name === undefined) return [];
   try {
     // Options are in groups, whose names differ by version. NODE_OPTIONS, also an empty one, replaces this one.
-    const { nodeOptions, ...others } = JSON.parse(readFileSync(found[1], 'utf8'));
+    const { nodeOptions, ...others } = JSON.parse(readFileSync(name, 'utf8'));
     const groups = [NODE_OPTIONS === undefined ? nodeOptions : {}, ...Object.values(others)];
     return groups.flatMap((group) => Object.entries(Object(group)))
-      .map(([name, value]) => (value === false ? `--no-${name}` : `--${name}`));
+      .map(([option, value]) => (value === false ? `--no-${option}` : `--${option}`));
   } catch {
     // The process may not read it.
     return [];
