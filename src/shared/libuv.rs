@@ -1,4 +1,4 @@
-//! What both threads take of libuv: how its functions are found, and its clock. Any thread may call it.
+//! Finds the functions of libuv that both threads use, and reads its clock. Any thread may call it.
 
 use std::ffi::{CStr, c_void};
 use std::sync::LazyLock;
