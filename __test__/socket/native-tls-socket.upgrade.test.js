@@ -3,8 +3,10 @@
 /** A socket with TLS that Node has again after an upgrade. */
 
 const { once } = require('node:events');
-const { until } = require('../support');
-const { https, newTlsAgent, serveRawTls } = require('../support/tls');
+const { cleanUp, until } = require('../support');
+const { certificates, https, newTlsAgent, serveRawTls } = require('../support/tls');
+const { expectAsNode } = require('../support/tls-observer');
+const { serveRecords } = require('../support/tls-records');
 
 const HEAD = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n';
 
@@ -43,5 +45,27 @@ describe.each([['TLSv1.2'], ['TLSv1.3']])('an upgraded socket with %s', (maxVers
       await once(socket, 'close');
       expect(ended).toBe(true);
     }
+  });
+
+  it.each([[10], [3000], [16000]])('tells one error of a damaged record before others of %i bytes', async (size) => {
+    const peer = await serveRecords(async (connection) => {
+      await connection.request();
+      const head = connection.data(`${HEAD}head`);
+      const damaged = Buffer.from(connection.data('damaged'));
+      damaged[damaged.length - 1] ^= 1;
+      await connection.send(head, damaged, ...Array.from({ length: 3 }, () => connection.data('x'.repeat(size))));
+      connection.socket.end();
+    }, { maxVersion });
+    cleanUp(peer.close);
+    const headers = { connection: 'upgrade', upgrade: 'echo' };
+    const { errors, head } = await expectAsNode(async (module) => {
+      const req = module.get({ ...peer.address, ca: certificates.ca, agent: false, headers });
+      const [, socket, first] = await once(req, 'upgrade');
+      const codes = [];
+      socket.resume().on('error', ({ code }) => codes.push(code)).on('end', () => codes.push('end'));
+      await new Promise((resolve) => { socket.once('close', resolve); });
+      return { errors: codes, head: String(first) };
+    });
+    expect([errors.length, errors[1], head]).toEqual([2, 'end', 'head']);
   });
 });

@@ -347,10 +347,13 @@ impl Engine {
         let held = std::mem::take(&mut self.held);
         let rest = self.pipe.take_input();
         let (openssl, ssl, (rbio, _, info)) = (self.openssl, self.ssl, self.node);
+        // Node's BIO makes a buffer for a large write, and would then have no room for what libuv reads, until that is
+        // used up. The last byte by itself brings another buffer.
+        let (most, last) = rest.split_at(rest.len().saturating_sub(1));
         // SAFETY: Node still has the `SSL`, so it and its BIOs outlive the engine. Its BIO copies the bytes. Its callback gets
         // what OpenSSL would give it, on the thread on which it expects that.
         unsafe {
-            for piece in rest.chunks(1 << 20) {
+            for piece in most.chunks(1 << 20).chain(last.chunks(1)) {
                 (openssl.bio_write)(rbio, piece.as_ptr().cast(), piece.len() as c_int);
             }
             drop(self);
