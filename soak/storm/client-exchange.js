@@ -43,10 +43,9 @@ function kernelStateOf(socket, port) {
   const states = [];
   for (const line of fs.readFileSync('/proc/self/net/tcp', 'latin1').split('\n')) {
     const [, local, remote, state] = line.trim().split(/\s+/);
-    if (local?.endsWith(hexadecimal(localPort)) && remote.endsWith(hexadecimal(port))) states.push(KERNEL_STATES[state]);
-    if (remote?.endsWith(hexadecimal(localPort)) && local.endsWith(hexadecimal(port))) {
-      states.push(`at the server ${KERNEL_STATES[state]}`);
-    }
+    const isBetween = (one, other) => one?.endsWith(hexadecimal(localPort)) && other?.endsWith(hexadecimal(port));
+    if (isBetween(local, remote)) states.push(KERNEL_STATES[state]);
+    if (isBetween(remote, local)) states.push(`at the server ${KERNEL_STATES[state]}`);
   }
   return states.join(', ') || 'no connection';
 }
