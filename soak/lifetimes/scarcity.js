@@ -20,6 +20,9 @@ const MOST_DESCRIPTORS = 64;
 /** The user that has few rights, nobody: the system does not limit the threads of root. */
 const NOBODY = 65_534;
 
+// Node may read that file meanwhile, and has a descriptor for it or not.
+const env = { ...process.env, NODE_EXTRA_CA_CERTS: '' };
+
 const canRun = (command, ...args) => spawnSync(command, args).status === 0;
 const isRoot = process.getuid?.() === 0;
 
@@ -61,7 +64,7 @@ const KINDS = {
 async function runUnder(what, orders) {
   const { command = [], options, answer } = KINDS[what];
   const [file, ...args] = [...command, process.execPath, SCARCE, JSON.stringify({ ...orders, what })];
-  const child = spawn(file, args, { ...options, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+  const child = spawn(file, args, { ...options, env, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
   let result;
   let stderr = '';
   child.stderr.on('data', (text) => { stderr += text; });

@@ -9,7 +9,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const AT_A_TIME = 3;
 
 /** Milliseconds that an end may take, and what is left of it, on a busy machine. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /**
  * @typedef {object} Result

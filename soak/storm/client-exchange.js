@@ -2,6 +2,7 @@
 
 /** The client's end of one request of a storm: it does what the plan says, and notes all that it hears. */
 
+const fs = require('node:fs');
 const { setImmediate: turn } = require('node:timers/promises');
 
 const { sizeToRead, trailerOf } = require('./answers');
@@ -28,13 +29,35 @@ const { READERS } = require('./readers');
  * @property {string[]} wrong what was not as the plan has it
  */
 
+/** States of connections in the kernel's table (proc_net_tcp(5)). */
+const KERNEL_STATES = {
+  '01': 'ESTABLISHED', '02': 'SYN_SENT', '03': 'SYN_RECV', '04': 'FIN_WAIT1', '05': 'FIN_WAIT2', '06': 'TIME_WAIT',
+  '07': 'CLOSE', '08': 'CLOSE_WAIT', '09': 'LAST_ACK', '0A': 'LISTEN', '0B': 'CLOSING',
+};
+
+/** Tells what the kernel knows of a connection: whether it, or the client, has not gone on. */
+function kernelStateOf(socket, port) {
+  const localPort = socket?.localPort;
+  if (localPort === undefined || process.platform !== 'linux') return 'unknown';
+  const hexadecimal = (number) => `:${number.toString(16).toUpperCase().padStart(4, '0')}`;
+  const states = [];
+  for (const line of fs.readFileSync('/proc/self/net/tcp', 'latin1').split('\n')) {
+    const [, local, remote, state] = line.trim().split(/\s+/);
+    const isBetween = (one, other) => one?.endsWith(hexadecimal(localPort)) && other?.endsWith(hexadecimal(port));
+    if (isBetween(local, remote)) states.push(KERNEL_STATES[state]);
+    if (isBetween(remote, local)) states.push(`at the server ${KERNEL_STATES[state]}`);
+  }
+  return states.join(', ') || 'no connection';
+}
+
 /** Words for the state in which a request has hung. */
-function stateOf(req, res) {
+function stateOf(req, res, port) {
   const words = (object, names) => names.filter((name) => object?.[name]).join(' ');
   return `request: ${words(req, ['destroyed', 'closed', 'finished', 'writableFinished', 'reusedSocket'])}; ` +
     `response: ${words(res, ['complete', 'readableEnded', 'destroyed', 'closed', 'aborted'])}; ` +
     `socket: ${words(req.socket, ['connecting', 'destroyed', 'closed', 'isNative'])}; ` +
-    `${res?.readableLength} bytes unread, ${res?.listenerCount('readable')} readers`;
+    `${res?.readableLength} bytes unread, ${res?.listenerCount('readable')} readers; ` +
+    `kernel: ${kernelStateOf(req.socket, port)}`;
 }
 
 class ClientExchange {
@@ -68,7 +91,7 @@ class ClientExchange {
     return new Promise((resolve) => {
       const deadline = setTimeout(() => {
         this.heard.isHung = true;
-        this.heard.stuckAt = stateOf(this.req, this.res);
+        this.heard.stuckAt = stateOf(this.req, this.res, this.options.port);
         this.#settle();
         this.req.destroy();
       }, this.deadline);
