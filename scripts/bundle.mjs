@@ -245,7 +245,13 @@ ${entriesOf(first, true)}
 };
 
 // A program may give up reading files, with Node's permission model, before it makes a request.
-if (process.permission !== undefined) Object.keys(files).forEach(loadFile);
+if (process.permission !== undefined) {
+  try {
+    Object.keys(files).forEach(loadFile);
+  } catch (_error) {
+    // What may not be read now fails when it is needed.
+  }
+}
 
 module.exports = ${LOADER};
 `);

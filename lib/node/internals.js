@@ -66,20 +66,23 @@ const request = once(() => unseen(() => {
   return new ClientRequest({ agent, setHost: false });
 }));
 
-/** Makes Node's own agent queue a request, which shows the properties that it keeps there. */
-function queuedRequest() {
+/**
+ * Finds the properties that Node's own agent keeps in a request of its queue, by having it queue one. The request has
+ * an async resource, which nothing may hold afterwards: tools that list open handles would show it.
+ */
+function symbolsOfQueue() {
   const agent = new Agent({ maxSockets: 1 });
-  const waiting = { getHeader() {} };
+  const queued = { getHeader() {} };
   // Without a name for the server Node would compile its patterns of addresses, which takes milliseconds.
   const options = { host: 'localhost', port: 80, servername: '' };
   // As if a socket were in use.
   agent.sockets[agent.getName(options)] = [{}];
-  agent.addRequest(waiting, options);
-  return waiting;
+  agent.addRequest(queued, options);
+  return {
+    kQueuedOptions: symbolOf(queued, 'requestOptions'),
+    kQueuedResource: symbolOf(queued, 'requestAsyncResource'),
+  };
 }
-
-/** Made at once, because that makes an async resource, which tools that list those should not see among a program's. */
-const queued = queuedRequest();
 
 /**
  * Finds the class of the requests with which net.Socket ends a writing side. Its objects have the internal fields of
@@ -116,14 +119,20 @@ function exportOnDemand(questions) {
   }
 }
 
-module.exports = { symbolOf, unseen };
+/** Asked for at once: an async resource that comes with a program's first request would look like one of its own. */
+const { kQueuedOptions, kQueuedResource } = symbolsOfQueue();
+
+module.exports = {
+  /** Own property of a request in an agent's queue: its options. */
+  kQueuedOptions,
+  /** Own property of a request in an agent's queue: the AsyncResource of its context. */
+  kQueuedResource,
+  symbolOf,
+  unseen,
+};
 
 exportOnDemand({
   ShutdownRequest: findShutdownRequest,
-  /** Own property of a request in an agent's queue: its options. */
-  kQueuedOptions: () => symbolOf(queued, 'requestOptions'),
-  /** Own property of a request in an agent's queue: the AsyncResource of its context. */
-  kQueuedResource: () => symbolOf(queued, 'requestAsyncResource'),
   /** Own property of a ClientRequest since Node 24: host and port, for the URL of its perf_hooks entry. */
   kAuthority: () => symbolOf(request(), 'kAuthority'),
   /** Own property of a ClientRequest since Node 24: true if `path` is a whole URL, for a proxy. */
