@@ -8,7 +8,7 @@
  * files may be needed, and take one that is missing for optional.
  */
 
-const { createRequire } = require('node:module');
+const { existsSync } = require('node:fs');
 const path = require('node:path');
 
 const { isCut } = require('./lib/ladder/elf');
@@ -95,13 +95,17 @@ function openWhole(file, open) {
 }
 
 /**
- * Finds the file of the package of a platform.
+ * Finds the file of the package of a platform. It is mostly beside this package, where Node would find it too; to ask
+ * Node takes longer than to load it.
  * @param {string} build
  * @returns {string|undefined} Undefined where there is none, or a bundle has it.
  */
 function fileOfPackage(build) {
+  const name = `ferrequest-${build}`;
+  const beside = path.join(__dirname, '..', name, `ferrequest.${build}.node`);
+  if (existsSync(beside)) return beside;
   try {
-    return createRequire(__filename).resolve(`ferrequest-${build}`);
+    return require('node:module').createRequire(__filename).resolve(name);
   } catch (_error) {
     return undefined;
   }

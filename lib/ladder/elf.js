@@ -52,14 +52,26 @@ function isCut(file) {
  * @returns {Segment[]|undefined} Undefined if it is none of ELF with 64 bits and the lowest byte of a number first.
  */
 function segmentsOf(head) {
-  if (head.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') return undefined;
-  const table = Number(head.readBigUInt64LE(0x20));
-  const entrySize = head.readUInt16LE(0x36);
-  return Array.from({ length: head.readUInt16LE(0x38) }, (_, index) => {
-    const at = table + index * entrySize;
-    const [offset, address, size] = [8, 0x10, 0x20].map((field) => Number(head.readBigUInt64LE(at + field)));
-    return { type: head.readUInt32LE(at), offset, address, size };
-  });
+  if (head.length < 0x40 || head.latin1Slice(0, 6) !== '\x7fELF\x02\x01') return undefined;
+  const view = new DataView(head.buffer, head.byteOffset, head.length);
+  const entrySize = view.getUint16(0x36, true);
+  const segments = [];
+  let at = numberAt(view, 0x20);
+  for (let left = view.getUint16(0x38, true); left > 0; left--) {
+    segments.push({
+      type: view.getUint32(at, true),
+      offset: numberAt(view, at + 8),
+      address: numberAt(view, at + 0x10),
+      size: numberAt(view, at + 0x20),
+    });
+    at += entrySize;
+  }
+  return segments;
+}
+
+/** Reads a number of 64 bits; as two of 32, because a BigInt takes longer. */
+function numberAt(view, at) {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 }
 
 /**
