@@ -9,11 +9,14 @@
  * alone: the main realm, whose `process` is not the one of Jest's sandbox, and the classes that Node makes timers of.
  */
 
-const { performance } = require('node:perf_hooks');
+const events = require('node:events');
 const timers = require('node:timers');
-const vm = require('node:vm');
 
-const main = vm.runInThisContext('({ process, Promise, Date })');
+/** Node's own modules are of the main realm. */
+const isMainRealm = events instanceof Function;
+
+const main = isMainRealm ? { process, Promise, Date } :
+  require('node:vm').runInThisContext('({ process, Promise, Date })');
 
 /** Runs a callback when the running operation is over, as process.nextTick. */
 const { nextTick } = main.process;
@@ -29,10 +32,16 @@ function queueJob(job) {
   then.call(resolved, job);
 }
 
-const { now: nowOf } = Object.getPrototypeOf(performance);
+/** Node's clock and its method, which frameworks leave alone; loaded with the first question, as it takes long. */
+let performance;
+let nowOf;
 
 /** @returns {number} Milliseconds of a monotonic clock. */
 function now() {
+  if (nowOf === undefined) {
+    ({ performance } = require('node:perf_hooks'));
+    ({ now: nowOf } = Object.getPrototypeOf(performance));
+  }
   return nowOf.call(performance);
 }
 
@@ -43,7 +52,7 @@ const { now: dateNowOfMain } = main.Date;
  * of the system when it is set.
  */
 const dateNow = Function.prototype.toString.call(dateNowOfMain).includes('[native code]') ? dateNowOfMain :
-  () => performance.timeOrigin + now();
+  () => now() + performance.timeOrigin;
 
 /** Reads a date, as `Date.parse()`, which frameworks leave as it is or replace by one that calls it. */
 const { parse: parseDate } = main.Date;
