@@ -16,9 +16,11 @@ function ours() {
 
   require('./index');
   const client = require('./lib/https/client');
+  const { loadUnlessBundled } = require('./lib/node/late');
   const { exportsOf } = require('./lib/node/modules');
   const { accessor, method } = require('./lib/node/descriptors');
 
+  loadUnlessBundled();
   return Object.defineProperties({}, {
     ...exportsOf(https),
     Agent: method(client.Agent),

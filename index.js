@@ -4,6 +4,11 @@
 
 const { mode } = require('./lib/ladder/rung');
 
+/** Tells which client serves requests, and all that has decided it; the module for that is loaded then. */
+function diagnose() {
+  return require('./lib/ladder/diagnose').diagnose();
+}
+
 /**
  * Wires the client in Rust.
  * @returns {typeof import('.')}
@@ -11,13 +16,15 @@ const { mode } = require('./lib/ladder/rung');
 function ours() {
   const http = require('node:http');
 
+  // Reads the options of the process now: a program may change them before its first request, for its children.
+  require('./lib/node/command-line');
   const { Agent } = require('./lib/agent/agent');
   const { ClientRequest } = require('./lib/request/client-request');
   const { ClientResponse } = require('./lib/response/client-response');
   const globalAgent = require('./lib/request/global-agent');
   const { exportsOf } = require('./lib/node/modules');
-  const { stats } = require('./lib/bridge/stats');
-  const { globalProxyEnv } = require('./lib/proxy/config');
+  const { late, loadUnlessBundled } = require('./lib/node/late');
+  const { globalProxyEnv } = require('./lib/proxy/environment');
   const { setGlobalProxyFromEnv } = require('./lib/https/proxy-global');
   const { accessor, method } = require('./lib/node/descriptors');
 
@@ -42,10 +49,14 @@ function ours() {
     return req;
   }
 
-  /** Tells which client serves requests, and all that has decided it; the module for that is loaded then. */
-  function diagnose() {
-    return require('./lib/ladder/diagnose').diagnose();
+  const counts = late(() => require('./lib/bridge/stats'));
+
+  /** Tells what this process has done since its start. */
+  function stats() {
+    return counts().stats();
   }
+
+  loadUnlessBundled();
 
   // Node's own descriptors, so that a lazy export (WebSocket, ...) or a settable one (maxHeaderSize) stays so here.
   return Object.defineProperties({}, {

@@ -9,6 +9,6 @@ module.exports = {
   // These replace one module for another one, which gets its own in a bundle.
   testPathIgnorePatterns: [
     '/node_modules/', 'bridge\\.io-thread-loss\\.test', 'stream-transport\\.panic\\.test', 'known-routes\\.test',
-    'lookup-cache\\.wait\\.test',
+    'lookup-cache\\.wait\\.test', 'node/late\\.test',
   ],
 };

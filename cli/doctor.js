@@ -85,7 +85,7 @@ function describeRegistered() {
   const owners = ownersIfKnown({ unregister: registered.unregister, ...before });
   if (owners === null) return { by: 'unknown', before: {} };
   const { unregister: [owner], ...found } = owners;
-  // The file is register.js, or dist/later.js.
+  // The file is register.js, or dist/tls.js.
   return { by: owner?.file ?? 'unknown', before: found };
 }
 

@@ -39,7 +39,7 @@ function checkContents(tarball) {
   const listing = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' });
   const files = listing.trim().split('\n').map((file) => file.replace(/^package\//, ''));
   assert.deepEqual(files.filter((file) => !BELONGS.test(file)), [], 'files that do not belong into the package');
-  const wanted = ['dist/index.js', 'dist/ferrequest.js', 'dist/later.js',
+  const wanted = ['dist/index.js', 'dist/ferrequest.js', 'dist/tls.js', 'dist/requests.js', 'dist/later.js',
     'index.js', 'index.mjs', 'index.d.ts', 'https.js', 'register.js', 'README.md', 'LICENSE'];
   assert.deepEqual(wanted.filter((file) => !files.includes(file)), [], 'files that are missing from the package');
   console.log(`ok   the tarball has ${files.length} files`);

@@ -12,7 +12,8 @@ const headings = [...text.matchAll(/^## ((?:ERR_)?FERREQUEST_\w+)$/gm)].map(([, 
 /** The codes that the sources have. */
 function codesInSources() {
   const files = fs.readdirSync(path.join(ROOT, 'lib'), { recursive: true }).filter((file) => file.endsWith('.js'))
-    .map((file) => path.join(ROOT, 'lib', file)).concat(path.join(ROOT, 'binding.js'), path.join(ROOT, 'register.js'));
+    .map((file) => path.join(ROOT, 'lib', file))
+    .concat(['binding.js', 'register.js', 'scripts/bundle.mjs'].map((file) => path.join(ROOT, file)));
   const found = files.flatMap((file) => fs.readFileSync(file, 'utf8').match(/'(?:ERR_)?FERREQUEST_\w+'/g) ?? []);
   return [...new Set(found.map((quoted) => quoted.slice(1, -1)))];
 }

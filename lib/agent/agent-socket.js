@@ -13,18 +13,13 @@ const { hasIoThread } = require('../bridge/bridge');
 const { kCensus } = require('./census');
 const { serverNameOf } = require('./origin-names');
 const { assign, bareObject } = require('../node/bare-options');
-const { http } = require('../node/modules');
+const { createSocket, hasSource } = require('../node/originals');
 const { isNetworkDenied } = require('../node/permission');
 const { refuseNulInHost } = require('../node/validators');
 const { NativeSocket } = require('../socket/native-socket');
 
-const { createSocket: createSocketOfNode } = http.Agent.prototype;
-const sourceOfCreateSocket = Function.prototype.toString.call(createSocketOfNode);
-
-/** False where a library has replaced createSocket before ferrequest was loaded, to see the sockets. */
-const isOfNode = sourceOfCreateSocket.includes('options._agentKey = name');
 /** True since Node 22, whose createSocket applies the timeout of the request while the socket connects. */
-const knowsRequestTimeout = sourceOfCreateSocket.includes('req.timeout');
+const knowsRequestTimeout = hasSource(createSocket, 'req.timeout');
 
 const socketChannel = diagnostics.channel('net.client.socket');
 
@@ -40,14 +35,6 @@ const kOptions = Symbol('options');
 
 /** Tells whether a NativeSocket may make a connection: see `canBeOfIoThread`. Without an I/O thread none may. */
 const canBeNative = hasIoThread ? canBeOfIoThread : () => false;
-
-/**
- * @param {Function} createSocket
- * @returns {boolean} True if it is Node's own, which only merges options and makes the socket.
- */
-function isPlainCreateSocket(createSocket) {
-  return isOfNode && createSocket === createSocketOfNode;
-}
 
 /**
  * Opens a connection for a request.
@@ -203,4 +190,4 @@ function onRemove() {
   this.removeListener('agentRemove', onRemove);
 }
 
-module.exports = { canBeNative, connect, isOpenedWith, isPlainCreateSocket, mergeOptions, open };
+module.exports = { canBeNative, connect, isOpenedWith, mergeOptions, open };

@@ -3,24 +3,15 @@
 /**
  * Agent: gives each request an idle socket, a new socket, or a place in the queue, in that order.
  *
- * The tables, limits, queue and events are those of Node's own Agent, on every version. `serve` decides, pool.js keeps
- * the tables, agent-socket.js makes the sockets. A request that only Node's own methods can serve goes to them.
+ * The tables, limits, queue and events are those of Node's own Agent, on every version. The class is there when
+ * ferrequest is loaded; serving.js and the modules below it, which decide, are loaded with the first request.
  */
 
-const net = require('node:net');
-
-const { apply: applyAddressOptions, kAddresses } = require('./address-options');
-const agentSocket = require('./agent-socket');
 const { getCurrentStatus, stats } = require('./census');
-const keepAlive = require('./keep-alive');
-const { HttpOriginNames } = require('./origin-names');
-const pool = require('./pool');
-const { http } = require('../node/modules');
-const { refuseNulInHost } = require('../node/validators');
-const { connectionOptionsOf, constructAgent, kProxyConfig, usesProxy } = require('../proxy/config');
-
-const NodeAgent = http.Agent;
-const { getName } = NodeAgent.prototype;
+const { install, parts } = require('./installation');
+const { isPlainCreateSocket } = require('./node-methods');
+const { Agent: NodeAgent, getName } = require('../node/originals');
+const { constructAgent } = require('../proxy/environment');
 
 /**
  * @param {import('node:http').AgentOptions} [options]
@@ -29,8 +20,8 @@ const { getName } = NodeAgent.prototype;
 function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
-  if (proxy) this[kProxyConfig] = proxy;
-  pool.install(this, new HttpOriginNames(getName), createsPlainly, removesPlainly);
+  if (proxy) this[parts().kProxyConfig] = proxy;
+  install(this, makeNames, { connectsPlainly, createsPlainly, removesPlainly });
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
@@ -54,46 +45,14 @@ Object.defineProperty(Agent, 'defaultMaxSockets', {
   enumerable: true,
 });
 
-/**
- * Serves a request as Node's addRequest would: every step is Node's, in Node's order, on the same tables.
- * @param {import('node:http').Agent} agent
- * @param {import('node:http').ClientRequest} req
- * @param {object|string} options Options of the request, or a host in the old form of `addRequest`.
- * @returns {boolean} False if Node's own addRequest has to serve the request, or to refuse it.
- */
-function serve(agent, req, options) {
-  if (typeof options !== 'object') return false;
-  if (agent[kAddresses] !== undefined) applyAddressOptions(agent, req, options);
-  const name = pool.nameOf(agent, req, options);
-  if (name === undefined) {
-    pool.dropAllUnfit(agent);
-    return false;
-  }
-  const used = pool.rowInUse(agent, name);
-  const idle = pool.takeIdle(agent, name);
-  if (idle !== undefined) {
-    pool.reuse(agent, used, idle, req, options);
-    return true;
-  }
-  if (!pool.hasRoom(agent, used)) {
-    pool.enqueue(agent, name, req, options);
-    return true;
-  }
-  const socket = connectsPlainly(agent) ? agentSocket.open(agent, req, options, name) : undefined;
-  if (socket === undefined) return false;
-  pool.enter(agent, name, socket);
-  pool.assign(agent, req, socket);
-  return true;
-}
-
-/** Tells whether neither a method that overrides ours or Node's, nor a proxy, takes part in making a socket. */
+/** Tells whether no class, nor the agent itself, overrides createConnection of ours. */
 function connectsPlainly(agent) {
-  return agent.createConnection === createConnection && !agent[kProxyConfig] && createsPlainly(agent);
+  return agent.createConnection === createConnection;
 }
 
 /** Tells whether no class, nor the agent itself, overrides createSocket of Node. */
 function createsPlainly(agent) {
-  return agentSocket.isPlainCreateSocket(agent.createSocket);
+  return isPlainCreateSocket(agent.createSocket);
 }
 
 /**
@@ -104,7 +63,7 @@ function createsPlainly(agent) {
  * @param {string} [localAddress] With a host.
  */
 Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
-  if (!serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
+  if (!parts().serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
 };
 
 /**
@@ -114,24 +73,9 @@ Agent.prototype.addRequest = function addRequest(req, options, port, localAddres
  * @returns {import('node:net').Socket}
  */
 function createConnection(...arguments_) {
-  const [options, callback] = net._normalizeArgs(arguments_);
-  const proxy = this[kProxyConfig];
-  if (proxy && usesProxy(proxy, options)) return connectToProxy(proxy, options, callback);
-  if (!agentSocket.canBeNative(options)) {
-    refuseNulInHost(options);
-    return NodeAgent.prototype.createConnection.apply(this, arguments_);
-  }
-  return agentSocket.connect(options, callback);
+  return parts().createConnection(this, arguments_);
 }
 Agent.prototype.createConnection = createConnection;
-
-/** Connects to a proxy; the request that gets the connection is written for a proxy: see proxy/request.js. */
-function connectToProxy(proxy, originOptions, callback) {
-  const options = connectionOptionsOf(proxy, originOptions);
-  if (proxy.protocol === 'https:') return require('node:tls').connect(options, callback);
-  return agentSocket.canBeNative(options) ?
-    agentSocket.connect(options, callback) : net.createConnection(options, callback);
-}
 
 /**
  * Takes a socket out of the tables.
@@ -140,7 +84,7 @@ function connectToProxy(proxy, originOptions, callback) {
  */
 function removeSocket(socket, options) {
   // Node's own makes another connection for the first request that waits, also where the limits have no room for it.
-  if (pool.remove(this, socket, options)) return;
+  if (parts().pool.remove(this, socket, options)) return;
   NodeAgent.prototype.removeSocket.call(this, socket, options);
 }
 Agent.prototype.removeSocket = removeSocket;
@@ -150,23 +94,29 @@ function removesPlainly(agent) {
   return agent.removeSocket === removeSocket;
 }
 
+/** Makes the names of the origins of an agent. */
+function makeNames() {
+  const { HttpOriginNames } = parts();
+  return new HttpOriginNames(getName);
+}
+
 /** @see https://nodejs.org/api/http.html#agentreusesocketsocket-request */
 Agent.prototype.reuseSocket = function reuseSocket(socket, req) {
-  keepAlive.reuseSocket(socket, req);
+  parts().keepAlive.reuseSocket(socket, req);
 };
 
 /** @see https://nodejs.org/api/http.html#agentkeepsocketalivesocket */
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
-  return keepAlive.keepSocketAlive(this, socket);
+  return parts().keepAlive.keepSocketAlive(this, socket);
 };
 
 /** @see https://nodejs.org/api/http.html#agentdestroy */
 Agent.prototype.destroy = function destroy() {
-  pool.noteDestruction(this);
+  parts().pool.noteDestruction(this);
   NodeAgent.prototype.destroy.call(this);
 };
 
 Agent.prototype.getCurrentStatus = getCurrentStatus;
 Agent.prototype.stats = stats;
 
-module.exports = { Agent, serve };
+module.exports = { Agent };

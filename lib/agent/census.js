@@ -7,7 +7,7 @@
  */
 
 const { now } = require('../node/timing');
-const { kMeets } = require('../response/socket-events');
+const { kMeets } = require('../response/agent-marks');
 
 /** Own property of an agent: its Census. */
 const kCensus = Symbol('census');

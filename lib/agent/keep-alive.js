@@ -3,30 +3,17 @@
 /** Makes a socket ready to be idle, and ready for its next request, as keepSocketAlive and reuseSocket of Node do. */
 
 const { kExpires } = require('./census');
+const { TIMEOUT_BUFFER, kIdleLimit } = require('./own-properties');
 const { now } = require('../node/timing');
 const { exchange } = require('../socket/stages');
 const { kAnnouncesTimeout } = require('../response/client-response');
 const idleGuard = require('../response/idle-guard');
 
-/** Own property of an agent: milliseconds for which a socket may be idle. Only where an option says so. */
-const kIdleLimit = Symbol('idleLimit');
 /** Own property of an idle socket of such an agent: the time, by `now()`, until which it may serve another request. */
 const kIdleUntil = Symbol('idleUntil');
 
-/** Milliseconds before the announced time at which a connection counts as closed, unless an option says so. */
-const TIMEOUT_BUFFER = 1000;
-
 /** Own property of a socket: true while its timeout is a shorter one, for idle sockets. */
 const kIsShortened = Symbol('isShortened');
-
-/**
- * @param {import('node:http').AgentOptions} options
- * @returns {number} Milliseconds.
- * @see https://nodejs.org/api/http.html#new-agentoptions
- */
-function timeoutBufferOf({ agentKeepAliveTimeoutBuffer: buffer }) {
-  return typeof buffer === 'number' && Number.isFinite(buffer) && buffer >= 0 ? buffer : TIMEOUT_BUFFER;
-}
 
 /**
  * Makes a socket ready to be idle.
@@ -64,15 +51,6 @@ function keepSocketAlive(agent, socket) {
 function timeLeft(agent, socket, announced) {
   const { [kExpires]: expires = Infinity } = socket;
   return Math.min(agent[kIdleLimit], announced, expires - now());
-}
-
-/**
- * Has the options `freeSocketTimeout` and `socketActiveTTL` of an agent obeyed.
- * @param {import('node:http').Agent} agent
- * @param {{ activeTtl: number, freeTimeout: number }} limits Milliseconds.
- */
-function limitIdleness(agent, { activeTtl, freeTimeout }) {
-  if (activeTtl !== Infinity || freeTimeout !== Infinity) agent[kIdleLimit] = freeTimeout;
 }
 
 /**
@@ -130,6 +108,4 @@ function reuseSocket(socket, req) {
   socket.ref();
 }
 
-module.exports = {
-  hasIdledTooLong, isTooOld, keepSocketAlive, limitIdleness, restoreTimeout, reuseSocket, timeoutBufferOf,
-};
+module.exports = { hasIdledTooLong, isTooOld, keepSocketAlive, restoreTimeout, reuseSocket };

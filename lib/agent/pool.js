@@ -10,50 +10,16 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
-const addressOptions = require('./address-options');
 const { isOpenedWith, mergeOptions } = require('./agent-socket');
 const { hasPendingRead: descriptorHasPendingRead } = require('../bridge/bridge');
 const census = require('./census');
 const fairQueue = require('./fair-queue');
-const { hasIdledTooLong, isTooOld, limitIdleness, restoreTimeout, timeoutBufferOf } = require('./keep-alive');
-const { poolOptionsOf } = require('./pool-options');
+const { hasIdledTooLong, isTooOld, restoreTimeout } = require('./keep-alive');
+const { kPool } = require('./own-properties');
 const { exchange } = require('../socket/stages');
 const { closedBy, giveReason } = require('../node/connection-channels');
 const { kQueuedOptions, kQueuedResource } = require('../node/internals');
-const { http } = require('../node/modules');
-const { limitsOf } = require('../phases/timeouts');
-const { kKeepsListeners } = require('../response/socket-events');
-
-const { getName: getNameOfHttp } = http.Agent.prototype;
-
-/** Own property of an agent that one of our constructors has made: the parameters of `install`. */
-const kPool = Symbol('pool');
-
-/**
- * Prepares a new agent; our listener of 'free' takes the place of Node's. The two functions are called each time,
- * because users override methods before and after, on the agent, its class and the classes above.
- * @param {import('node:http').Agent} agent
- * @param {import('./origin-names').OriginNames} names
- * @param {(agent: import('node:http').Agent) => boolean} createsPlainly True if nothing overrides createSocket.
- * @param {(agent: import('node:http').Agent) => boolean} removesPlainly True if nothing overrides removeSocket.
- */
-function install(agent, names, createsPlainly, removesPlainly) {
-  // Throws on wrong ones.
-  limitsOf(agent.options.timeouts);
-  const ours = poolOptionsOf(agent.options);
-  // As agentkeepalive, which sees to the options of these names itself, and has other times for single sockets.
-  if (agent.getCurrentStatus !== census.getCurrentStatus) ours.activeTtl = ours.freeTimeout = Infinity;
-  const [nodeOnFree] = agent.listeners('free');
-  agent.removeListener('free', nodeOnFree);
-  agent[kPool] = { names, createsPlainly, removesPlainly, isFair: ours.isFair };
-  agent[kKeepsListeners] = true;
-  // Set by Node's own constructor since 22.
-  agent.agentKeepAliveTimeoutBuffer ??= timeoutBufferOf(agent.options);
-  agent.on('free', onFree);
-  addressOptions.install(agent);
-  census.install(agent, ours.activeTtl);
-  limitIdleness(agent, ours);
-}
+const { getName: getNameOfHttp } = require('../node/originals');
 
 /**
  * Finds the name of a request's origin.
@@ -64,7 +30,10 @@ function install(agent, names, createsPlainly, removesPlainly) {
  */
 function nameOf(agent, req, options) {
   const authority = req.getHeader('host');
-  return authority && typeof authority !== 'string' ? undefined : agent[kPool]?.names.find(agent, options, authority);
+  const { [kPool]: pool } = agent;
+  if (pool === undefined || (authority && typeof authority !== 'string')) return undefined;
+  pool.names ??= pool.makeNames();
+  return pool.names.find(agent, options, authority);
 }
 
 /**
@@ -224,45 +193,45 @@ function assign(agent, req, socket) {
 
 /**
  * Takes back a socket whose request is over: for the next request of the queue, or to be idle.
- * @this {import('node:http').Agent}
+ * @param {import('node:http').Agent} agent
  * @param {import('node:net').Socket} socket
  * @param {object} options Options of the connection.
  */
-function onFree(socket, options) {
+function takeBack(agent, socket, options) {
   // A library that brings a socket of its own gives options without a name.
-  const name = options._agentKey ?? this.getName(options);
+  const name = options._agentKey ?? agent.getName(options);
   if (!socket.writable) {
     socket.destroy();
     return;
   }
   const req = socket._httpMessage;
-  if (req?.res) this[census.kCensus].requests++;
-  if (this[kPool].isFair && fairQueue.givesWay(this, name)) {
+  if (req?.res) agent[census.kCensus].requests++;
+  if (agent[kPool].isFair && fairQueue.givesWay(agent, name)) {
     giveReason(socket, closedBy.GAVE_WAY);
     socket.destroy();
     return;
   }
-  const queue = this.requests[name];
+  const queue = agent.requests[name];
   if (queue !== undefined && queue.length > 0) {
     // Its 'close' makes another connection for the request.
     if (hasPendingRead(socket) || isTooOld(socket)) {
       giveReason(socket, isTooOld(socket) ? closedBy.TOO_OLD : causeOfUnfitness(socket));
       socket.destroy();
     } else {
-      serveNext(this, name, queue, socket);
+      serveNext(agent, name, queue, socket);
     }
     return;
   }
-  const reason = reasonToClose(this, name, socket, req);
+  const reason = reasonToClose(agent, name, socket, req);
   if (reason !== null) {
     giveReason(socket, reason);
     socket.destroy();
     return;
   }
   // Looked up again: keepSocketAlive is the user's to override, and may change the tables.
-  const idle = this.freeSockets[name] ??= [];
+  const idle = agent.freeSockets[name] ??= [];
   socket._httpMessage = null;
-  leave(this, name, socket, options);
+  leave(agent, name, socket, options);
   idle.push(socket);
 }
 
@@ -411,5 +380,6 @@ function removeFrom(table, name, socket) {
 }
 
 module.exports = {
-  assign, dropAllUnfit, enqueue, enter, hasRoom, install, nameOf, noteDestruction, remove, reuse, rowInUse, takeIdle,
+  assign, dropAllUnfit, enqueue, enter, hasRoom, nameOf, noteDestruction, remove, reuse, rowInUse, takeBack,
+  takeIdle,
 };

@@ -1,44 +1,26 @@
 'use strict';
 
-/** Exports request, get and Agent of https. Node's own agent makes the connections, and caches TLS sessions. */
+/**
+ * Exports request, get and Agent of https. Node's own agent makes the connections, and caches TLS sessions. Most of it
+ * is loaded with the first request.
+ */
 
-const { urlToHttpOptions } = require('node:url');
-
-const { Agent: HttpAgent, serve } = require('../agent/agent');
-const { isPlainCreateSocket } = require('../agent/agent-socket');
+const { Agent: HttpAgent } = require('../agent/agent');
 const { getCurrentStatus, stats } = require('../agent/census');
-const keepAlive = require('../agent/keep-alive');
-const { OriginNames } = require('../agent/origin-names');
-const pool = require('../agent/pool');
+const { install } = require('../agent/installation');
+const { isPlainCreateSocket } = require('../agent/node-methods');
 const { assign, bareObject } = require('../node/bare-options');
+const { late } = require('../node/late');
 const { https } = require('../node/modules');
-const nativeTls = require('./native-tls');
-const { constructAgent, globalProxyEnv, isKnownToNode } = require('../proxy/config');
-const identity = require('./server-identity');
-const tunnels = require('./proxy-tunnel');
-const { PolicyNames } = require('./tls-policy');
-const { refuseNulInHost } = require('../node/validators');
+const { Agent: NodeAgent } = require('./originals');
+const { constructAgent, globalProxyEnv } = require('../proxy/environment');
 const { ClientRequest } = require('../request/client-request');
-const { isUrl } = require('../request/request-options');
-
-const NodeAgent = https.Agent;
-const { getName: getNodeName } = NodeAgent.prototype;
-const policies = new PolicyNames(getNodeName);
 
 /** Own property of an agent with `proxyEnv`: its proxy. Under Node's name, Node's agent would make its own tunnels. */
 const kProxy = Symbol('proxy');
 
-/** Names of the origins of one agent for https. */
-class HttpsOriginNames extends OriginNames {
-  /** @override */
-  find(agent, options, authority) {
-    // The name of a request that must not share a connection is another one each time.
-    if (options[identity.kOwnIdentityCheck]) return undefined;
-    // A library may have put its own in place of the one that ours adds to.
-    if (NodeAgent.prototype.getName !== getNodeName) return undefined;
-    return super.find(agent, options, authority);
-  }
-}
+/** Gives what requests need. */
+const parts = late(() => require('./parts'));
 
 /**
  * Names the origin and the TLS policy of a connection: as Node's agent, with what the running Node's name lacks behind.
@@ -47,6 +29,7 @@ class HttpsOriginNames extends OriginNames {
  * @returns {string}
  */
 function getName(options = {}) {
+  const { identity, policies } = parts();
   return NodeAgent.prototype.getName.call(this, options) + policies.restOf(options) + identity.nameOf(options);
 }
 
@@ -58,7 +41,7 @@ function Agent(options) {
   if (!(this instanceof Agent)) return new Agent(options);
   const proxy = constructAgent(NodeAgent, this, options);
   if (proxy) this[kProxy] = proxy;
-  pool.install(this, new HttpsOriginNames(getName), createsPlainly, removesPlainly);
+  install(this, makeNames, { connectsPlainly, createsPlainly, removesPlainly });
 }
 Object.setPrototypeOf(Agent.prototype, NodeAgent.prototype);
 Object.setPrototypeOf(Agent, NodeAgent);
@@ -71,21 +54,22 @@ Agent.prototype.stats = stats;
  * sees requests by TLS too. Ours cannot have both in its chain of prototypes, and passes such calls on.
  */
 inherit('addRequest', function addRequest(req, options, port, localAddress) {
+  const { identity, serve } = parts();
   identity.markUnmarked(this, options);
   if (!serve(this, req, options)) NodeAgent.prototype.addRequest.call(this, req, options, port, localAddress);
 });
 
 inherit('removeSocket', function removeSocket(socket, options) {
-  if (pool.remove(this, socket, options)) return;
+  if (parts().pool.remove(this, socket, options)) return;
   NodeAgent.prototype.removeSocket.call(this, socket, options);
 });
 
 inherit('reuseSocket', function reuseSocket(socket, req) {
-  keepAlive.reuseSocket(socket, req);
+  parts().keepAlive.reuseSocket(socket, req);
 });
 
 inherit('keepSocketAlive', function keepSocketAlive(socket) {
-  return keepAlive.keepSocketAlive(this, socket);
+  return parts().keepAlive.keepSocketAlive(this, socket);
 });
 
 const { keepSocketAlive: keepInheritedly } = Agent.prototype;
@@ -93,11 +77,11 @@ const { keepSocketAlive: keepInheritedly } = Agent.prototype;
 /** @see https://nodejs.org/api/http.html#agentkeepsocketalivesocket */
 Agent.prototype.keepSocketAlive = function keepSocketAlive(socket) {
   // No other request may have it.
-  return !socket[identity.kOwnIdentityCheck] && keepInheritedly.call(this, socket);
+  return !socket[parts().identity.kOwnIdentityCheck] && keepInheritedly.call(this, socket);
 };
 
 inherit('destroy', function destroy() {
-  pool.noteDestruction(this);
+  parts().pool.noteDestruction(this);
   NodeAgent.prototype.destroy.call(this);
 });
 
@@ -125,6 +109,7 @@ function inherit(name, own) {
  * @returns {tls.TLSSocket|undefined}
  */
 Agent.prototype.createConnection = function createConnection(...arguments_) {
+  const { identity, refuseNulInHost, tunnels } = parts();
   const connectTls = NodeAgent.prototype.createConnection;
   const proxy = this[kProxy];
   // Where there is no tunnel nothing needs a copy of the options.
@@ -149,6 +134,7 @@ function connectionArguments(arguments_) {
 }
 
 inherit('createSocket', function createSocket(req, options, callback) {
+  const { isKnownToNode, nativeTls, tunnels } = parts();
   const createNodeSocket = NodeAgent.prototype.createSocket;
   if (!this[kProxy]) {
     nativeTls.forRequest(() => createNodeSocket.call(this, req, options, callback));
@@ -171,6 +157,17 @@ function removesPlainly(agent) {
   return agent.removeSocket === plainRemoveSocket && HttpAgent.prototype.removeSocket === httpRemoveSocket;
 }
 
+/** Makes the names of the origins of an agent. */
+function makeNames() {
+  const { HttpsOriginNames } = parts();
+  return new HttpsOriginNames(getName);
+}
+
+/** Tells whether nothing overrides createConnection; here it is always Node's that makes the socket. */
+function connectsPlainly() {
+  return false;
+}
+
 /** The agent of requests that name none. */
 let globalAgent = new Agent({
   keepAlive: true, scheduling: 'lifo', timeout: 5000, proxyEnv: globalProxyEnv(https),
@@ -191,6 +188,7 @@ const { 'node:https:request': construct } = {
  * @see https://nodejs.org/api/https.html#httpsrequesturl-options-callback
  */
 function request(...arguments_) {
+  const { identity, isUrl, urlToHttpOptions } = parts();
   const options = bareObject();
   if (typeof arguments_[0] === 'string') assign(options, urlToHttpOptions(new URL(arguments_.shift())));
   else if (isUrl(arguments_[0])) assign(options, urlToHttpOptions(arguments_.shift()));

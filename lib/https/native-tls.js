@@ -11,12 +11,11 @@ const { kRace } = require('../addresses/race');
 const { canBeNative } = require('../agent/agent-socket');
 const { TlsConnection, unwatchTls, watchTls } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
-const { https } = require('../node/modules');
+const { listOptions } = require('../node/command-line');
 const { canTakeOver, takeOver } = require('../socket/native-tls-socket');
 const { keepSecrets } = require('../socket/tls-handle');
+const { createConnection: createConnectionOfNode, functions, membersOfSocket } = require('./originals');
 const { contextFor } = require('./secure-contexts');
-
-const { createConnection: createConnectionOfNode } = https.Agent.prototype;
 
 /** Options with which a connection is Node's, because JavaScript has a part in the handshake or in what is read. */
 const NODES_OPTIONS = [
@@ -25,30 +24,16 @@ const NODES_OPTIONS = [
   'socketPath',
 ];
 
-/** Functions of Node that make a connection with TLS, and a text that is in the source of each. */
-const FUNCTIONS = [
-  [https.Agent.prototype, 'createConnection', 'this._cacheSession(options._agentKey'],
-  [tls, 'connect', 'tlssock._start'],
-  [tls, 'createSecureContext', 'SecureContext('],
-  [tls, 'checkServerIdentity', 'subject'],
-  [tls, 'TLSSocket', 'this._wrapHandle('],
-];
-
-/** Members of Node's TLSSocket, when this file was loaded. */
-const membersOfSocket = Object.entries(Object.getOwnPropertyDescriptors(tls.TLSSocket.prototype))
-  .filter(([, { value }]) => typeof value === 'function');
-
-/** The functions of Node as they were when this file was loaded; null where a library had replaced one by then. */
+/** The functions that make a connection with TLS; null where a library had replaced one when ferrequest was loaded. */
 const functionsOfNode = findFunctions();
 
-/** @returns {Array<[object, string, Function]>|null} */
+/** @returns {typeof functions|null} */
 function findFunctions() {
-  const found = FUNCTIONS.map(([owner, name]) => [owner, name, owner[name]]);
-  const isOfNode = ([owner, name, text]) => isSourceOf(owner[name], text);
-  const { _start, _wrapHandle, _init } = tls.TLSSocket.prototype;
+  const isOfNode = ([, , text, value]) => isSourceOf(value, text);
+  const { _start, _wrapHandle, _init } = Object.fromEntries(membersOfSocket.map(([name, { value }]) => [name, value]));
   const areMembersOfNode = isSourceOf(_start, '_handle.start()') && isSourceOf(_wrapHandle, 'tls_wrap.wrap(') &&
     isSourceOf(_init, 'onhandshakedone');
-  return FUNCTIONS.every(isOfNode) && areMembersOfNode ? found : null;
+  return functions.every(isOfNode) && areMembersOfNode ? functions : null;
 }
 
 /**
@@ -62,13 +47,12 @@ function isSourceOf(value, text) {
 
 /** Tells whether everything that makes a connection with TLS is still Node's own. Libraries replace it to intercept. */
 function isAllOfNode() {
-  return functionsOfNode !== null && functionsOfNode.every(([owner, name, value]) => owner[name] === value) &&
+  return functionsOfNode !== null && functionsOfNode.every(([owner, name, , value]) => owner[name] === value) &&
     membersOfSocket.every(([name, { value }]) => tls.TLSSocket.prototype[name] === value);
 }
 
 /** True where Node was told to write what TLS says, or its secrets, of every connection. */
-const tellsAll = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)]
-  .some((argument) => /^--(trace-tls|tls-keylog)/.test(argument));
+const tellsAll = listOptions().some((argument) => /^--(trace-tls|tls-keylog)/.test(argument));
 
 /**
  * Lookups of users that leave no time for a takeover, because they call back at once or make connections themselves.

@@ -4,8 +4,11 @@
 
 const { Agent } = require('../agent/agent');
 const globalAgent = require('../request/global-agent');
+const { late } = require('../node/late');
 const { http } = require('../node/modules');
-const { proxyUrlOf, redactError } = require('../proxy/config');
+
+/** Gives the module for proxies. */
+const config = late(() => require('../proxy/config'));
 
 const setGlobalProxyOfNode = http.setGlobalProxyFromEnv;
 
@@ -32,6 +35,7 @@ function setProxyOfNode(env) {
   try {
     return setGlobalProxyOfNode(env);
   } catch (error) {
+    const { proxyUrlOf, redactError } = config();
     redactError(error, ['http:', 'https:'].map((protocol) => proxyUrlOf(Object(env), protocol)));
     throw error;
   }
@@ -41,6 +45,7 @@ function setProxyOfNode(env) {
 function clientsOf(env) {
   const clients = [];
   if (typeof env !== 'object' || env === null) return clients;
+  const { proxyUrlOf } = config();
   if (proxyUrlOf(env, 'http:')) clients.push({ Agent, before: globalAgent.get(), set: globalAgent.set });
   if (proxyUrlOf(env, 'https:') && process.versions.openssl) {
     // Not before it is needed: it loads TLS.

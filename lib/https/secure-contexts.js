@@ -7,10 +7,9 @@
 
 const tls = require('node:tls');
 
-const { https } = require('../node/modules');
+const { getName } = require('./originals');
 const { PolicyNames } = require('./tls-policy');
 
-const { getName } = https.Agent.prototype;
 const policies = new PolicyNames(getName);
 
 /** Contexts that an agent keeps, as many as sessions (`maxCachedSessions`). */

@@ -10,8 +10,8 @@ const { X509Certificate } = require('node:crypto');
 const tls = require('node:tls');
 
 const { unseen } = require('../node/internals');
-const { https } = require('../node/modules');
 const nativeTls = require('./native-tls');
+const { request } = require('./originals');
 
 /** Node's own property of the options of such a request. Only a request to an agent that shows them reveals it. */
 const kOfNode = unseen(findIdentitySymbol);
@@ -35,7 +35,7 @@ function findIdentitySymbol() {
       [found] = Object.getOwnPropertySymbols(options);
     },
   };
-  https.request({ agent, checkServerIdentity() {}, setHost: false });
+  request({ agent, checkServerIdentity() {}, setHost: false });
   return found;
 }
 

@@ -7,12 +7,8 @@
  * Each question is asked once, when its answer is first needed. It makes no connection, no async resource and no trace.
  */
 
-const net = require('node:net');
-
 const { unseen } = require('./internals');
-const { http } = require('./modules');
-
-const { ClientRequest, OutgoingMessage } = http;
+const { Agent, ClientRequest, OutgoingMessage, Socket } = require('./originals');
 
 /**
  * Makes a function that asks once.
@@ -124,8 +120,8 @@ const endJoinsCorkedChunks = once(() => {
  * @returns {boolean}
  */
 const watchesIdleSockets = once(() => {
-  const agent = new http.Agent({ keepAlive: true });
-  const socket = new net.Socket();
+  const agent = new Agent({ keepAlive: true });
+  const socket = new Socket();
   const handle = { close() {}, getAsyncId: () => 0, reading: false, readStart: () => 0 };
   Object.assign(socket, { setKeepAlive() {}, unref() {}, _handle: handle, _httpMessage: { shouldKeepAlive: true } });
   agent.emit('free', socket, { host: 'localhost', port: 80 });

@@ -3,12 +3,13 @@
 /**
  * Collects all that ferrequest uses of Node beyond its documentation. ARCHITECTURE.md lists each with its reason;
  * `__test__/node/internals.test.js` proves on every supported Node that it is there and does what is expected.
+ *
+ * Each is asked for once, when it is first needed: that makes objects of Node's classes, which takes long.
  */
 
 const diagnostics = require('node:diagnostics_channel');
-const net = require('node:net');
 
-const { http } = require('./modules');
+const { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Socket } = require('./originals');
 
 /**
  * Finds the symbol with a description among the own properties of an object.
@@ -43,27 +44,45 @@ function unseen(learn) {
   }
 }
 
-const message = new http.OutgoingMessage();
-const incoming = new http.IncomingMessage();
-const request = unseen(() => {
+/**
+ * Makes a function that remembers its answer.
+ * @template T
+ * @param {() => T} make
+ * @returns {() => T}
+ */
+function once(make) {
+  let made;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+const message = once(() => new OutgoingMessage());
+const incoming = once(() => new IncomingMessage());
+const request = once(() => unseen(() => {
   const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
   // Without `Host`, which a setHeader of a library's would see.
-  return new http.ClientRequest({ agent, setHost: false });
-});
+  return new ClientRequest({ agent, setHost: false });
+}));
 
-/** Makes Node's own agent queue a request, which shows the properties that it keeps there. */
-function queuedRequest() {
-  const agent = new http.Agent({ maxSockets: 1 });
+/**
+ * Finds the properties that Node's own agent keeps in a request of its queue, by having it queue one. The request has
+ * an async resource, which nothing may hold afterwards: tools that list open handles would show it.
+ */
+function symbolsOfQueue() {
+  const agent = new Agent({ maxSockets: 1 });
   const queued = { getHeader() {} };
   // Without a name for the server Node would compile its patterns of addresses, which takes milliseconds.
   const options = { host: 'localhost', port: 80, servername: '' };
   // As if a socket were in use.
   agent.sockets[agent.getName(options)] = [{}];
   agent.addRequest(queued, options);
-  return queued;
+  return {
+    kQueuedOptions: symbolOf(queued, 'requestOptions'),
+    kQueuedResource: symbolOf(queued, 'requestAsyncResource'),
+  };
 }
-
-const queued = queuedRequest();
 
 /**
  * Finds the class of the requests with which net.Socket ends a writing side. Its objects have the internal fields of
@@ -77,38 +96,63 @@ function findShutdownRequest() {
     // It is done.
     return 1;
   };
-  net.Socket.prototype._final.call({ _handle: { shutdown }, connecting: false, pending: false }, () => {});
+  Socket.prototype._final.call({ _handle: { shutdown }, connecting: false, pending: false }, () => {});
   return ShutdownRequest;
 }
 
+/**
+ * Exports values that are asked for when they are first read.
+ * @param {Record<string, () => unknown>} questions By name.
+ */
+function exportOnDemand(questions) {
+  for (const [name, ask] of Object.entries(questions)) {
+    Object.defineProperty(module.exports, name, {
+      __proto__: null,
+      get() {
+        const value = ask();
+        Object.defineProperty(module.exports, name, { __proto__: null, value, enumerable: true });
+        return value;
+      },
+      configurable: true,
+      enumerable: true,
+    });
+  }
+}
+
+/** Asked for at once: an async resource that comes with a program's first request would look like one of its own. */
+const { kQueuedOptions, kQueuedResource } = symbolsOfQueue();
+
 module.exports = {
-  ShutdownRequest: findShutdownRequest(),
+  /** Own property of a request in an agent's queue: its options. */
+  kQueuedOptions,
+  /** Own property of a request in an agent's queue: the AsyncResource of its context. */
+  kQueuedResource,
   symbolOf,
   unseen,
-  /** Own property of a request in an agent's queue: its options. */
-  kQueuedOptions: symbolOf(queued, 'requestOptions'),
-  /** Own property of a request in an agent's queue: the AsyncResource of its context. */
-  kQueuedResource: symbolOf(queued, 'requestAsyncResource'),
-  /** Own property of a ClientRequest since Node 24: host and port, for the URL of its perf_hooks entry. */
-  kAuthority: symbolOf(request, 'kAuthority'),
-  /** Own property of a ClientRequest since Node 24: true if `path` is a whole URL, for a proxy. */
-  kProxyRewrittenToAbsolute: symbolOf(request, 'kProxyRewrittenToAbsolute'),
-  /** Own property of an http.Agent with `proxyEnv`, on a Node that has proxies: its proxy. */
-  kProxyConfig: symbolOf(new http.Agent({ proxyEnv: { http_proxy: 'http://localhost' } }), 'kProxyConfig'),
-  /** Own property of an OutgoingMessage: its header fields, by lower-case name, as [name, value]. */
-  kOutHeaders: symbolOf(message, 'kOutHeaders'),
-  /** Own property of an OutgoingMessage: true if write() has answered false and 'drain' is owed. */
-  kNeedDrain: symbolOf(message, 'kNeedDrain'),
-  /** Own property of an OutgoingMessage: bytes from which write() answers false before there is a socket. */
-  kHighWaterMark: symbolOf(message, 'kHighWaterMark'),
-  /** Own property of a Server, ServerResponse or ClientRequest: names that must not be repeated. */
-  kUniqueHeaders: symbolOf(request, 'kUniqueHeaders'),
-  /** Own property of an IncomingMessage: its `headers`, once they are made. */
-  kHeaders: symbolOf(incoming, 'kHeaders'),
-  /** Own property of an IncomingMessage: the number of entries of `rawHeaders` that its `headers` are made from. */
-  kHeadersCount: symbolOf(incoming, 'kHeadersCount'),
-  /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
-  kDetachAbortSignal: symbolOf(http.IncomingMessage.prototype, 'kDetachAbortSignal'),
-  /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */
-  kReinitializeHandle: symbolOf(net.Socket.prototype, 'kReinitializeHandle'),
 };
+
+exportOnDemand({
+  ShutdownRequest: findShutdownRequest,
+  /** Own property of a ClientRequest since Node 24: host and port, for the URL of its perf_hooks entry. */
+  kAuthority: () => symbolOf(request(), 'kAuthority'),
+  /** Own property of a ClientRequest since Node 24: true if `path` is a whole URL, for a proxy. */
+  kProxyRewrittenToAbsolute: () => symbolOf(request(), 'kProxyRewrittenToAbsolute'),
+  /** Own property of an http.Agent with `proxyEnv`, on a Node that has proxies: its proxy. */
+  kProxyConfig: () => symbolOf(new Agent({ proxyEnv: { http_proxy: 'http://localhost' } }), 'kProxyConfig'),
+  /** Own property of an OutgoingMessage: its header fields, by lower-case name, as [name, value]. */
+  kOutHeaders: () => symbolOf(message(), 'kOutHeaders'),
+  /** Own property of an OutgoingMessage: true if write() has answered false and 'drain' is owed. */
+  kNeedDrain: () => symbolOf(message(), 'kNeedDrain'),
+  /** Own property of an OutgoingMessage: bytes from which write() answers false before there is a socket. */
+  kHighWaterMark: () => symbolOf(message(), 'kHighWaterMark'),
+  /** Own property of a Server, ServerResponse or ClientRequest: names that must not be repeated. */
+  kUniqueHeaders: () => symbolOf(request(), 'kUniqueHeaders'),
+  /** Own property of an IncomingMessage: its `headers`, once they are made. */
+  kHeaders: () => symbolOf(incoming(), 'kHeaders'),
+  /** Own property of an IncomingMessage: the number of entries of `rawHeaders` that its `headers` are made from. */
+  kHeadersCount: () => symbolOf(incoming(), 'kHeadersCount'),
+  /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
+  kDetachAbortSignal: () => symbolOf(IncomingMessage.prototype, 'kDetachAbortSignal'),
+  /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */
+  kReinitializeHandle: () => symbolOf(Socket.prototype, 'kReinitializeHandle'),
+});

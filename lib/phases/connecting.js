@@ -5,9 +5,7 @@
  * have to be listened to.
  */
 
-const { Socket } = require('node:net');
-
-const { address: addressOf } = Socket.prototype;
+const { Socket, address: addressOf } = require('../node/originals');
 
 /** Own property of a request: its Stamps. */
 const kStamps = Symbol('stamps');

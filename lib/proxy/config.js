@@ -165,25 +165,6 @@ function readConfig(env, protocol) {
 }
 
 /**
- * Runs the constructor of Node's agent without `proxyEnv`, from which a newer Node would make connections of its own,
- * and reads the proxy.
- * @param {Function} NodeAgent
- * @param {import('node:http').Agent} agent
- * @param {import('node:http').AgentOptions} [options]
- * @returns {ProxyConfig|undefined}
- */
-function constructAgent(NodeAgent, agent, options) {
-  const proxyEnv = options && Object.hasOwn(options, 'proxyEnv') ? options.proxyEnv : undefined;
-  if (typeof proxyEnv !== 'object' || proxyEnv === null) {
-    NodeAgent.call(agent, options);
-    return undefined;
-  }
-  NodeAgent.call(agent, { __proto__: null, ...options, proxyEnv: undefined });
-  agent.options.proxyEnv = proxyEnv;
-  return readConfig(proxyEnv, agent.protocol);
-}
-
-/**
  * @param {ProxyConfig} config
  * @param {object} options Options of a connection.
  * @returns {boolean} True if it goes to the proxy.
@@ -206,24 +187,13 @@ function connectionOptionsOf(config, { keepAlive, keepAliveInitialDelay, noDelay
   return options;
 }
 
-/**
- * Finds `proxyEnv` for our global agent: that of Node's, which looks at NODE_USE_ENV_PROXY and --use-env-proxy.
- * @param {{ globalAgent: import('node:http').Agent }} module node:http or node:https
- * @returns {NodeJS.ProcessEnv|undefined}
- */
-function globalProxyEnv({ globalAgent }) {
-  if (isKnownToNode) return globalAgent?.options?.proxyEnv;
-  return process.env.NODE_USE_ENV_PROXY === '1' ? process.env : undefined;
-}
-
 module.exports = {
   connectionOptionsOf,
-  constructAgent,
-  globalProxyEnv,
   isKnownToNode,
   kProxyConfig,
   kTunnel,
   proxyUrlOf,
+  readConfig,
   redactError,
   usesProxy,
 };

@@ -5,10 +5,9 @@
  * callback of end() without an error, also when the last write has failed.
  */
 
-const { http } = require('../node/modules');
+const { OutgoingMessage } = require('../node/originals');
 const { nextTick } = require('../node/timing');
 
-const { OutgoingMessage } = http;
 const { get: isWritableFinished } = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'writableFinished');
 
 /** Own property of a request: the reason why its body did not go out. */
@@ -77,14 +76,14 @@ function functionOf(chunk, encoding, callback) {
 
 /**
  * Guards the requests of a class, where the running Node does not.
- * @param {typeof import('./client-request').ClientRequest} ClientRequest
+ * @param {object} members Members of the prototype of the class.
  */
-function install(ClientRequest) {
+function install(members) {
   isInstalled = nodeFinishesFailed();
   if (!isInstalled) return;
-  const plainEnd = ClientRequest.prototype.end;
-  ClientRequest.prototype._send = send;
-  ClientRequest.prototype.end = function end(chunk, encoding, callback) {
+  const plainEnd = members.end;
+  members._send = send;
+  members.end = function end(chunk, encoding, callback) {
     const hasChunk = chunk && typeof chunk !== 'function';
     const told = functionOf(chunk, encoding, callback);
     if (told !== undefined && !(this.finished && (hasChunk || this.writableFinished))) {
@@ -97,7 +96,7 @@ function install(ClientRequest) {
     }
     return plainEnd.call(this, chunk, encoding, callback);
   };
-  Object.defineProperty(ClientRequest.prototype, 'writableFinished', {
+  Object.defineProperty(members, 'writableFinished', {
     __proto__: null,
     get() {
       return this[kFlushError] === undefined && isWritableFinished.call(this);

@@ -15,13 +15,8 @@
 const { Duplex } = require('node:stream');
 
 const { symbolOf, unseen } = require('../node/internals');
-const { http } = require('../node/modules');
+const { ClientRequest, ServerResponse, finishRequest, finishResponse } = require('../node/originals');
 const { isMadeByNode, kAuthority, kProxyRewrittenToAbsolute } = require('../node/request-url');
-
-/** Node's own functions, as they are before a library replaces them. */
-const { ClientRequest, ServerResponse } = http;
-const finishRequest = ClientRequest.prototype._finish;
-const finishResponse = ServerResponse.prototype._finish;
 
 /** Properties of Node's, which are learnt when the first request is out. */
 let properties = null;

@@ -6,7 +6,7 @@
  * Node decides what becomes of each field and of its repetitions: it is asked once for every name.
  */
 
-const { IncomingMessage } = require('node:http');
+const { addHeaderLine, hasSource } = require('../node/originals');
 
 /** Ways to join a field to one that is there already; a string is put between the two values. */
 const KEEP_FIRST = 0;
@@ -21,8 +21,7 @@ const LONGEST_PATTERN = 4096;
 const PATTERN_LIFE = 64;
 
 /** Node's own method, unless a library has replaced it before ferrequest was loaded, as the source shows. */
-const { _addHeaderLine: addHeaderLine } = IncomingMessage.prototype;
-const isOfNode = Function.prototype.toString.call(addHeaderLine).includes('matchKnownFields(');
+const isOfNode = hasSource(addHeaderLine, 'matchKnownFields(');
 
 /**
  * Rules by name as the peer sent it: the name in `headers`, and the way to join repetitions.

@@ -10,6 +10,7 @@
 
 const { listenerCount } = require('node:events').prototype;
 
+const { kKeepsListeners } = require('./agent-marks');
 const { kSuperseded } = require('./client-response');
 const { closeRequest, emitError, hasFailed, inTurn, kError, kRetry } = require('./request-end');
 const { tellsCauseOfAbort } = require('../node/behaviour');
@@ -40,11 +41,6 @@ const kHearsTimeout = Symbol('hearsTimeout');
 
 /** Own property of a stream: the StreamTransport that hears its 'data'. */
 const kTransport = Symbol('transport');
-
-/** Own property of an agent: streams that come back to it keep their listeners. */
-const kKeepsListeners = Symbol('keepsListeners');
-/** Own property of an agent: a method that hears of each socket which a request is given. */
-const kMeets = Symbol('meets');
 
 /** Tells whether a socket has its listeners for life. */
 function isWired(socket) {
@@ -383,8 +379,6 @@ module.exports = {
   isIdle,
   isReading,
   isUsed,
-  kKeepsListeners,
-  kMeets,
   kTransport,
   listen,
   listenForTimeout,

@@ -5,15 +5,13 @@
  * reading and writing go through a NativeHandle.
  */
 
-const { OutgoingMessage } = require('node:http');
-const net = require('node:net');
-
 const { kReinitializeHandle, ShutdownRequest } = require('../node/internals');
+const { OutgoingMessage, Socket } = require('../node/originals');
 const { nextTick } = require('../node/timing');
 const { NativeHandle } = require('./native-handle');
 const { isReading, onLateTimeout } = require('../response/socket-events');
 
-const { [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
+const { [kReinitializeHandle]: reinitializeHandle } = Socket.prototype;
 
 /**
  * Property of a socket: the number of its corks that its request has set. They hold nothing back, because the staging
@@ -22,7 +20,7 @@ const { [kReinitializeHandle]: reinitializeHandle } = net.Socket.prototype;
 const kRequestCorks = Symbol('requestCorks');
 
 /** A socket whose connection the I/O thread has, or has had. Classes of it add how that comes about. */
-class NativeDuplex extends net.Socket {
+class NativeDuplex extends Socket {
   /** True while the I/O thread has the connection. */
   get isNative() {
     return this._handle instanceof NativeHandle;
