@@ -27,8 +27,8 @@ describeOurs('under fire, a client loses nothing, doubles nothing and leaks noth
     ['lent connections', ['--transport', 'lent'], 400],
     ['streams', ['--transport', 'stream,duplex'], 400],
     // A forged answer can be taken over TLS: forged-response.test.js has the test that fails for that.
-    ['TLS', ['--transport', 'tls', '--no-forgeries'], 250],
-    ['lent connections with TLS', ['--transport', 'lent-tls', '--no-forgeries'], 200],
+    ['TLS', ['--transport', 'tls', '--no-forgeries'], 300],
+    ['lent connections with TLS', ['--transport', 'lent-tls', '--no-forgeries'], 300],
   ])('over %s', async (_what, options, count) => {
     const args = [SCRIPT, '--requests', String(count), '--seed', '6', ...options];
     const { code, stdout, stderr } = await runNode(args, { timeout: TIMEOUT });
