@@ -3,7 +3,8 @@
 /** Connections and TLS sessions that an https agent uses again. */
 
 const { once } = require('node:events');
-const { bytesOf, poolOf, responseTo, until, untilIdle } = require('../support');
+const { Worker } = require('node:worker_threads');
+const { bytesOf, cleanUp, poolOf, responseTo, until, untilIdle } = require('../support');
 const { certificates, exchangeTls, https, newTlsAgent, serveTls } = require('../support/tls');
 
 /** A server that closes each connection after its response, so that only sessions can be used again. */
@@ -62,6 +63,33 @@ describe.each([['TLSv1.2'], ['TLSv1.3']])('sessions of %s', (maxVersion) => {
 });
 
 describe('a session', () => {
+  it.each([['TLSv1.2'], ['TLSv1.3']])('of %s comes too late once the peer has answered', async (maxVersion) => {
+    const other = await serveOnce({ maxVersion });
+    const first = https.get({ ...other.address, agent: newTlsAgent({ maxCachedSessions: 0 }) });
+    const [socket] = await once(first, 'socket');
+    const session = once(socket, 'session');
+    await bytesOf(await responseTo(first));
+    const [ofOther] = await session;
+
+    // On a thread of its own, so that it answers while this one is busy.
+    const worker = new Worker(`
+      const { parentPort, workerData } = require('node:worker_threads');
+      const server = require('node:https').createServer(workerData, (req, res) => res.end());
+      server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+    `, { eval: true, workerData: { ...certificates.named, maxVersion } });
+    cleanUp(() => worker.terminate());
+    const [port] = await once(worker, 'message');
+    const agent = newTlsAgent({ maxCachedSessions: 0 });
+    const req = https.get({ host: '127.0.0.1', port, servername: 'a.test', agent });
+    const [given] = await once(req, 'socket');
+    given.once('connect', () => {
+      for (const end = performance.now() + 200; performance.now() < end;);
+      given.setSession(ofOther);
+    });
+    const res = await responseTo(req);
+    expect(res.socket.getPeerCertificate().subjectaltname).toBe('DNS:a.test, DNS:*.b.test');
+  });
+
   it.each([[undefined], [null], ['']])('of an agent is not used where the option `session` is %p', async (session) => {
     const peer = await serveOnce();
     const agent = newTlsAgent();

@@ -105,12 +105,12 @@ class TlsHandle extends NativeHandle {
   }
 
   /**
-   * Has the handshake resume a session.
+   * Has the handshake resume a session. The I/O thread may have begun it before a user hears of the connection.
    * @param {unknown} session In DER, as Node has it.
    */
   setSession(session) {
-    if (this.tls === null || this.shakesHands || !(session instanceof Uint8Array)) this.ask('setSession', [session]);
-    else this.tls.resume(session);
+    if (this.tls !== null && this.socket.secureConnecting && session instanceof Uint8Array) this.tls.resume(session);
+    else this.ask('setSession', [session]);
   }
 
   /**

@@ -44,7 +44,7 @@ impl JsTlsConnection {
         self.shared.while_locked(|| question.call(()))
     }
 
-    /// Has the handshake resume a session in DER. It must not have begun.
+    /// Has the handshake resume a session in DER, unless it has begun.
     #[napi(catch_unwind)]
     pub fn resume(&self, session: &[u8]) {
         if let Some(mut engine) = self.shared.lock() {

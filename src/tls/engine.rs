@@ -97,6 +97,8 @@ pub struct Engine {
     more: bool,
     /// Session of an earlier connection, in DER, that the handshake is to resume; empty once the `SSL` has it.
     session: Vec<u8>,
+    /// The first handshake has begun.
+    begun: bool,
 }
 
 // SAFETY: OpenSSL lets any thread use an `SSL`, one at a time. Node's BIOs are only counted here.
@@ -146,12 +148,17 @@ impl Engine {
             held: Vec::new(),
             more: false,
             session: Vec::new(),
+            begun: false,
         })
     }
 
-    /// Has the handshake, which has not begun, resume a session in DER. To decode it takes a fifth of the time that Node
-    /// needs for a connection, so the thread that begins the handshake does it.
+    /// Has the handshake resume a session in DER. To decode it takes a fifth of the time that Node needs for a connection,
+    /// so the thread that begins the handshake does it.
     pub fn resume(&mut self, session: Vec<u8>) {
+        // OpenSSL would take the certificate in it for that of the peer.
+        if self.begun {
+            return;
+        }
         // As with Node, one that OpenSSL does not understand leaves an earlier one in its place.
         self.set_session();
         self.session = session;
@@ -180,6 +187,7 @@ impl Engine {
     /// Goes on with the handshake, by a packet of the peer.
     pub fn handshake(&mut self, packet: &[u8]) -> Stop {
         self.set_session();
+        self.begun = true;
         self.pipe.lend(packet);
         // SAFETY: the engine has the `SSL` alive and to itself; its pipe and its notes are where they were.
         let (outcome, error) = unsafe {
