@@ -3,8 +3,9 @@
  * `node scripts/rehearse-release.mjs [--artifacts FOLDER] [--keep]`.
  *
  * It packs the addons that are in a folder, publishes everything to verdaccio, installs it from there with npm, pnpm,
- * yarn 1 and yarn 4 (Plug'n'Play), each with a home of its own, and uses it. The registry knows no other package, so
- * that whatever is not published is missed. The package managers and verdaccio come from npm. Provenance is all that is
+ * yarn 1 and yarn 4 (Plug'n'Play), each with a home of its own, and uses it. Of ours the registry knows only what is
+ * published, so that whatever is not is missed; for the packages in the tarball, which yarn asks for all the same, it
+ * asks the registry that npm is set to. The package managers and verdaccio come from npm. Provenance is all that is
  * left out: only a workflow of the repository can sign.
  */
 import assert from 'node:assert/strict';
@@ -81,11 +82,12 @@ async function freePort() {
  */
 async function startRegistry(scratch, program) {
   const folder = makeFolder(path.join(scratch, 'registry'), {
-    // YAML takes JSON. There is no uplink: the registry has what is published to it.
+    // YAML takes JSON.
     'config.yaml': {
       storage: './storage',
       auth: {},
-      packages: { '**': { access: '$all', publish: '$all' } },
+      uplinks: { npm: { url: execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim() } },
+      packages: { 'ferrequest*': { access: '$all', publish: '$all' }, '**': { access: '$all', proxy: 'npm' } },
       max_body_size: '50mb',
       log: { type: 'stdout', level: 'warn' },
     },
