@@ -211,7 +211,7 @@ function throwOutsideOfADomain(http, address) {
 async function requestInAHook(http, address) {
   const agent = new http.Agent({ keepAlive: true });
   const get = (path, then) => http.get({ ...address, path, agent }, (res) => res.resume().once('end', then));
-  const upload = http.request({ ...address, method: 'POST', agent: false });
+  let upload;
   let sent = 0;
   const write = (length) => {
     upload.write(Buffer.alloc(length));
@@ -234,6 +234,7 @@ async function requestInAHook(http, address) {
       busy = false;
     },
   }).enable();
+  upload = http.request({ ...address, method: 'POST', agent: false });
   upload.flushHeaders();
   await new Promise((resolve) => { upload.once('socket', (socket) => socket.once('connect', resolve)); });
   connected = true;

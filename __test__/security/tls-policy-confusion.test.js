@@ -153,8 +153,9 @@ describe.each([['TLSv1.2'], ['TLSv1.3']])('a session of %s', (maxVersion) => {
   ])('that is %s spares nothing', async (_what, change) => {
     const { port } = await serveNamed();
     const session = change(await sessionOf({ port, host: 'a.test' }));
+    // Where Node does not bind sessions to hosts, it refuses text.
     await expect(exchangeTls({ host: 'other.test', port, lookup, session })).rejects
-      .toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+      .toMatchObject({ code: expect.stringMatching(/^ERR_(?:TLS_CERT_ALTNAME_INVALID|INVALID_ARG_TYPE)$/) });
   });
 
   itOurs('of the same host is resumed', async () => {
