@@ -211,7 +211,7 @@ function throwOutsideOfADomain(http, address) {
 async function requestInAHook(http, address) {
   const agent = new http.Agent({ keepAlive: true });
   const get = (path, then) => http.get({ ...address, path, agent }, (res) => res.resume().once('end', then));
-  let upload;
+  let upload = null;
   let sent = 0;
   const write = (length) => {
     upload.write(Buffer.alloc(length));
