@@ -6,7 +6,7 @@ const { describeOurs } = require('../support');
 const { describeTransports } = require('../support/transports');
 
 /** Makes requests that end in every way, forgets them, and tells of which the collector finds nothing left. */
-async function requestAndForget(http, end, transport) {
+async function requestAndForget(http, { end, kept }, transport) {
   const { AsyncLocalStorage } = require('node:async_hooks');
   const { setMaxListeners } = require('node:events');
   const vm = require('node:vm');
@@ -62,7 +62,8 @@ async function requestAndForget(http, end, transport) {
   await request(ways['read to the end']);
   const countOf = (list) => list.filter((ref) => ref.deref() !== undefined).length;
   // As with Node, a connection keeps the store in which it was made, and the event loop that of its last callback.
-  const left = () => countOf(refs) + Math.max(countOf(stores) - 2, 0);
+  const tooMany = () => Math.max(countOf(refs) - kept, 0);
+  const left = () => tooMany() + Math.max(countOf(stores) - 2, 0);
   const deadline = Date.now() + 10_000;
   while (left() > 0 && Date.now() < deadline) {
     await new Promise((resolve) => { setTimeout(resolve, 5); });
@@ -71,7 +72,7 @@ async function requestAndForget(http, end, transport) {
   const idle = Object.values(agent.freeSockets).flat().length;
   const made = refs.length;
   const { aborted } = shared.signal;
-  console.log(JSON.stringify({ made, left: countOf(refs), stores: countOf(stores), idle, aborted }));
+  console.log(JSON.stringify({ made, left: tooMany(), stores: countOf(stores), idle, aborted }));
   agent.destroy();
   peer.server.close();
   process.exit();
@@ -88,7 +89,9 @@ describeOurs('requests that are over', () => {
     // One that is destroyed at once begins on no connection.
     const ends = transport.isLent ? ENDS.filter((way) => way !== 'destroyed at once') : ENDS;
     it.each(ends)('when they were %s', async (way) => {
-      const { stdout, stderr } = await transport.runScript(requestAndForget, { args: way });
+      // Since Node 22 a TLSSocket keeps the request for which it was made, and its response.
+      const args = { end: way, kept: transport.isTls ? 2 : 0 };
+      const { stdout, stderr } = await transport.runScript(requestAndForget, { args });
       expect(stderr).toBe('');
       const { made, stores, ...rest } = JSON.parse(stdout);
       expect(rest).toEqual({ left: 0, idle: 1, aborted: false });

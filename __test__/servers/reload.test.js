@@ -13,8 +13,8 @@ const itPossible = reload.isPossible ? it : it.skip;
 
 describeOurs('nginx that is reloaded under load', () => {
   itPossible.each(['native', 'tls'])('over %s gets no request twice, and answers each or closes', async (transport) => {
-    const counts = await reload.run({ http, https }, { transport, count: 3 });
-    expect(counts.requests).toBeGreaterThan(1000);
+    const counts = await reload.run({ http, https }, { transport, count: 1 });
+    expect(counts.requests).toBeGreaterThan(300);
     expect(counts.doubled).toBe(0);
     // Only such as went out while the old worker closed their connection.
     expect(counts.failed).toBeLessThan(10);
@@ -23,8 +23,8 @@ describeOurs('nginx that is reloaded under load', () => {
 
   itPossible('answers every idempotent request of an agent that tries again', async () => {
     const retry = { minTimeout: 1, maxRetries: 3 };
-    const counts = await reload.run({ http, https }, { transport: 'native', count: 3, retry });
-    expect(counts.requests).toBeGreaterThan(1000);
+    const counts = await reload.run({ http, https }, { transport: 'native', count: 1, retry });
+    expect(counts.requests).toBeGreaterThan(300);
     expect(counts.idempotent).toBe(0);
   }, TIMEOUT);
 });
