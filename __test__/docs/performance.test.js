@@ -9,7 +9,7 @@ const { ROOT } = require('../support');
 const { PAGE, readResults, render } = require('../../scripts/performance-page');
 
 const HTTP = 'AMD EPYC, 2 processors, Node 20';
-const HTTPS = `${HTTP}, workloads \`^https\`, some clients`;
+const HTTPS = 'Intel(R) Xeon(R) Processor, 2 processors, Node 20, workloads `^https`, some clients';
 
 /** The rows of README.md's table, and what they are short for. */
 const README = [
@@ -19,6 +19,9 @@ const README = [
     'GET 15 B, a new connection for each request (agent: false), 50 at a time'],
   ['POST 1 KB, 50 connections', HTTP, 'POST 1 KB JSON, 50 connections'],
   ['https, 50 connections', HTTPS, 'https GET 15 B, 50 connections'],
+  ['https, 1 connection', HTTPS, 'https GET 15 B, 1 connection'],
+  ['https, a full handshake for each', HTTPS,
+    'https GET 15 B, a new connection with a full handshake for each request, 10 at a time'],
   ['download of 256 MiB', HTTP, 'Download 256 MiB, 1 connection'],
   ['axios, registered', HTTP, 'axios and got, GET 15 B, 50 connections, on node:http and with ferrequest registered'],
 ];
