@@ -193,7 +193,10 @@ try {
   const home = makeFolder(path.join(scratch, 'publisher'), {
     '.npmrc': `registry=${registry.url}\n${registry.url.replace('http:', '')}:_authToken=rehearsal\n`,
   });
-  const publish = { options: ['--provenance=false'], env: { ...process.env, HOME: home }, log: console.log };
+  // Without what `npm run` has set: the file of settings of whoever runs this, above all.
+  const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
+  const env = { ...Object.fromEntries(inherited), HOME: home };
+  const publish = { options: ['--provenance=false'], env, log: console.log };
   publishing.publish(tarballs, publish);
   // As when an interrupted release is run again.
   publishing.publish(tarballs, publish);
