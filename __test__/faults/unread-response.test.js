@@ -72,6 +72,17 @@ const WAYS = [
   }],
 ];
 
+/** Makes a request, calls it off in one of these ways, and waits until its response and the request have closed. */
+async function callOff(peer, agent, act) {
+  const req = http.get({ ...peer.address, agent });
+  req.on('error', () => {});
+  const res = await responseTo(req);
+  const closed = once(res, 'close');
+  await act(req, res);
+  await closed;
+  await until(() => req.closed, 'the request to close');
+}
+
 describeTransports('a whole response that is not read to its end', (transport) => {
   itOurs.each(WAYS)('closes after %s, and the request too; the next one of a full pool is served', async (_, act) => {
     // In two segments: a loop has its first chunk before the others.
@@ -84,13 +95,7 @@ describeTransports('a whole response that is not read to its end', (transport) =
     });
     const agent = await transport.agentTo(peer, { maxSockets: 1 });
     for (let i = 0; i < 3; i++) {
-      const req = http.get({ ...peer.address, agent });
-      req.on('error', () => {});
-      const res = await responseTo(req);
-      const closed = once(res, 'close');
-      await act(req, res);
-      await closed;
-      await until(() => req.closed, 'the request to close');
+      await callOff(peer, agent, act);
       const { body } = await exchange({ ...peer.address, agent });
       expect(String(body)).toBe('abcdefghi');
     }
@@ -152,13 +157,7 @@ describeTransports('a whole response that is not read to its end', (transport) =
         });
       });
       const agent = await transport.agentTo(peer, { maxSockets: 1 });
-      const req = http.get({ ...peer.address, agent });
-      req.on('error', () => {});
-      const res = await responseTo(req);
-      const closed = once(res, 'close');
-      await act(req, res);
-      await closed;
-      await until(() => req.closed, 'the request to close');
+      await callOff(peer, agent, act);
       await untilIdle(agent);
     });
 
