@@ -572,7 +572,7 @@ export class ClientRequest extends http.ClientRequest {
     encoding: BufferEncoding,
     callback?: (error: Error | null | undefined) => void,
   ): boolean;
-  // As wide as node:http's own types, so that code for it compiles here; other types throw ERR_INVALID_ARG_TYPE.
+  // These types are as wide as node:http's, so that code for it compiles here; others throw ERR_INVALID_ARG_TYPE.
   write(chunk: any, callback?: (error: Error | null | undefined) => void): boolean;
   write(chunk: any, encoding: BufferEncoding, callback?: (error: Error | null | undefined) => void): boolean;
 

@@ -66,7 +66,7 @@ describeTransports('an answer that nobody asked for', (transport) => {
   });
 
   itOurs('is not taken while another request of the origin is under way', async () => {
-    // As above: with TLS, what is written before this is done waits.
+    // The peer's TLS holds a later write until this one is done, as above.
     let isTaken;
     const held = [];
     const peer = await transport.serveRaw((socket) => {

@@ -61,7 +61,7 @@ async function requestAndForget(http, { end, kept }, transport) {
   // A connection idles, and the signal could still be aborted.
   await request(ways['read to the end']);
   const countOf = (list) => list.filter((ref) => ref.deref() !== undefined).length;
-  // As with Node, a connection keeps the store in which it was made, and the event loop that of its last callback.
+  // A connection keeps the store in which it was made, and the event loop that of its last callback, as with Node.
   const tooMany = () => Math.max(countOf(refs) - kept, 0);
   const left = () => tooMany() + Math.max(countOf(stores) - 2, 0);
   const deadline = Date.now() + 10_000;

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What is loaded with the package, and what the first request loads. */
+/** The package loads some modules at once, and the others with the first request. */
 
 const fs = require('node:fs');
 const os = require('node:os');

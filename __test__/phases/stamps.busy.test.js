@@ -1,6 +1,6 @@
 'use strict';
 
-/** What happens on the I/O thread has the time at which it happened, also where the JavaScript thread is busy. */
+/** The I/O thread gives its events the time at which they happened, also while the JavaScript thread is busy. */
 
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');

@@ -17,7 +17,7 @@ describeOurs('the members of ClientRequest', () => {
     const { ClientRequest } = require('../../lib/request/client-request');
     const before = describeMembers(ClientRequest.prototype).filter(([name]) => name !== 'constructor');
     const { members } = require('../../lib/request/members');
-    // What requests need only on some releases of Node comes with them.
+    // members.js adds a member that only some releases of Node need.
     const late = describeMembers(members).filter(([name]) => !['_send', 'writableFinished'].includes(name));
     expect(before.sort()).toEqual(late.sort());
     expect(before.length).toBeGreaterThan(20);

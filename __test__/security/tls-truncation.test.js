@@ -69,7 +69,7 @@ describe.each([['TLSv1.2'], ['TLSv1.3']])('a connection of %s that is ended', (m
   });
 });
 
-/** What a peer does behind a whole response: what, and bytes that come with the response, or a reset. */
+/** Ends of a peer behind a whole response: a name, and bytes that come with the response, or a reset. */
 const BEHIND = [
   ['a reset', undefined], ['garbage', () => Buffer.from('garbage, and no record')],
   ['a fatal alert', (connection) => connection.alert('internalError')],

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What was read before a pause waits in little memory, comes in its order, and holds up a peer that is faster. */
+/** The backlog of a paused response takes little memory, keeps its order, and holds up a peer that is faster. */
 
 const { AsyncResource } = require('node:async_hooks');
 const { http, describeNative, quiet, responseTo, turnOfEventLoop } = require('../support');
