@@ -12,6 +12,7 @@ const { canBeNative } = require('../agent/agent-socket');
 const { TlsConnection, bridge, unwatchTls, watchTls } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { isOptionGiven, isOptionSet } = require('../node/command-line');
+const { hasSource } = require('../node/originals');
 const { canTakeOver, takeOver } = require('../socket/native-tls-socket');
 const { keepSecrets } = require('../socket/tls-handle');
 const { createConnection: createConnectionOfNode, functions, membersOfSocket } = require('./originals');
@@ -29,20 +30,11 @@ const functionsOfNode = findFunctions();
 
 /** @returns {typeof functions|null} */
 function findFunctions() {
-  const isOfNode = ([, , text, value]) => isSourceOf(value, text);
+  const isOfNode = ([, , text, value]) => hasSource(value, text);
   const { _start, _wrapHandle, _init } = Object.fromEntries(membersOfSocket.map(([name, { value }]) => [name, value]));
-  const areMembersOfNode = isSourceOf(_start, '_handle.start()') && isSourceOf(_wrapHandle, 'tls_wrap.wrap(') &&
-    isSourceOf(_init, 'onhandshakedone');
+  const areMembersOfNode = hasSource(_start, '_handle.start()') && hasSource(_wrapHandle, 'tls_wrap.wrap(') &&
+    hasSource(_init, 'onhandshakedone');
   return functions.every(isOfNode) && areMembersOfNode ? functions : null;
-}
-
-/**
- * @param {unknown} value
- * @param {string} text
- * @returns {boolean} True for a function whose source has the text.
- */
-function isSourceOf(value, text) {
-  return typeof value === 'function' && Function.prototype.toString.call(value).includes(text);
 }
 
 /** Tells whether everything that makes a connection with TLS is still Node's own. Libraries replace it to intercept. */

@@ -17,13 +17,13 @@ const { _finish: finishResponse } = ServerResponse.prototype;
 const { address } = Socket.prototype;
 
 /**
- * Tells whether the source of a function has a text that Node's own has.
- * @param {Function} value
+ * Tells whether a value is a function whose source has a text that Node's own has.
+ * @param {unknown} value
  * @param {string} text
  * @returns {boolean}
  */
 function hasSource(value, text) {
-  return Function.prototype.toString.call(value).includes(text);
+  return typeof value === 'function' && Function.prototype.toString.call(value).includes(text);
 }
 
 module.exports = {
