@@ -87,7 +87,15 @@ struct Held<'a> {
     pieces: Vec<(Claim<'a>, usize)>,
 }
 
-impl Held<'_> {
+impl<'a> Held<'a> {
+    /// Makes a list without pieces.
+    fn new(buffers: Option<&'a BodyBuffers>) -> Self {
+        Self {
+            buffers,
+            pieces: Vec::new(),
+        }
+    }
+
     /// Copies a large piece into a buffer and appends its record. Returns false if it has to go into the page.
     fn take(&mut self, page: &mut Vec<u8>, id: u32, piece: &[u8]) -> bool {
         if piece.len() < LARGE_PIECE {
@@ -133,10 +141,7 @@ pub fn decode_packet(
     buffers: Option<&BodyBuffers>,
 ) -> Progress {
     push_read(page, id, packet.len(), state.written);
-    let mut held = Held {
-        buffers,
-        pieces: Vec::new(),
-    };
+    let mut held = Held::new(buffers);
     let progress = decode_events(page, packet, id, state, &mut held);
     held.fill();
     progress
@@ -165,11 +170,7 @@ pub fn push_notes(page: &mut Vec<u8>, id: u32, notes: &mut Notes) {
 
 /// Appends the end that earlier bytes have completed.
 pub fn decode_end(page: &mut Vec<u8>, id: u32, state: Exchange<'_>) {
-    let mut held = Held {
-        buffers: None,
-        pieces: Vec::new(),
-    };
-    decode_events(page, &[], id, state, &mut held);
+    decode_events(page, &[], id, state, &mut Held::new(None));
 }
 
 /// Appends the events of a packet.
