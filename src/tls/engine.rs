@@ -180,7 +180,7 @@ impl Engine {
                 (self.openssl.ssl_set_session)(self.ssl, session);
                 (self.openssl.session_free)(session);
             }
-            (self.openssl.err_clear_error)();
+            self.openssl.clear_errors();
         }
     }
 
@@ -191,7 +191,7 @@ impl Engine {
         self.pipe.lend(packet);
         // SAFETY: the engine has the `SSL` alive and to itself; its pipe and its notes are where they were.
         let (outcome, error) = unsafe {
-            (self.openssl.err_clear_error)();
+            self.openssl.clear_errors();
             let outcome = (self.openssl.ssl_do_handshake)(self.ssl);
             (outcome, (self.openssl.ssl_get_error)(self.ssl, outcome))
         };
@@ -234,7 +234,7 @@ impl Engine {
             let mut got = 0;
             // SAFETY: as for the handshake; OpenSSL gets the room that there is.
             let (outcome, error) = unsafe {
-                (self.openssl.err_clear_error)();
+                self.openssl.clear_errors();
                 let place = room.as_mut_ptr().cast();
                 let outcome = (self.openssl.ssl_read_ex)(self.ssl, place, room.len(), &raw mut got);
                 (outcome, (self.openssl.ssl_get_error)(self.ssl, outcome))
@@ -305,7 +305,7 @@ impl Engine {
             if (self.openssl.ssl_in_init)(self.ssl) != 0 {
                 return Written::Held;
             }
-            (self.openssl.err_clear_error)();
+            self.openssl.clear_errors();
             let place = bytes.as_ptr().cast();
             let outcome =
                 (self.openssl.ssl_write_ex)(self.ssl, place, bytes.len(), &raw mut written);
@@ -322,9 +322,9 @@ impl Engine {
     pub fn close(&mut self) {
         // SAFETY: as for the handshake.
         unsafe {
-            (self.openssl.err_clear_error)();
+            self.openssl.clear_errors();
             (self.openssl.ssl_shutdown)(self.ssl);
-            (self.openssl.err_clear_error)();
+            self.openssl.clear_errors();
         }
     }
 

@@ -125,6 +125,18 @@ functions! {
     err_reason_error_string = c"ERR_reason_error_string": fn(c_ulong) -> *const c_char;
 }
 
+impl OpenSsl {
+    /// Empties this thread's queue of errors. It mostly is empty, which is cheaper to ask than to make so.
+    pub fn clear_errors(&self) {
+        // SAFETY: the functions take nothing, and touch nothing but the queue of this thread.
+        unsafe {
+            if (self.err_peek_error)() != 0 {
+                (self.err_clear_error)();
+            }
+        }
+    }
+}
+
 /// Does the work of a callback of OpenSSL. A panic ends here, with the default answer: it must not unwind into C.
 pub(super) fn guarded<T: Default>(work: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_default()
