@@ -25,6 +25,9 @@ const isNode = orders.client === 'node';
 const http = isNode ? require('node:http') : require('../..');
 const https = isNode ? require('node:https') : require('../../https');
 
+/** The I/O thread lends connections; it is not there in every mode of the module. */
+const lends = !isNode && http.stats().mode === 'native';
+
 const options = { keepAlive: true };
 const kinds = [
   { module: http, port: orders.ports.plain, makeAgent: () => new http.Agent(options) },
@@ -41,9 +44,9 @@ const open = new Set();
 let hasStopped = false;
 let hasTold = false;
 
-/** Tells of the first response; under a light load, of the first on a lent connection. */
+/** Tells of the first response; under a light load, of the first on a lent connection, where there are any. */
 function tell() {
-  if (hasTold || (orders.load === 'light' && !isNode && http.stats().direct === 0)) return;
+  if (hasTold || (orders.load === 'light' && lends && http.stats().direct === 0)) return;
   hasTold = true;
   if (!isMainThread) parentPort.postMessage('response');
   else if (process.send) process.send('response');

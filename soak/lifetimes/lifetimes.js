@@ -101,13 +101,13 @@ function exhaustWorkers(options) {
  * @returns {Promise<{ end: number|string, stderr: string }>} end: exit code, or signal
  */
 async function runBusy(orders, { execArgv = [], onBusy } = {}) {
-  const child = spawn(process.execPath, [...execArgv, BUSY, JSON.stringify(orders)]);
+  // A timer of Node's own: those of a test are gone when it has failed, and the process would run on.
+  const limits = { timeout: PATIENCE, killSignal: 'SIGKILL' };
+  const child = spawn(process.execPath, [...execArgv, BUSY, JSON.stringify(orders)], limits);
   let stderr = '';
   child.stderr.on('data', (text) => { stderr += text; });
   child.stdout.once('data', () => onBusy?.(child));
-  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
   const [code, signal] = await once(child, 'close');
-  clearTimeout(timer);
   return { end: code ?? signal, stderr };
 }
 

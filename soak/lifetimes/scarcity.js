@@ -64,7 +64,8 @@ const KINDS = {
 async function runUnder(what, orders) {
   const { command = [], options, answer } = KINDS[what];
   const [file, ...args] = [...command, process.execPath, SCARCE, JSON.stringify({ ...orders, what })];
-  const child = spawn(file, args, { ...options, env, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+  const stdio = ['ignore', 'inherit', 'pipe', 'ipc'];
+  const child = spawn(file, args, { ...options, env, stdio, timeout: PATIENCE, killSignal: 'SIGKILL' });
   let result;
   let stderr = '';
   child.stderr.on('data', (text) => { stderr += text; });
@@ -76,9 +77,7 @@ async function runUnder(what, orders) {
       child.send('done');
     }
   });
-  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
   const [code, signal] = await once(child, 'close');
-  clearTimeout(timer);
   return { ...result, end: code ?? signal, stderr };
 }
 
