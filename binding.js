@@ -98,17 +98,21 @@ function openWhole(file, open) {
  * Finds the file of the package of a platform. It is mostly beside this package, where Node would find it too; to ask
  * Node takes longer than to load it.
  * @param {string} build
+ * @param {boolean} isBeside Tells whether it is there.
  * @returns {string|undefined} Undefined where there is none, or a bundle has it.
  */
-function fileOfPackage(build) {
-  const name = `ferrequest-${build}`;
-  const beside = path.join(__dirname, '..', name, `ferrequest.${build}.node`);
-  if (existsSync(beside)) return beside;
+function fileOfPackage(build, isBeside) {
+  if (isBeside) return pathBeside(build);
   try {
-    return require('node:module').createRequire(__filename).resolve(name);
+    return require('node:module').createRequire(__filename).resolve(`ferrequest-${build}`);
   } catch (_error) {
     return undefined;
   }
+}
+
+/** Gives the path of the file of the package of a platform, where that is beside this package. */
+function pathBeside(build) {
+  return path.join(__dirname, '..', `ferrequest-${build}`, `ferrequest.${build}.node`);
 }
 
 /** Tells whether exports are those of an addon of ferrequest, of whichever version. */
@@ -154,7 +158,27 @@ function takeNamed(search, file) {
 }
 
 /**
- * Loads the addon: the named file, the file beside this one, the package of the platform, in that order.
+ * Takes the addon from the file beside this one, or from the package of the platform, in that order. Where there is the
+ * package and no file, the package is asked first: what is not there takes long to find missing. A file that neither
+ * place has may still be in a bundle.
+ * @param {ReturnType<typeof searches.begin>} search
+ * @param {string} build
+ * @returns {object|undefined}
+ */
+function takeInstalled(search, build) {
+  const name = `ferrequest.${build}.node`;
+  const file = path.join(__dirname, name);
+  const isFile = existsSync(file);
+  const isBeside = existsSync(pathBeside(build));
+  const takeFile = () => take(search, name, openWhole(isFile ? file : undefined, () => requireFile(build)));
+  const takePackage = () => (
+    take(search, `ferrequest-${build}`, openWhole(fileOfPackage(build, isBeside), () => requirePackage(build)))
+  );
+  return isFile || !isBeside ? takeFile() || takePackage() : takePackage() || takeFile();
+}
+
+/**
+ * Loads the addon: the named file, or what is installed.
  * @returns {object} Exports of the addon.
  */
 function load() {
@@ -162,11 +186,7 @@ function load() {
   const { build } = search;
   const named = process.env.NAPI_RS_NATIVE_LIBRARY_PATH;
   let addon = named ? takeNamed(search, named) : undefined;
-  if (addon === undefined && build !== undefined) {
-    const name = `ferrequest.${build}.node`;
-    addon = take(search, name, openWhole(path.join(__dirname, name), () => requireFile(build))) ||
-      take(search, `ferrequest-${build}`, openWhole(fileOfPackage(build), () => requirePackage(build)));
-  }
+  if (addon === undefined && build !== undefined) addon = takeInstalled(search, build);
   if (addon !== undefined) return addon;
   const found = search.attempts.find(({ error }) => error && !NOT_FOUND.includes(error.code));
   throw found ? found.error : causes().notFound(search);

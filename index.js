@@ -16,8 +16,9 @@ function diagnose() {
 function ours() {
   const http = require('node:http');
 
-  // Reads the options of the process now: a program may change them before its first request, for its children.
+  // Both ask now. A program may change its options before its first request, for its children.
   require('./lib/node/command-line');
+  require('./lib/node/queue-symbols');
   const { Agent } = require('./lib/agent/agent');
   const { ClientRequest } = require('./lib/request/client-request');
   const { ClientResponse } = require('./lib/response/client-response');

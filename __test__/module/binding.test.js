@@ -58,10 +58,19 @@ describeOurs('the addon', () => {
     const { diagnosis, stderr } = await loadCopy(folder);
     expect(diagnosis.mode).toBe('native');
     expect(diagnosis.addon.file).toBe(path.join(folder, `../ferrequest-${build}/ferrequest.${build}.node`));
-    expect(diagnosis.addon.attempts.map(({ source }) => source)).toEqual([
-      `ferrequest.${build}.node`, `ferrequest-${build}`,
-    ]);
+    // What is not there takes long to find missing, so the file beside the package is not asked for.
+    expect(diagnosis.addon.attempts.map(({ source }) => source)).toEqual([`ferrequest-${build}`]);
     expect(stderr).toBe('');
+  });
+
+  it('is looked for elsewhere if the package of the platform has none that fits', async () => {
+    const folder = copyPackage();
+    installBuild(folder, build, require('../support/foreign-addon'));
+    const { diagnosis } = await loadCopy(folder);
+    expect(diagnosis.mode).toBe('node');
+    expect(diagnosis.addon.attempts.map(({ source }) => source)).toEqual([
+      `ferrequest-${build}`, `ferrequest.${build}.node`,
+    ]);
   });
 
   it('may be named by NAPI_RS_NATIVE_LIBRARY_PATH, which comes first', async () => {

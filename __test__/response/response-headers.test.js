@@ -2,7 +2,7 @@
 
 const http = require('node:http');
 
-const { createResponse } = require('../../lib/response/client-response');
+const { createResponse } = require('../../lib/response/made-response');
 const { event } = require('../../lib/bridge/records');
 const { exchange, newAgent, runNode, runScript, serve } = require('../support');
 

@@ -40,14 +40,20 @@ function readSetting() {
  * @returns {boolean}
  */
 function isInRange(version, range) {
-  const [major, minor, patch] = version.split('.').map((part) => parseInt(part, 10));
+  const [major, minor, patch] = numbersOf(version);
   return range.split('||').some((alternative) => {
-    const parsed = /^\s*(\^|>=)(\d+)\.(\d+)\.(\d+)\s*$/.exec(alternative);
-    if (parsed === null) return false;
-    const [leastMajor, leastMinor, leastPatch] = parsed.slice(2).map(Number);
-    if (major !== leastMajor) return parsed[1] === '>=' && major > leastMajor;
+    const least = alternative.trim();
+    const isOpen = least.startsWith('>=');
+    if (!isOpen && !least.startsWith('^')) return false;
+    const [leastMajor, leastMinor, leastPatch] = numbersOf(least.slice(isOpen ? 2 : 1));
+    if (major !== leastMajor) return isOpen && major > leastMajor;
     return minor > leastMinor || (minor === leastMinor && patch >= leastPatch);
   });
+}
+
+/** @returns {number[]} Major, minor and patch of a version; by hand, as a pattern takes long to compile. */
+function numbersOf(version) {
+  return version.split('.').map((part) => parseInt(part, 10));
 }
 
 /** Tells whether the process makes a startup snapshot, which is asked of Node only where it was told to. */

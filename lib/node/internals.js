@@ -10,16 +10,7 @@
 const diagnostics = require('node:diagnostics_channel');
 
 const { Agent, ClientRequest, IncomingMessage, OutgoingMessage, Socket } = require('./originals');
-
-/**
- * Finds the symbol with a description among the own properties of an object.
- * @param {object} owner
- * @param {string} description
- * @returns {symbol|undefined}
- */
-function symbolOf(owner, description) {
-  return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
-}
+const { kQueuedOptions, kQueuedResource, symbolOf } = require('./queue-symbols');
 
 /** Channels whose subscribers want to hear of the program's requests, and not of those made to learn from. */
 const channels = [
@@ -67,24 +58,6 @@ const request = once(() => unseen(() => {
 }));
 
 /**
- * Finds the properties that Node's own agent keeps in a request of its queue, by having it queue one. The request has
- * an async resource, which nothing may hold afterwards: tools that list open handles would show it.
- */
-function symbolsOfQueue() {
-  const agent = new Agent({ maxSockets: 1 });
-  const queued = { getHeader() {} };
-  // Without a name for the server Node would compile its patterns of addresses, which takes milliseconds.
-  const options = { host: 'localhost', port: 80, servername: '' };
-  // As if a socket were in use.
-  agent.sockets[agent.getName(options)] = [{}];
-  agent.addRequest(queued, options);
-  return {
-    kQueuedOptions: symbolOf(queued, 'requestOptions'),
-    kQueuedResource: symbolOf(queued, 'requestAsyncResource'),
-  };
-}
-
-/**
  * Finds the class of the requests with which net.Socket ends a writing side. Its objects have the internal fields of
  * Node's native objects, which are empty until native code uses them. So native code sees that an object of a derived
  * class is none of its own. With an ordinary object, native code may take any memory for a native object.
@@ -118,9 +91,6 @@ function exportOnDemand(questions) {
     });
   }
 }
-
-/** Asked for at once: an async resource that comes with a program's first request would look like one of its own. */
-const { kQueuedOptions, kQueuedResource } = symbolsOfQueue();
 
 module.exports = {
   /** Own property of a request in an agent's queue: its options. */

@@ -1,16 +1,24 @@
 'use strict';
 
-/** Makes the response to a ClientRequest from a HEAD record: header fields when they are first read. */
+/**
+ * The class of responses to a ClientRequest, which makes header fields when they are first read. It is there when
+ * ferrequest is loaded, because it is exported; made-response.js, which makes responses, is loaded with the first
+ * request.
+ */
 
 const { IncomingMessage } = require('node:http');
 
-const { kHeaders, kHeadersCount } = require('../node/internals');
-const { event } = require('../bridge/records');
 const { kStamps } = require('../phases/connecting');
-const { areOfNode, headersOf } = require('./response-headers');
 
-/** Names and values that a response shows at most, unless `maxHeadersCount` says otherwise. */
-const DEFAULT_MOST_ENTRIES = 2000;
+/**
+ * What header fields are made with, from the first request on: symbols of Node's, and functions. A response without
+ * `kBlock` needs none of it.
+ */
+let kHeaders;
+let kHeadersCount;
+let areOfNode;
+let headersOf;
+
 /** Names and values that a list has at most in which Node takes header fields from its parser. */
 const LIST_LENGTH = 62;
 
@@ -53,10 +61,11 @@ class ClientResponse extends IncomingMessage {
 
   /** Makes the object without the list, as long as the user has not read that. */
   get headers() {
-    if (this[kHeaders]) return this[kHeaders];
     const block = this[kBlock];
+    if (block === undefined) return super.headers;
+    if (this[kHeaders]) return this[kHeaders];
     const most = this[kMostEntries];
-    if (block === undefined || (most > 0 && most < LIST_LENGTH) || !areOfNode(this)) return super.headers;
+    if ((most > 0 && most < LIST_LENGTH) || !areOfNode(this)) return super.headers;
     const headers = headersOf(block, this.joinDuplicateHeaders, LIST_LENGTH / 2);
     if (headers === undefined) return super.headers;
     this[kHeaders] = headers;
@@ -93,74 +102,11 @@ class ClientResponse extends IncomingMessage {
 Object.defineProperty(ClientResponse.prototype, 'constructor', { value: IncomingMessage });
 
 /**
- * Makes the response that a HEAD or INFORMATION record describes; lib/bridge/records.js has the layout.
- * @param {import('../request/client-request').ClientRequest} req
- * @param {number} flags
- * @param {Buffer} slab
- * @param {Int32Array} words The same memory.
- * @param {number} start
- * @param {number} end
- * @returns {ClientResponse}
+ * Takes what header fields are made with.
+ * @param {object} means
  */
-function createResponse(req, flags, slab, words, start, end) {
-  const res = new ClientResponse(req.socket);
-  const numbers = words[start >> 2];
-  const major = (numbers >> 16) & 0xff;
-  const minor = numbers >>> 24;
-  const reason = start + 8;
-  const fields = reason + words[(start >> 2) + 1];
-  res.httpVersionMajor = major;
-  res.httpVersionMinor = minor;
-  res.httpVersion = major === 1 && minor === 1 ? '1.1' : `${major}.${minor}`;
-  res.statusCode = numbers & 0xffff;
-  res.statusMessage = readReason(slab, reason, fields);
-  res.joinDuplicateHeaders = req.joinDuplicateHeaders;
-  res.upgrade = (flags & event.UPGRADE) !== 0;
-  if (fields < end) {
-    res[kMostEntries] = mostEntriesOf(req);
-    res[kBlock] = slab.latin1Slice(fields, end);
-  }
-  return res;
-}
-
-/**
- * Makes the argument of listeners of 'information'.
- * @param {ClientResponse} res An informational response.
- * @returns {import('node:http').InformationEvent}
- */
-function informationOf(res) {
-  return {
-    statusCode: res.statusCode,
-    statusMessage: res.statusMessage,
-    httpVersion: res.httpVersion,
-    httpVersionMajor: res.httpVersionMajor,
-    httpVersionMinor: res.httpVersionMinor,
-    headers: res.headers,
-    rawHeaders: res.rawHeaders,
-  };
-}
-
-/** Reads the reason phrase; most are OK, for which no string is made. */
-function readReason(slab, start, end) {
-  if (end - start === 2 && slab[start] === 0x4f && slab[start + 1] === 0x4b) return 'OK';
-  return slab.latin1Slice(start, end);
-}
-
-/** @returns {number} Names and values that a response shows at most; 0 for all. */
-function mostEntriesOf({ maxHeadersCount }) {
-  return typeof maxHeadersCount === 'number' ? maxHeadersCount * 2 : DEFAULT_MOST_ENTRIES;
-}
-
-/**
- * Gives a complete response its trailer fields.
- * @param {ClientResponse} res
- * @param {import('../request/client-request').ClientRequest} req
- * @param {string} block Names and values, each ended by LF.
- */
-function addTrailers(res, req, block) {
-  const list = cut(listOf(block), mostEntriesOf(req));
-  // The message is complete, which tells Node's own that these are trailers.
-  res._addHeaderLines(list, list.length);
+function makeFieldsWith(means) {
+  ({ kHeaders, kHeadersCount, areOfNode, headersOf } = means);
 }
 
 /**
@@ -186,10 +132,12 @@ function listOf(block) {
 
 module.exports = {
   ClientResponse,
-  addTrailers,
-  createResponse,
-  informationOf,
+  cut,
   kAnnouncesTimeout,
+  kBlock,
   kIterated,
+  kMostEntries,
   kSuperseded,
+  listOf,
+  makeFieldsWith,
 };

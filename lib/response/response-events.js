@@ -9,9 +9,10 @@
 
 const diagnostics = require('node:diagnostics_channel');
 
-const { addTrailers, createResponse, informationOf, kAnnouncesTimeout, kSuperseded } = require('./client-response');
+const { kAnnouncesTimeout, kSuperseded } = require('./client-response');
 const { maxHeaderSizeOf } = require('./decoder-settings');
 const { listenForEnd, noteEndFirst } = require('./exchange-end');
+const { addTrailers, createResponse, informationOf } = require('./made-response');
 const performanceEntries = require('./performance-entries');
 const { closeRequest, emitError, inTurn, kRetry } = require('./request-end');
 const socketEvents = require('./socket-events');
