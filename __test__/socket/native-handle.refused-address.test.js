@@ -6,6 +6,7 @@
  */
 
 const { once } = require('node:events');
+const net = require('node:net');
 const os = require('node:os');
 const { http, itNative, newAgent, responseTo, serveRaw, untilPoolIsEmpty } = require('../support');
 
@@ -46,6 +47,13 @@ describe('an address that the kernel refuses', () => {
     }],
   ])('%s is told within the turn', async (_what, options) => {
     expect(await eventsOf(options)).toEqual(['attempt', `error ${error}`, 'later']);
+  });
+
+  it('is told by a socket of libuv as by node:http', async () => {
+    const lookup = (host, options, callback) => setImmediate(callback, null, REFUSED, 4);
+    const createConnection = (options) => net.connect({ ...options, autoSelectFamily: false, lookup });
+    const [told] = await once(http.get({ host: 'x.test', createConnection }), 'error');
+    expect(told.message).toBe(error);
   });
 
   it('is told of each attempt within the turn, where another one follows', async () => {

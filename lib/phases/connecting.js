@@ -58,7 +58,12 @@ function watch(socket, stamps) {
  *   is not known.
  */
 function localAddressOf(socket) {
-  return socket instanceof Socket ? addressOf.call(socket)?.address : undefined;
+  if (!(socket instanceof Socket)) return undefined;
+  const { _sockname: before } = socket;
+  const address = addressOf.call(socket)?.address;
+  // Node keeps what it has found, and an error of the connection would tell that there was nothing.
+  if (address === undefined) socket._sockname = before;
+  return address;
 }
 
 /** Adds a listener, unless an earlier request has done so. */
