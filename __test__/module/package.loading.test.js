@@ -76,6 +76,28 @@ describeOurs('the package', () => {
   });
 
   it.each([
+    ['retry', '{ retry: {} }'],
+    ['dns', '{ dns: {} }'],
+    ['autoSelectFamily', '{ autoSelectFamily: "race" }'],
+  ])('loads what the option %s needs with the first agent that has it', async (_name, options) => {
+    const { lines, stderr } = await run(`
+      const http = require('ferrequest');
+      const server = nodeHttp.createServer((_, res) => res.end('answer')).listen(0, '127.0.0.1', () => {
+        console.log(files());
+        const { port } = server.address();
+        http.get({ host: 'localhost', family: 4, port, agent: new http.Agent(${options}) }, (res) => {
+          res.resume().on('end', () => {
+            server.close();
+            console.log(files());
+          });
+        });
+      });`);
+    expect({ lines, stderr }).toEqual({
+      lines: ['ferrequest.js index.js', 'ferrequest.js index.js later.js requests.js'], stderr: '',
+    });
+  });
+
+  it.each([
     ['ferrequest/https', 'ferrequest.js https.js tls.js'],
     ['ferrequest/register', 'ferrequest.js register.js tls.js'],
   ])('loads for %s what has to do with TLS', async (name, files) => {

@@ -15,16 +15,12 @@ const { isIP } = require('node:net');
 const { connectError } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
 const { clearTimeout, nextTick, setTimeout } = require('../node/timing');
+const { kRace, kRacing } = require('./race-marks');
 
 /** Milliseconds after which the next attempt begins, unless an option says otherwise (RFC 8305, section 5). */
 const ATTEMPT_DELAY = 250;
 /** The least that RFC 8305 allows. */
 const LEAST_DELAY = 10;
-
-/** Own property of a request, and of the options of its connection: its race. */
-const kRace = Symbol('race');
-/** Own property of a socket: the race by which it connects, while it does. */
-const kRacing = Symbol('racing');
 
 /** One attempt to connect. */
 class Attempt {
@@ -296,4 +292,4 @@ function renew(req, options) {
   req[kRace] = race;
 }
 
-module.exports = { kRace, kRacing, prepare, renew };
+module.exports = { prepare, renew };

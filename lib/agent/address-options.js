@@ -2,8 +2,12 @@
 
 /** Applies the options of an agent that say how its requests find an address: `dns`, and the race of connections. */
 
-const { createLookupCache } = require('../addresses/lookup-cache');
-const race = require('../addresses/race');
+const { kRace } = require('../addresses/race-marks');
+const { late } = require('../node/late');
+
+/** Loaded for the first agent or request that asks for it, as they load `node:dns`. */
+const lookupCache = late(() => require('../addresses/lookup-cache'));
+const race = late(() => require('../addresses/race'));
 
 /** Own property of an agent that has one of the options: how its requests find an address. */
 const kAddresses = Symbol('addresses');
@@ -14,7 +18,7 @@ const kAddresses = Symbol('addresses');
  */
 function install(agent) {
   const { options } = agent;
-  const cache = createLookupCache(options.dns);
+  const cache = lookupCache().createLookupCache(options.dns);
   const races = options.autoSelectFamily === 'race';
   if (cache === undefined && !races) return;
   agent[kAddresses] = { cache, races, lookup: options.lookup };
@@ -30,7 +34,7 @@ function install(agent) {
  */
 function apply(agent, req, options) {
   const { cache, races, lookup } = agent[kAddresses];
-  const { [race.kRace]: begun } = options;
+  const { [kRace]: begun } = options;
   const inner = lookup ?? (begun ? begun.innerLookup : options.lookup);
   const cached = cache?.lookupOf(inner) ?? inner;
   if (begun) {
@@ -41,7 +45,7 @@ function apply(agent, req, options) {
   if (!races) return;
   // A request of Node's own client does not tell which socket it gets.
   if (req.adoptStream === undefined) options.autoSelectFamily = true;
-  else race.prepare(req, options, agent.options);
+  else race().prepare(req, options, agent.options);
 }
 
 module.exports = { apply, install, kAddresses };

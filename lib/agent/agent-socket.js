@@ -8,7 +8,7 @@
 const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 
-const { kRace } = require('../addresses/race');
+const { kRace } = require('../addresses/race-marks');
 const { bridge, hasIoThread } = require('../bridge/bridge');
 const { kCensus } = require('./census');
 const { serverNameOf } = require('./origin-names');

@@ -5,8 +5,11 @@
  * `freeSocketTimeout: '30s'` is for agentkeepalive: Node's agents take no notice of any.
  */
 
-const { createPolicy } = require('../retry/policy');
+const { late } = require('../node/late');
 const { validateNotNegative } = require('../node/validators');
+
+/** Loaded for the first agent with the option `retry`. */
+const retryPolicy = late(() => require('../retry/policy'));
 
 /**
  * @param {object} options
@@ -27,7 +30,7 @@ function durationOf(options, name) {
  */
 function poolOptionsOf(options) {
   // Throws on a wrong one.
-  createPolicy(options.retry);
+  if (options.retry !== undefined) retryPolicy().createPolicy(options.retry);
   return {
     activeTtl: durationOf(options, 'socketActiveTTL'),
     freeTimeout: durationOf(options, 'freeSocketTimeout'),

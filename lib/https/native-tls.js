@@ -7,7 +7,7 @@
 
 const tls = require('node:tls');
 
-const { kRace } = require('../addresses/race');
+const { kRace } = require('../addresses/race-marks');
 const { canBeNative } = require('../agent/agent-socket');
 const { TlsConnection, bridge, unwatchTls, watchTls } = require('../bridge/bridge');
 const counters = require('../bridge/counters');

@@ -29,7 +29,8 @@ function late(load) {
 /** Loads all that waits to be needed, except in the bundle. */
 function loadUnlessBundled() {
   if (isBundled) return;
-  for (const get of pending.splice(0)) get();
+  // A module that is loaded may wait for others.
+  while (pending.length > 0) pending.shift()();
 }
 
 module.exports = { late, loadUnlessBundled };

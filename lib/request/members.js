@@ -12,13 +12,14 @@ const diagnostics = require('node:diagnostics_channel');
 const net = require('node:net');
 const { addAbortSignal, finished } = require('node:stream');
 
-const race = require('../addresses/race');
+const { kRace } = require('../addresses/race-marks');
 const agents = require('./global-agent');
 const behaviour = require('../node/behaviour');
 const connectionChannels = require('../node/connection-channels');
 const { debug } = require('../node/debug');
 const { connectionReset, createError } = require('../node/errors');
 const { kHighWaterMark, kNeedDrain, kOutHeaders, kUniqueHeaders } = require('../node/internals');
+const { late } = require('../node/late');
 const { kAuthority } = require('../node/request-url');
 const { NativeHandle } = require('../socket/native-handle');
 const { NativeSocket } = require('../socket/native-socket');
@@ -32,7 +33,6 @@ const { kProxyConfig, kTunnel } = require('../proxy/config');
 const proxyRequest = require('../proxy/request');
 const finishGuard = require('./finish-guard');
 const { failInPhase } = require('./phase-failure');
-const repetition = require('./repetition');
 const options_ = require('./request-options');
 const { kCounted, kKeepsListeners, kMeets } = require('../response/agent-marks');
 const { closeUnread, endUnread } = require('../response/exchange-end');
@@ -42,6 +42,10 @@ const { StreamTransport } = require('../stream/stream-transport');
 const { LLHTTP, flagsOf, maxHeaderSizeOf } = require('../response/decoder-settings');
 const writeBatch = require('../stream/write-batch');
 const { bytesOf, timerDuration, validateMethod, validatePath } = require('../node/validators');
+
+/** Loaded for the first request that asks for it. */
+const race = late(() => require('../addresses/race'));
+const repetition = late(() => require('./repetition'));
 
 const createdChannel = diagnostics.channel('http.client.request.created');
 
@@ -126,7 +130,7 @@ function prepareAttempts(req, options) {
   const { agent } = req;
   const retry = options.retry ?? (agent?.[kKeepsListeners] && agent.options.retry);
   // An aborted signal has called all off.
-  if (retry && !req.destroyed) repetition.start(req, retry, options, { connect, refuse: finishRefused });
+  if (retry && !req.destroyed) repetition().start(req, retry, options, { connect, refuse: finishRefused });
   if (options.autoSelectFamily === 'race') raceIfPossible(req, agent, options);
 }
 
@@ -138,7 +142,7 @@ function connect(req, options) {
 
 /** Has a request connect by a race. An agent of others may make connections of which it tells too late. */
 function raceIfPossible(req, agent, options) {
-  if (!agent || agent[kKeepsListeners]) race.prepare(req, options, agent?.options);
+  if (!agent || agent[kKeepsListeners]) race().prepare(req, options, agent?.options);
   else options.autoSelectFamily = true;
 }
 
@@ -382,7 +386,7 @@ members.write = function write(chunk, encoding, callback) {
  */
 members.end = function end(chunk, encoding, callback) {
   if (this[kRetry] !== undefined && this[kRetry].makesBody(chunk)) {
-    return repetition.onceFinished(this, chunk, encoding, callback);
+    return repetition().onceFinished(this, chunk, encoding, callback);
   }
   // Elsewhere OutgoingMessage sends the end of a chunked body before the chunks that a cork holds back.
   while (this.isCorkedByUser && !this.finished && !behaviour.endJoinsCorkedChunks()) this.uncork();
@@ -514,7 +518,7 @@ members.destroy = function destroy(error) {
  */
 members.onSocket = function onSocket(socket, error) {
   const served = socket?._httpMessage;
-  if (this[race.kRace] !== undefined) this[race.kRace].attach(socket);
+  if (this[kRace] !== undefined) this[kRace].attach(socket);
   // A request that is called off without a socket says nothing of how sockets are made.
   if (socket || !this.destroyed) this.agent?.[kMeets]?.(socket);
   if (socket) this[kStamps].onSocket(beginning === this ? this[kStamps].start : undefined);

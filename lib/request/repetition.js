@@ -3,6 +3,7 @@
 /** Has a request begun again when it fails: the option `retry`. */
 
 const race = require('../addresses/race');
+const { kRace } = require('../addresses/race-marks');
 const { nextTick } = require('../node/timing');
 const { kRetry } = require('../response/request-end');
 const { createPolicy } = require('../retry/policy');
@@ -36,7 +37,7 @@ function start(req, retry, options, { connect, refuse }) {
   if (policy === undefined || !policy.methods.has(req.method) || req.method === 'CONNECT') return;
   req[kRetry] = new Retry(req, policy, {
     begin(again) {
-      if (again[race.kRace] !== undefined) race.renew(again, options);
+      if (again[kRace] !== undefined) race.renew(again, options);
       try {
         connect(again, options);
       } catch (error) {

@@ -11,7 +11,7 @@
 
 const net = require('node:net');
 
-const { kRacing } = require('../addresses/race');
+const { kRacing } = require('../addresses/race-marks');
 const { bridge } = require('../bridge/bridge');
 const { isCalledBy } = require('../node/callers');
 const { socketInUse } = require('../node/errors');
