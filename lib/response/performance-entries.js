@@ -18,9 +18,6 @@ const { symbolOf, unseen } = require('../node/internals');
 const { ClientRequest, ServerResponse, finishRequest, finishResponse } = require('../node/originals');
 const { isMadeByNode, kAuthority, kProxyRewrittenToAbsolute } = require('../node/request-url');
 
-/** Properties of Node's, which are learnt when the first request is out. */
-let properties = null;
-
 /** The function that Node's client gives its parser; null until a trace event has begun. */
 let onIncoming = null;
 
@@ -35,9 +32,12 @@ function learn() {
     const res = Object.create(ServerResponse.prototype);
     req.socket = {};
     return {
-      kRequestEntry: symbolSet(req, 'ClientRequestStatistics', (watched) => finishRequest.call(watched)),
-      kResponseEntry: symbolSet(res, 'ServerResponseStatistics', (watched) => {
-        ServerResponse.call(watched, { method: 'GET' });
+      kRequestEntry: symbolSet(req, 'ClientRequestStatistics', (begin) => {
+        req.getHeaders = begin;
+        finishRequest.call(req);
+      }),
+      kResponseEntry: symbolSet(res, 'ServerResponseStatistics', (begin) => {
+        ServerResponse.call(res, { method: 'GET', get headers() { return begin(); } });
       }),
       kSocket: symbolOf(req, 'kSocket'),
     };
@@ -48,27 +48,39 @@ function learn() {
 
 /**
  * Finds the symbol of a property that Node sets. Node gets no further: behind the entry, it begins a trace event.
+ *
+ * A Proxy sees the symbol. It comes in only when Node asks for the header fields that an entry shows: the functions of
+ * Node that have met one are slow from then on, for every request.
  * @param {object} target
  * @param {string} description
- * @param {(watched: object) => void} set Makes Node set the property of an object that stands for the target.
+ * @param {(begin: () => object) => void} set Makes Node set the property, and call `begin` just before that.
  * @returns {symbol|undefined}
  */
 function symbolSet(target, description, set) {
   let found;
-  const watched = new Proxy(target, {
-    set(object, key, value) {
+  const watch = {
+    set(object, key, value, receiver) {
       if (typeof key === 'symbol' && key.description === description) found = key;
       // Node's code is strict: a property that is refused throws.
-      return found === undefined && Reflect.set(object, key, value);
+      return found === undefined && Reflect.set(object, key, value, receiver);
     },
-  });
+  };
   try {
-    set(watched);
+    set(() => {
+      Object.setPrototypeOf(target, new Proxy(Object.getPrototypeOf(target), watch));
+      return {};
+    });
   } catch (error) {
     if (found === undefined) throw error;
   }
   return found;
 }
+
+/**
+ * Properties of Node's. They are learnt before there are requests that V8 optimizes functions of Node for: it would do
+ * that for these objects too, and less well.
+ */
+const { kRequestEntry, kResponseEntry, kSocket } = unseen(learn);
 
 /** Learns, from a request that goes nowhere, what Node's client gives its parser in the next tick. */
 function learnToEndTraces() {
@@ -83,8 +95,6 @@ function learnToEndTraces() {
  * @param {import('../request/client-request').ClientRequest} req
  */
 function start(req) {
-  properties ??= unseen(learn);
-  const { kRequestEntry } = properties;
   finishRequest.call(req);
   if (!isMadeByNode && req[kRequestEntry] !== undefined) correctUrl(req, req[kRequestEntry]);
   if (onIncoming === null && req._traceEventId !== undefined) learnToEndTraces();
@@ -102,10 +112,8 @@ function correctUrl(req, { detail }) {
  */
 function stop(req, res) {
   if (req._traceEventId !== undefined) endTrace(req, res);
-  // A response that comes before its request is out ends none.
-  const entry = properties === null ? undefined : req[properties.kRequestEntry];
+  const entry = req[kRequestEntry];
   if (entry === undefined) return;
-  const { kResponseEntry, kSocket } = properties;
   const socket = {};
   // As much of a server's response as `_finish` looks at.
   finishResponse.call({
