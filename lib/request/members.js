@@ -91,14 +91,6 @@ function construct(req, input, options, callback) {
   req[kPath] = options_.targetOf(options, req.method, hasPathOfUrl);
   if (callback) req.once('response', callback);
 
-  req._ended = false;
-  req.res = null;
-  req.aborted = false;
-  req.timeoutCb = null;
-  req.upgradeOrConnect = false;
-  req.parser = null;
-  req.maxHeadersCount = null;
-  req.reusedSocket = false;
   req.host = host;
   req.protocol = protocol;
   if (agent) {
