@@ -33,7 +33,8 @@ const STANDING_TLS = 2;
 
 class Stamps {
   /**
-   * Makes the properties that nearly every request comes to have; the defaults of the others are in the prototype.
+   * Makes all properties, so that every request's stamps have the same hidden class: else the few that connect, and so
+   * have others, would make the code slow for all.
    * @param {number} start
    * @param {string|number} port Port of the origin.
    */
@@ -42,12 +43,28 @@ class Stamps {
     this.port = port;
     this.socket = undefined;
     this.found = PENDING;
+    this.lookup = undefined;
+    this.connect = undefined;
+    this.secureConnect = undefined;
     /** The doorbell that hands the request over, if its time stands for `upload`. */
     this.handover = null;
+    /** Time at which the kernel has last taken bytes that were waited for. */
+    this.written = undefined;
+    this.upload = undefined;
     this.response = undefined;
     /** Time of the last byte of the response, if the reader keeps up: it stands for `end`. */
     this.lastByte = undefined;
     this.end = undefined;
+    this.error = undefined;
+    this.abort = undefined;
+    /** An attempt of a request that is tried again is over, and the next has not begun. */
+    this.isBetween = false;
+    /** The socket has, or is about to have, TLS. */
+    this.isTls = false;
+    /** The object that the user has; null until it is asked for. */
+    this.view = null;
+    /** The timers of the option `timeouts`. @type {{ follow(stamps: Stamps): void, stop(): void }|null} */
+    this.timeouts = null;
   }
 
   /** @returns {import('./timings').Timings} The times, as the user sees them; always the same object. */
@@ -81,10 +98,11 @@ class Stamps {
 
   /**
    * The agent has given the request a socket.
-   * @param {number} [time] Undefined for the present.
+   * @param {boolean} isAtOnce True if it has not waited for one.
    */
-  onSocket(time = now()) {
-    this.socket ??= time;
+  onSocket(isAtOnce) {
+    // What ticks do has the time of what has made them due, which may be before this request was made.
+    this.socket ??= isAtOnce ? this.start : Math.max(present(), this.start);
   }
 
   /**
@@ -222,25 +240,5 @@ class Stamps {
     if (this.timeouts !== null) this.timeouts.stop();
   }
 }
-
-/** Gives all requests the initial values of properties that few requests set. */
-Object.assign(Stamps.prototype, {
-  lookup: undefined,
-  connect: undefined,
-  secureConnect: undefined,
-  /** Time at which the kernel has last taken bytes that were waited for. */
-  written: undefined,
-  upload: undefined,
-  error: undefined,
-  abort: undefined,
-  /** An attempt of a request that is tried again is over, and the next has not begun. */
-  isBetween: false,
-  /** The socket has, or is about to have, TLS. */
-  isTls: false,
-  /** The object that the user has; null until it is asked for. */
-  view: null,
-  /** The timers of the option `timeouts`. @type {{ follow(stamps: Stamps): void, stop(): void }|null} */
-  timeouts: null,
-});
 
 module.exports = { Stamps };

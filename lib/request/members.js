@@ -513,7 +513,7 @@ members.onSocket = function onSocket(socket, error) {
   if (this[kRace] !== undefined) this[kRace].attach(socket);
   // A request that is called off without a socket says nothing of how sockets are made.
   if (socket || !this.destroyed) this.agent?.[kMeets]?.(socket);
-  if (socket) this[kStamps].onSocket(beginning === this ? this[kStamps].start : undefined);
+  if (socket) this[kStamps].onSocket(beginning === this);
   // Before libuv begins to connect, if it can be: the I/O thread then makes the connection.
   if (socket?.isNative === false && !error) takeOver(socket);
   // At once, because a socket can fail before the next tick. What is none is a TypeError of that tick.
