@@ -194,6 +194,20 @@ function setHeaders(req, options, authority, origin) {
 /** Node's own `setHeader`; undefined where a library has replaced it before ferrequest was loaded. */
 const setHeaderOfNode = hasSource(setHeader, 'validateHeaderName(name)') ? setHeader : undefined;
 
+/**
+ * Header fields as OutgoingMessage keeps them: by lower-case name, in an object that inherits no property. Node's own
+ * has no prototype at all, and V8 makes a hash table of such an object.
+ */
+class Fields {
+  /** @param {string} authority */
+  constructor(authority) {
+    this.host = ['Host', authority];
+  }
+}
+Object.setPrototypeOf(Fields.prototype, null);
+delete Fields.prototype.constructor;
+Object.freeze(Fields.prototype);
+
 /** The last authority that setHeader has found to be a valid value: most requests of a process go to the same few. */
 let validAuthority;
 
@@ -205,8 +219,9 @@ function setHostField(req, authority) {
     return;
   }
   // setHeader does this after its checks.
-  const fields = req[kOutHeaders] ??= { __proto__: null };
-  fields.host = ['Host', authority];
+  const { [kOutHeaders]: fields } = req;
+  if (fields) fields.host = ['Host', authority];
+  else req[kOutHeaders] = new Fields(authority);
 }
 
 /** Renders the request line and the header fields. */

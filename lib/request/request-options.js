@@ -144,14 +144,26 @@ function hostOf(options) {
   return validateHost(options.hostname, 'hostname') || validateHost(options.host, 'host') || 'localhost';
 }
 
+/** The last authority, and what it was made of: most requests of a process go to the same few. */
+let last = { host: '', port: undefined, defaultPort: undefined, authority: '' };
+
 /**
- * Makes the authority that a `Host` field has (RFC 9112, section 3.2): an IPv6 address in brackets, no default port.
+ * Gives the authority that a `Host` field has (RFC 9112, section 3.2), for requests to the same origin the same string.
  * @param {string} host
  * @param {string|number} port
  * @param {number|undefined} defaultPort
  * @returns {string}
  */
 function authorityOf(host, port, defaultPort) {
+  // An object may have another text each time.
+  if (host !== last.host || port !== last.port || defaultPort !== last.defaultPort || typeof port === 'object') {
+    last = { host, port, defaultPort, authority: makeAuthority(host, port, defaultPort) };
+  }
+  return last.authority;
+}
+
+/** Makes an authority: an IPv6 address in brackets, no default port. */
+function makeAuthority(host, port, defaultPort) {
   const colon = host.indexOf(':');
   const isIPv6 = colon !== -1 && host.includes(':', colon + 1) && host[0] !== '[';
   const name = isIPv6 ? `[${host}]` : host;
