@@ -29,6 +29,7 @@ const {
 const SINCE = {
   kAuthority: 24,
   kDetachAbortSignal: 24,
+  kHandle: 20,
   kHeaders: 20,
   kHeadersCount: 20,
   kHighWaterMark: 20,
@@ -273,6 +274,13 @@ describeOurs('of net', () => {
     const [options, found] = net._normalizeArgs([80, 'localhost', callback]);
     expect({ ...options }).toEqual({ port: 80, host: 'localhost' });
     expect(found).toBe(callback);
+  });
+
+  it('kHandle holds what `_handle` gives', () => {
+    const socket = new net.Socket();
+    expect(typeof Object.getOwnPropertyDescriptor(net.Socket.prototype, '_handle').set).toBe('function');
+    socket._handle = { close() {} };
+    expect(socket[internals.kHandle]).toBe(socket._handle);
   });
 
   it('kReinitializeHandle gives a socket another handle and closes the one before', () => {

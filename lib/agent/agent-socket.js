@@ -15,6 +15,7 @@ const { serverNameOf } = require('./origin-names');
 const { assign, bareObject } = require('../node/bare-options');
 const { createSocket, hasSource } = require('../node/originals');
 const { isNetworkDenied } = require('../node/permission');
+const { socketProperty } = require('../node/socket-properties');
 const { refuseNulInHost } = require('../node/validators');
 const { NativeSocket } = require('../socket/native-socket');
 
@@ -29,9 +30,9 @@ let connectOfNode;
 let connectPublishes = false;
 
 /** Own property of a socket: its agent. */
-const kAgent = Symbol('agent');
+const kAgent = socketProperty('agent');
 /** Own property of a socket: the options of its connection; `_agentKey` in them names its row in the tables. */
-const kOptions = Symbol('options');
+const kOptions = socketProperty('options');
 
 /** Tells whether a NativeSocket may make a connection: see `canBeOfIoThread`. Without an I/O thread none may. */
 const canBeNative = hasIoThread ? canBeOfIoThread : () => false;

@@ -123,6 +123,8 @@ exportOnDemand({
   kHeadersCount: () => symbolOf(incoming(), 'kHeadersCount'),
   /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
   kDetachAbortSignal: () => symbolOf(IncomingMessage.prototype, 'kDetachAbortSignal'),
+  /** Own property of a net.Socket: its handle, which `_handle` gives. */
+  kHandle: () => symbolOf(new Socket(), 'kHandle'),
   /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */
   kReinitializeHandle: () => symbolOf(Socket.prototype, 'kReinitializeHandle'),
 });

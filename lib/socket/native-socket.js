@@ -16,6 +16,7 @@ const { bridge } = require('../bridge/bridge');
 const { isCalledBy } = require('../node/callers');
 const { socketInUse } = require('../node/errors');
 const { kReinitializeHandle } = require('../node/internals');
+const { addProperties } = require('../node/socket-properties');
 const { NativeHandle } = require('./native-handle');
 const { NativeDuplex, continueCounters, continueShutdown, replaceHandle } = require('./native-duplex');
 
@@ -83,6 +84,7 @@ class NativeSocket extends NativeDuplex {
     const handle = new NativeHandle();
     handle.socket = this;
     reinitializeHandle.call(this, handle);
+    addProperties(this);
   }
 
   /**
