@@ -11,36 +11,47 @@ const { Worker } = require('node:worker_threads');
 const {
   cleanUp, exchange, http, itNative, itOurs, newAgent, onRequestHead, serveRaw, untilIdle, untilPoolIsEmpty,
 } = require('../support');
+const { describeTransports } = require('../support/transports');
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-describe('a connection that the server has closed in the same turn of the event loop', () => {
-  itOurs.each([
-    ['GET', undefined, 'destroy'],
-    ['POST', 'a body', 'destroy'],
-    ['DELETE', undefined, 'destroy'],
-    ['GET', undefined, 'resetAndDestroy'],
-    ['POST', 'a body', 'resetAndDestroy'],
-  ])('is not used for %s with %j after %s()', async (method, body, how) => {
-    const methods = [];
-    const peer = await serveRaw((socket) => {
-      socket.on('error', () => {});
-      onRequestHead(socket, (head) => {
-        methods.push(head.split(' ')[0]);
-        socket.write(OK);
-      });
+/** Kinds of requests, and the method by which the server ends the connection before. */
+const ENDINGS = [
+  ['GET', undefined, 'destroy'],
+  ['POST', 'a body', 'destroy'],
+  ['DELETE', undefined, 'destroy'],
+  ['GET', undefined, 'resetAndDestroy'],
+  ['POST', 'a body', 'resetAndDestroy'],
+];
+
+/** Serves requests on connections that `endLast(how)` ends, and notes the methods of the requests. */
+async function serveEnding(transport) {
+  const methods = [];
+  const peer = await transport.serveRaw((socket) => {
+    socket.on('error', () => {});
+    onRequestHead(socket, (head) => {
+      methods.push(head.split(' ')[0]);
+      socket.write(OK);
     });
-    const agent = newAgent({ keepAlive: true, maxSockets: 1 });
+  });
+  // close(2) has happened when this returns, so that the FIN (or RST) is there; no event loop has run since.
+  const endLast = (how) => [...peer.sockets].at(-1)[how]();
+  return { peer, methods, endLast };
+}
+
+describeTransports('a connection that the server has closed in the same turn of the event loop', (transport) => {
+  itOurs.each(ENDINGS)('is not used for %s with %j after %s()', async (method, body, how) => {
+    const { peer, methods, endLast } = await serveEnding(transport);
+    const agent = await transport.agentTo(peer, { maxSockets: 1 });
+    await exchange({ ...peer.address, agent, method, body });
     for (let i = 0; i < 25; i++) {
-      // close(2) has happened when this returns, so that the FIN (or RST) is there; no event loop has run since.
-      peer.accepted.at(-1)?.[how]();
+      await untilIdle(agent);
+      endLast(how);
       const { res } = await exchange({ ...peer.address, agent, method, body });
       expect(res.statusCode).toBe(200);
-      await untilIdle(agent);
     }
     // No request was sent twice.
-    expect(methods).toEqual(Array(25).fill(method));
-    expect(peer.accepted.length).toBe(25);
+    expect(methods).toEqual(Array(26).fill(method));
     agent.destroy();
     await untilPoolIsEmpty(agent);
   });

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
 
 use crate::shared::completions::{Completions, HIGH_WATER_MARK};
 use crate::shared::page;
@@ -135,21 +134,6 @@ impl Drop for Undo<'_> {
             self.page.truncate(length);
         }
     }
-}
-
-thread_local! {
-    /// Time at which the runtime last asked the kernel for what is new on all sockets.
-    static LAST_POLL: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// Notes that the runtime has just asked the kernel for what is new on all sockets.
-pub fn note_poll() {
-    LAST_POLL.set(Some(Instant::now()));
-}
-
-/// Gives the time since the runtime last asked the kernel.
-pub fn time_since_poll() -> Duration {
-    LAST_POLL.get().map_or(Duration::MAX, |last| last.elapsed())
 }
 
 /// Notes that a task was polled or a message carried out, and publishes when it is time.

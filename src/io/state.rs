@@ -38,20 +38,14 @@
 
 use std::io;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use super::connect::{ConnectError, Connecting, Prepared, Target};
-use super::outlet::time_since_poll;
 use super::socket_options::SocketOptions;
 use super::stream::Stream;
 use super::tls::Tls;
 use super::write_queue::{Flushed, WriteQueue};
 use crate::codec::{DecoderOptions, RequestMethod};
 use crate::shared::response_decoder::ResponseDecoder;
-
-/// Age up to which the runtime's last look at all sockets is good enough for a request. Beyond it, the
-/// connection itself is looked at once more.
-pub const FRESH: Duration = Duration::from_micros(500);
 
 /// Phase of a connection on its way from nothing to closed.
 enum Phase {
@@ -403,18 +397,19 @@ impl State {
         is_first
     }
 
-    /// Tells whether the open connection has died while it was idle, as far as the kernel knows now.
+    /// Tells whether the open connection has died while it was idle, as far as the kernel knows now. That is asked in
+    /// any case: the runtime may have looked before the peer closed.
     pub fn is_stale(&self) -> bool {
         let Phase::Open(stream) = &self.phase else {
             return false;
         };
         // With TLS, what has come may be harmless, and was read for that.
-        self.reading != Reading::Open || (self.tls.is_none() && is_input_there(stream))
+        self.reading != Reading::Open || (self.tls.is_none() && stream.has_unread_input())
     }
 
     /// Tells whether the kernel has something on an open connection that the task has not read.
     pub fn has_unread_input(&self) -> bool {
-        matches!(&self.phase, Phase::Open(stream) if is_input_there(stream))
+        matches!(&self.phase, Phase::Open(stream) if stream.has_unread_input())
     }
 
     /// Tells whether bytes of the peer may wait unread; asks the kernel only if the runtime has noticed
@@ -424,16 +419,6 @@ impl State {
             return false;
         };
         self.reading != Reading::Ended && (stream.is_unseen() || stream.has_noticed_bytes())
-    }
-}
-
-/// Tells whether the kernel has something for a stream. The task may not have seen yet what the runtime has noticed. Only
-/// when the runtime's look is old has the kernel to be asked in any case.
-fn is_input_there(stream: &Stream) -> bool {
-    if stream.is_unseen() || time_since_poll() > FRESH {
-        stream.has_unread_input()
-    } else {
-        stream.has_noticed_input()
     }
 }
 

@@ -90,28 +90,24 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
-    /// Does the same as [`Self::poll_read`], but finds also what the runtime has not noticed on a stream that it may not
-    /// have looked at.
+    /// Does the same as [`Self::poll_read`], but asks the kernel first: it finds also what the runtime has not noticed.
     pub fn poll_read_unnoticed(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_unseen() {
-            // SAFETY: nothing but initialised bytes is written there.
-            let place = unsafe { buffer.unfilled_mut() };
-            match SockRef::from(&*self).recv_with_flags(place, libc::MSG_DONTWAIT) {
-                Ok(n) => {
-                    // SAFETY: the kernel has filled `n` bytes.
-                    unsafe { buffer.assume_init(n) };
-                    buffer.advance(n);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if is_passing(&error) => {}
-                Err(error) => return Poll::Ready(Err(error)),
+        // SAFETY: nothing but initialised bytes is written there.
+        let place = unsafe { buffer.unfilled_mut() };
+        match SockRef::from(&*self).recv_with_flags(place, libc::MSG_DONTWAIT) {
+            Ok(n) => {
+                // SAFETY: the kernel has filled `n` bytes.
+                unsafe { buffer.assume_init(n) };
+                buffer.advance(n);
+                Poll::Ready(Ok(()))
             }
+            Err(error) if is_passing(&error) => self.poll_read(context, buffer),
+            Err(error) => Poll::Ready(Err(error)),
         }
-        self.poll_read(context, buffer)
     }
 
     /// Reads once into several places in their order, which have `room` bytes together. After a short

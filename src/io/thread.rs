@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
-use super::outlet::{flush_all, note_poll};
+use super::outlet::flush_all;
 use super::registry::Registry;
 use crate::records::{self, event};
 use crate::shared::completions::Completions;
@@ -121,10 +121,7 @@ pub fn configure(builder: &mut Builder, mailbox: &Arc<Mailbox>) -> io::Result<Lo
         .on_thread_park(flush_all)
         // Commands come before the news that has woken the thread: JavaScript may have paused, or closed,
         // the connection that there is news of.
-        .on_thread_unpark(move || {
-            note_poll();
-            carry_out(&mailbox);
-        })
+        .on_thread_unpark(move || carry_out(&mailbox))
         .build_local(LocalOptions::default())
 }
 

@@ -214,7 +214,8 @@ impl Tls {
         })
     }
 
-    /// Reads once and passes on what was read.
+    /// Reads once and passes on what was read. `looks` says that also what the runtime has not noticed counts: a request
+    /// is about to go out.
     fn poll_read(
         &mut self,
         stream: &mut Stream,
@@ -222,6 +223,7 @@ impl Tls {
         id: u32,
         outlet: &Rc<Outlet>,
         state: Exchange<'_>,
+        looks: bool,
     ) -> Poll<io::Result<(Progress, Stop)>> {
         with_ciphertext(PACKET, |buffer| {
             let mut buffer = ReadBuf::new(buffer);
@@ -230,8 +232,11 @@ impl Tls {
                 .lock()
                 .is_some_and(|engine| engine.has_more());
             if !has_more {
-                // Also of a connection that has just been returned, and perhaps has to be replaced before its request.
-                std::task::ready!(stream.poll_read_unnoticed(context, &mut buffer))?;
+                std::task::ready!(if looks {
+                    stream.poll_read_unnoticed(context, &mut buffer)
+                } else {
+                    stream.poll_read(context, &mut buffer)
+                })?;
                 if buffer.filled().is_empty() {
                     return Poll::Ready(Ok((Progress::Ended, Stop::Dry)));
                 }
@@ -435,7 +440,14 @@ impl Connection {
             decoder,
             written,
         };
-        let outcome = tls.poll_read(stream, context, self.id, &self.outlet, exchange);
+        let outcome = tls.poll_read(
+            stream,
+            context,
+            self.id,
+            &self.outlet,
+            exchange,
+            is_replaceable,
+        );
         let mut is_whole_turn = false;
         let outcome = std::task::ready!(outcome);
         // At once, whatever came with it: nothing more is read, and Node does not get the `SSL` back, before the peer is

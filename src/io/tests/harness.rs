@@ -14,9 +14,8 @@ use std::time::Instant;
 use tokio::runtime::{Builder, LocalRuntime};
 use tokio::sync::Notify;
 
-use crate::io::outlet::{flush_all, time_since_poll};
+use crate::io::outlet::flush_all;
 use crate::io::registry::Registry;
-use crate::io::state::FRESH;
 use crate::io::thread;
 use crate::records::event;
 use crate::shared::completions::{Completions, Drained};
@@ -226,13 +225,6 @@ impl Client {
         assert_eq!(take(peer, GET.len()), GET);
         peer.write_all(HELLO).unwrap();
         assert_eq!(self.response(id), b"hello");
-    }
-
-    /// Waits until the runtime's last look at the kernel is too old to count.
-    pub fn let_the_last_look_grow_old(&self) {
-        while time_since_poll() <= FRESH {
-            std::thread::yield_now();
-        }
     }
 
     pub fn bytes_in(&self) -> u64 {

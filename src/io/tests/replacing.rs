@@ -56,7 +56,6 @@ fn a_connection_whose_end_only_the_kernel_knows_is_replaced() {
         let mut peer = client.connect(0, &listener);
         client.exchange(0, &mut peer);
         end(peer);
-        client.let_the_last_look_grow_old();
         client.send(|batch| batch.request(0).write(0, GET));
         serve_again(&mut client, &listener);
         expect_no_connection(&listener);
@@ -71,7 +70,6 @@ fn a_connection_with_an_answer_that_nobody_asked_for_is_replaced() {
     client.exchange(0, &mut peer);
     let forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
     peer.write_all(forged).unwrap();
-    client.let_the_last_look_grow_old();
     client.send(|batch| batch.request(0).write(0, GET));
     serve_again(&mut client, &listener);
 }
@@ -113,7 +111,6 @@ fn a_large_body_is_sent_whole_and_once() {
     let mut peer = client.connect(0, &listener);
     client.exchange(0, &mut peer);
     drop(peer);
-    client.let_the_last_look_grow_old();
     let body = noise(3_000_000);
     let head = b"POST / HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n";
     client.send_with_body(|batch| batch.request(0).write(0, head), 0, &body);
@@ -152,7 +149,6 @@ fn what_an_answered_request_left_unsent_is_not_sent_on_the_new_connection() {
     let listener = listen();
     let mut client = Client::new();
     drop(answered_early(&mut client, &listener));
-    client.let_the_last_look_grow_old();
     client.send(|batch| batch.request(0).write_acknowledged(0, GET));
     assert_eq!(client.expect(0, event::CONNECTED).flags, event::AGAIN);
     let total = (GET.len() + MUCH + GET.len()) as u64;
@@ -298,7 +294,6 @@ fn when_the_peer_is_gone_for_good_the_request_fails_to_connect() {
     let mut peer = client.connect(0, &listener);
     client.exchange(0, &mut peer);
     drop((peer, listener));
-    client.let_the_last_look_grow_old();
     client.send(|batch| batch.request(0).write(0, GET));
     assert_eq!(
         client.expect(0, event::CONNECT_FAILED).errno(),

@@ -1,0 +1,80 @@
+'use strict';
+
+/**
+ * A connection with TLS that the peer closes after the I/O thread has last asked the kernel for news: the thread must
+ * ask about this connection again before it sends a request there.
+ */
+
+const { once } = require('node:events');
+const fs = require('node:fs');
+const { staging } = require('../../lib/bridge/bridge');
+const { describeNative, http, untilIdle } = require('../support');
+const { exchangeTls, https, newTlsAgent, serveRawTls } = require('../support/tls');
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+/** Sleeps of each thread of the process until now. Only Linux tells of them. */
+function sleepsOfThreads() {
+  return fs.readdirSync('/proc/self/task').map((thread) => {
+    const status = fs.readFileSync(`/proc/self/task/${thread}/status`, 'latin1');
+    return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)[1]);
+  });
+}
+
+/** Waits in place until another thread has gone to sleep again, five seconds at most. */
+function untilAThreadSleeps(before) {
+  const deadline = performance.now() + 5000;
+  while (sleepsOfThreads().every((sleeps, index) => index === 0 || sleeps === before[index])) {
+    if (performance.now() > deadline) throw new Error('no thread has done anything');
+  }
+}
+
+/** Gives an agent an idle connection to a server. */
+async function connect(peer) {
+  const agent = newTlsAgent({ keepAlive: true, maxSockets: 1 });
+  const { socket } = await exchangeTls({ ...peer.address, agent });
+  await untilIdle(agent);
+  return { agent, socket };
+}
+
+(process.platform === 'linux' ? describeNative : describe.skip)('a connection with TLS', () => {
+  it.each([
+    ['closed', (socket) => socket.destroy()],
+    ['reset', (socket) => socket.resetAndDestroy()],
+  ])('that is %s while the I/O thread waits for the lock of another is not used', async (_how, end) => {
+    const heads = [];
+    const peer = await serveRawTls((socket) => {
+      socket.on('data', (chunk) => {
+        heads.push(String(chunk));
+        socket.write(OK);
+      });
+    });
+    const other = await connect(peer);
+    const { agent, socket } = await connect(peer);
+    const before = heads.length;
+    const { staleReplaced } = http.stats();
+    const req = https.request({ ...peer.address, agent, method: 'POST' });
+    const answered = once(req, 'response');
+    answered.catch(() => {});
+    await once(req, 'socket');
+    await new Promise((resolve) => { setImmediate(resolve); });
+    const { _handle: handle } = other.socket;
+    // Holds the lock until it returns.
+    handle.tls.ask(() => {
+      const sleeps = sleepsOfThreads();
+      // There is nothing to write, but the I/O thread asks OpenSSL what there is to send.
+      staging.sendWrite(handle.connection, Buffer.alloc(0), null, true);
+      staging.ringDoorbell();
+      untilAThreadSleeps(sleeps);
+      end([...peer.sockets].at(-1));
+      req.end('once');
+      staging.ringDoorbell();
+    });
+    const [res] = await answered;
+    res.resume();
+    expect(res.statusCode).toBe(200);
+    expect(req.socket).toBe(socket);
+    expect(heads.slice(before).join('').match(/POST/g)).toHaveLength(1);
+    expect(http.stats().staleReplaced).toBe(staleReplaced + 1);
+  });
+});
