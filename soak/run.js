@@ -15,7 +15,8 @@ const USAGE = `Puts the client under fire.
 
   npm run soak -- [storm] [--minutes N | --requests N] [--seed S] [--limit 200] [--deadline MS] [--no-forgeries]
                           [--transport native,lent,stream,duplex,tls,lent-tls,node-tls]
-  npm run soak -- race [--requests 20000] [--transport native,lent,tls,lent-tls] [--ends close,reset,half,abort]
+  npm run soak -- race [--requests 20000] [--transport native,lent,stream,tls,lent-tls,node-tls]
+                       [--ends close,reset,half,abort]
   npm run soak -- lifetimes [--count 1000] [--seed S] [--only NAME,...]
   npm run soak -- memory [--requests 5000000] [--connections 10000] [--transport native,stream,tls]
   npm run soak -- reload [--count 50]
@@ -27,7 +28,8 @@ storm      each round of 20,000 requests has a seed of its own, the first one S.
            progress at most, --deadline after how many milliseconds one counts as hung. --no-forgeries leaves out bytes
            for which no request has asked.
 race       a server ends connections when they are used again; --ends says how: half reads on, abort reads a request
-           and resets. A breach is a request that is read twice, lost, or fails avoidably.
+           and resets. A breach is a request that is read twice, lost, or fails avoidably: it was made when its
+           connection was closed already. closing counts those that were made just before.
 lifetimes  threads and processes end at random moments, or lack memory, descriptors or ports; --count says how many
            workers are terminated, and how many processes exit. --only names some of: 
            ${lifetimes.NAMES.join(', ')}.

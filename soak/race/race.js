@@ -2,20 +2,28 @@
 
 /**
  * Runs the keep-alive race: a server ends each idle connection at the moment at which the next request goes out on it.
- * The server counts how often it has read each request.
+ * The server counts how often it has read each request, and tells when it had closed each connection.
  *
- * A failure is avoidable if the server had closed the connection before it read anything: the client hears of an end. A
- * reset says nothing, because a server may read a request and then reset the connection.
+ * A failure is avoidable if the request was made when its connection was closed already: the kernel knew. All others
+ * went out just before, or at the same time.
  */
 
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
+const net = require('node:net');
 const path = require('node:path');
+const tls = require('node:tls');
 
 const certificate = require('../../__test__/support/certificate');
 
 /** Requests in progress at a time: few make the I/O thread lend the connections that idle. */
-const CHAINS = { native: 64, lent: 2, tls: 32, 'lent-tls': 2 };
+const CHAINS = { native: 64, lent: 2, stream: 32, tls: 32, 'lent-tls': 2, 'node-tls': 32 };
+
+/** Options of agents that make the connections of a transport; a context of the user's keeps TLS with Node. */
+const AGENTS = {
+  stream: () => ({ createConnection: (...args) => net.createConnection(...args) }),
+  'node-tls': () => ({ secureContext: tls.createSecureContext({ ca: certificate.cert }) }),
+};
 
 /** Milliseconds for which a connection idles at most. */
 const MOST_IDLE = 4;
@@ -49,16 +57,28 @@ async function wait(milliseconds, microseconds) {
   while (performance.now() < until);
 }
 
+/** Makes the agent of one chain, which has one connection at a time. */
+function agentOf({ module, transport }) {
+  const { createConnection, ...options } = AGENTS[transport]?.() ?? {};
+  const agent = new module.Agent({ keepAlive: true, maxSockets: 1, ...options });
+  if (createConnection) agent.createConnection = createConnection;
+  return agent;
+}
+
 /**
  * Makes requests one after the other, each at the moment at which its connection ends.
  * @param {object} race
  * @param {() => number|undefined} take Gives the number of the next request.
  */
-async function runChain({ module, address, ends, failures }, take) {
-  const agent = new module.Agent({ keepAlive: true, maxSockets: 1 });
+async function runChain(race, take) {
+  const { module, address, ends, failures, made } = race;
+  const agent = agentOf(race);
+  let before;
   for (let number = take(); number !== undefined; number = take()) {
     const idle = 1 + number % MOST_IDLE;
     const isPost = number % 2 === 1;
+    made.set(number, { at: process.hrtime.bigint(), before });
+    before = number;
     const error = await request(module, {
       ...address, agent, method: isPost ? 'POST' : 'GET', path: `/${number}/${idle}/${ends[number % ends.length]}`,
     }, isPost ? 'body' : undefined);
@@ -69,27 +89,33 @@ async function runChain({ module, address, ends, failures }, take) {
 }
 
 /**
- * Counts what became of the requests.
+ * Counts what became of the requests. `closing` counts those that were made while the server was about to close their
+ * connection: it read none of them there.
  * @param {number} requests
- * @param {Map<number, string>} failures Their errors, by number.
- * @param {Map<number, number>} reads How often each was read.
+ * @param {{ failures: Map<number, string>, made: Map<number, { at: bigint, before?: number }> }} race Errors by number;
+ *   when each request was made, and the number of the one before on its connection.
+ * @param {{ reads: Map<number, number>, closed: Map<number, bigint> }} server How often each request was read; when the
+ *   connection was closed that had carried it last.
  */
-function judge(requests, failures, reads) {
-  const counts = { failed: failures.size, read: 0, reset: 0, avoidable: 0, doubled: 0, lost: 0, errors: {} };
+function judge(requests, { failures, made }, { reads, closed }) {
+  const counts = { failed: failures.size, closing: 0, avoidable: 0, read: 0, unread: 0, doubled: 0, lost: 0 };
+  const errors = {};
   for (let number = 0; number < requests; number++) {
     const times = reads.get(number) ?? 0;
     const error = failures.get(number);
+    const { at, before } = made.get(number);
+    if (closed.get(before) >= at) counts.closing++;
     if (times > 1) counts.doubled++;
     if (error === undefined) {
       if (times === 0) counts.lost++;
       continue;
     }
-    counts.errors[error] = (counts.errors[error] ?? 0) + 1;
-    if (times > 0) counts.read++;
-    else if (/read ECONNRESET|write ECONNRESET/.test(error)) counts.reset++;
-    else counts.avoidable++;
+    errors[error] = (errors[error] ?? 0) + 1;
+    if (closed.get(before) < at) counts.avoidable++;
+    else if (times > 0) counts.read++;
+    else counts.unread++;
   }
-  return counts;
+  return { ...counts, errors };
 }
 
 /**
@@ -99,21 +125,25 @@ function judge(requests, failures, reads) {
  */
 async function run(client, { transport, requests, ends }) {
   const isTls = transport.endsWith('tls');
-  const server = fork(path.join(__dirname, 'server.js'), [isTls ? 'tls' : 'tcp'], { execArgv: [] });
+  const server = fork(path.join(__dirname, 'server.js'), [isTls ? 'tls' : 'tcp'], {
+    serialization: 'advanced', execArgv: [],
+  });
   const [{ port }] = await once(server, 'message');
   const race = {
     module: isTls ? client.https : client.http,
     address: { host: '127.0.0.1', port, ...(isTls && { ca: certificate.cert, servername: 'localhost' }) },
+    transport,
     ends,
     failures: new Map(),
+    made: new Map(),
   };
   let next = 0;
   const take = () => (next < requests ? next++ : undefined);
   await Promise.all(Array.from({ length: CHAINS[transport] }, () => runChain(race, take)));
-  server.send('reads');
-  const [{ reads }] = await once(server, 'message');
+  server.send('report');
+  const [{ reads, closed }] = await once(server, 'message');
   server.disconnect();
-  return judge(requests, race.failures, new Map(reads));
+  return judge(requests, race, { reads: new Map(reads), closed: new Map(closed) });
 }
 
 module.exports = { TRANSPORTS: Object.keys(CHAINS), run };

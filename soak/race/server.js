@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * The server that ends idle connections when they are used again. It counts how often it has read each request, tells
- * its port, and ends with its parent.
+ * The server that ends idle connections when they are used again. It counts how often it has read each request, notes
+ * when it had closed each connection, tells its port, and ends with its parent.
  *
  * The path of a request says its number, and when and how its connection ends: `/<number>/<milliseconds>/<end>`.
  */
@@ -27,8 +27,14 @@ const ENDS = {
   },
 };
 
+/** Ways that leave nothing of the connection when they return: the kernel has told its peer. */
+const CLOSES = new Set(['close', 'reset']);
+
 /** How often each request was read. */
 const reads = new Map();
+
+/** The time at which a connection was closed, by the number of its last request. */
+const closed = new Map();
 
 /**
  * Serves a connection.
@@ -54,7 +60,10 @@ function serve(socket, raw = socket) {
     }
     if (!socket.writable) return;
     socket.write(ANSWER);
-    timer = setTimeout(() => ENDS[end](socket, raw), Number(milliseconds));
+    timer = setTimeout(() => {
+      ENDS[end](socket, raw);
+      if (CLOSES.has(end)) closed.set(Number(number), process.hrtime.bigint());
+    }, Number(milliseconds));
   });
   socket.on('close', () => clearTimeout(timer));
 }
@@ -71,5 +80,5 @@ function serveTls(raw) {
 const options = { allowHalfOpen: true, noDelay: true };
 const server = net.createServer(options, process.argv[2] === 'tls' ? serveTls : (socket) => serve(socket));
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
-process.on('message', () => process.send({ reads: [...reads] }));
+process.on('message', () => process.send({ reads: [...reads], closed: [...closed] }));
 process.on('disconnect', () => process.exit());
