@@ -50,6 +50,13 @@ function kernelStateOf(socket, port) {
   return states.join(', ') || 'no connection';
 }
 
+/** Names the requests that have the connections for which a request waits. */
+function heldBy(req) {
+  if (req.socket || !req.agent) return '';
+  const sockets = Object.values(req.agent.sockets).flat();
+  return `; waits behind: ${sockets.map((socket) => socket._httpMessage?.path ?? 'no request').join(' ')}`;
+}
+
 /** Words for the state in which a request has hung. */
 function stateOf(req, res, port) {
   const words = (object, names) => names.filter((name) => object?.[name]).join(' ');
@@ -57,7 +64,7 @@ function stateOf(req, res, port) {
     `response: ${words(res, ['complete', 'readableEnded', 'destroyed', 'closed', 'aborted'])}; ` +
     `socket: ${words(req.socket, ['connecting', 'destroyed', 'closed', 'isNative'])}; ` +
     `${res?.readableLength} bytes unread, ${res?.listenerCount('readable')} readers; ` +
-    `kernel: ${kernelStateOf(req.socket, port)}`;
+    `kernel: ${kernelStateOf(req.socket, port)}${heldBy(req)}`;
 }
 
 class ClientExchange {

@@ -9,6 +9,12 @@ const { ServerExchange } = require('./server-exchange');
 /** Path of every request: the seed, and the number of the request. */
 const PATH = /^[A-Z]+ \/(\d+)\/(\d+) HTTP\/1\.1\r\n/;
 
+/**
+ * Milliseconds for which a connection stays open behind a request that followed unasked bytes. The client may take them
+ * for the beginning of its answer, of which the rest never comes; other requests may wait for the connection.
+ */
+const LONGEST_BEHIND_FORGERY = 1000;
+
 /** Moment of unasked bytes that are not out yet. No request is made later. */
 const PENDING = 2n ** 62n;
 
@@ -28,6 +34,8 @@ class Connection {
     this.requests = 0;
     /** Bytes for which no request had asked, and when they were out: {@link PENDING} while they go out. */
     this.forgery = undefined;
+    /** Closes the connection behind such bytes. */
+    this.closing = undefined;
     this.reader = new RequestReader({
       onHead: (head) => this.#begin(head),
       onBody: (piece) => this.exchange?.receive(piece),
@@ -40,6 +48,7 @@ class Connection {
   }
 
   #read(bytes) {
+    if (this.forgery !== undefined) this.closing ??= setTimeout(() => this.cut(), LONGEST_BEHIND_FORGERY);
     try {
       this.reader.read(bytes);
     } catch (error) {
@@ -63,6 +72,7 @@ class Connection {
   }
 
   #close() {
+    clearTimeout(this.closing);
     const id = /^[A-Z]+ \/\d+\/(\d+) /.exec(this.reader.partOfHead)?.[1];
     if (id !== undefined) this.storm.ledger.see(Number(id), this.forgery);
     this.storm.ledger.connectionsOpen--;
