@@ -37,27 +37,41 @@ async function connect(peer) {
   return { agent, socket };
 }
 
-(process.platform === 'linux' ? describeNative : describe.skip)('a connection with TLS', () => {
-  it.each([
-    ['closed', (socket) => socket.destroy()],
-    ['reset', (socket) => socket.resetAndDestroy()],
-  ])('that is %s while the I/O thread waits for the lock of another is not used', async (_how, end) => {
-    const heads = [];
-    const peer = await serveRawTls((socket) => {
-      socket.on('data', (chunk) => {
-        heads.push(String(chunk));
-        socket.write(OK);
-      });
+/** Serves a request on each connection after the other, and notes what comes. */
+async function serveNoting() {
+  const heads = [];
+  const peer = await serveRawTls((socket) => {
+    socket.on('data', (chunk) => {
+      heads.push(String(chunk));
+      socket.write(OK);
     });
+  });
+  return { peer, heads };
+}
+
+/** Makes a request on an idle connection, whose bytes go out with `end()`. */
+async function prepare(peer, agent) {
+  const req = https.request({ ...peer.address, agent, method: 'POST' });
+  const answered = once(req, 'response');
+  answered.catch(() => {});
+  await once(req, 'socket');
+  await new Promise((resolve) => { setImmediate(resolve); });
+  return { req, answered };
+}
+
+const ENDS = [
+  ['closed', (socket) => socket.destroy()],
+  ['reset', (socket) => socket.resetAndDestroy()],
+];
+
+(process.platform === 'linux' ? describeNative : describe.skip)('a connection with TLS', () => {
+  it.each(ENDS)('that is %s while the I/O thread waits for the lock of another is not used', async (_how, end) => {
+    const { peer, heads } = await serveNoting();
     const other = await connect(peer);
     const { agent, socket } = await connect(peer);
     const before = heads.length;
     const { staleReplaced } = http.stats();
-    const req = https.request({ ...peer.address, agent, method: 'POST' });
-    const answered = once(req, 'response');
-    answered.catch(() => {});
-    await once(req, 'socket');
-    await new Promise((resolve) => { setImmediate(resolve); });
+    const { req, answered } = await prepare(peer, agent);
     const { _handle: handle } = other.socket;
     // Holds the lock until it returns.
     handle.tls.ask(() => {
@@ -69,6 +83,28 @@ async function connect(peer) {
       end([...peer.sockets].at(-1));
       req.end('once');
       staging.ringDoorbell();
+    });
+    const [res] = await answered;
+    res.resume();
+    expect(res.statusCode).toBe(200);
+    expect(req.socket).toBe(socket);
+    expect(heads.slice(before).join('').match(/POST/g)).toHaveLength(1);
+    expect(http.stats().staleReplaced).toBe(staleReplaced + 1);
+  });
+
+  it.each(ENDS)('that is %s while the I/O thread waits for its lock is not used', async (_how, end) => {
+    const { peer, heads } = await serveNoting();
+    const { agent, socket } = await connect(peer);
+    const before = heads.length;
+    const { staleReplaced } = http.stats();
+    const { req, answered } = await prepare(peer, agent);
+    socket._handle.tls.ask(() => {
+      const sleeps = sleepsOfThreads();
+      req.end('once');
+      staging.ringDoorbell();
+      // It has found nothing of the peer, and is about to encrypt.
+      untilAThreadSleeps(sleeps);
+      end([...peer.sockets].at(-1));
     });
     const [res] = await answered;
     res.resume();

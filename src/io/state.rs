@@ -427,13 +427,14 @@ impl State {
     /// Writes what is queued, as far as the kernel takes it. Gives nothing unless the connection is open
     /// and writing has not failed.
     pub fn flush(&mut self) -> Option<io::Result<Flushed>> {
+        let looks = self.exchange == ExchangeStage::Armed(Carrier::Reused);
         match (&mut self.phase, self.writing) {
             (Phase::Open(stream), Writing::Open | Writing::ShutdownDue { .. }) => {
                 Some(match &mut self.tls {
                     None => self.writes.flush(stream),
                     Some(tls) => {
                         let closes = self.writing != Writing::Open;
-                        tls.flush(stream, &mut self.writes, closes)
+                        tls.flush(stream, &mut self.writes, closes, looks)
                     }
                 })
             }

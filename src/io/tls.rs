@@ -9,6 +9,7 @@
 //! Nothing of a request is encrypted, and nothing of a response is read, unless JavaScript has verified the peer.
 
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -30,6 +31,7 @@ use crate::shared::exchange::{
     Exchange, Progress, READ_SIZE, as_room, push_notes, push_read, with_ciphertext, with_scratch,
 };
 use crate::shared::lent_tls::LentTls;
+use crate::shared::peer_end::has_peer_ended;
 use crate::tls::{Engine, Stop, TlsConnection, TlsError, Written};
 
 /// Bytes of ciphertext from which no more is made before the kernel has taken some.
@@ -129,12 +131,14 @@ impl Tls {
         self.sent = 0;
     }
 
-    /// Encrypts what is queued and sends it. `closes` says that this side ends behind it.
+    /// Encrypts what is queued and sends it. `closes` says that this side ends behind it. `looks` says that another
+    /// connection can take the place of this one; it is an error then if the peer has ended it, and nothing is sent.
     pub fn flush(
         &mut self,
         stream: &mut Stream,
         writes: &mut WriteQueue,
         closes: bool,
+        looks: bool,
     ) -> io::Result<Flushed> {
         loop {
             if self.send(stream)? == Flushed::Blocked {
@@ -146,7 +150,10 @@ impl Tls {
                 return Ok(Flushed::Held);
             };
             let is_held = if self.stage == Stage::Open {
-                encrypt(&mut engine, writes)?
+                // The lock, and OpenSSL, may have taken their time.
+                encrypt(&mut engine, writes, || {
+                    looks && has_peer_ended(stream.as_fd())
+                })?
             } else {
                 !writes.is_empty()
             };
@@ -319,8 +326,13 @@ impl Stage {
     }
 }
 
-/// Encrypts what is queued, as far as there is room for ciphertext. Tells whether a handshake holds it back.
-fn encrypt(engine: &mut Engine, writes: &mut WriteQueue) -> io::Result<bool> {
+/// Encrypts what is queued, as far as there is room for ciphertext. Tells whether a handshake holds it back. It is an error
+/// if the connection `is_over` by the time at which the first bytes of a request are ciphertext: they count as untouched.
+fn encrypt(
+    engine: &mut Engine,
+    writes: &mut WriteQueue,
+    is_over: impl Fn() -> bool,
+) -> io::Result<bool> {
     while engine.out().len() < CIPHERTEXT {
         let plaintext = writes.plaintext();
         let piece = plaintext.get(..PIECE).unwrap_or(plaintext);
@@ -330,6 +342,9 @@ fn encrypt(engine: &mut Engine, writes: &mut WriteQueue) -> io::Result<bool> {
         match engine.write(piece) {
             Written::All => {
                 let n = piece.len();
+                if writes.request_is_untouched() && is_over() {
+                    return Err(io::Error::from_raw_os_error(libc::ECONNRESET));
+                }
                 writes.note_encrypted(n);
             }
             Written::Held => return Ok(true),

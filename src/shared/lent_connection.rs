@@ -18,6 +18,7 @@ use super::exchange::{
     Exchange, Progress, READ_SIZE, decode_packet, push_read, with_ciphertext, with_scratch,
 };
 use super::lent_tls::{Decrypted, LentTls};
+use super::peer_end::has_peer_ended;
 use super::response_decoder::ResponseDecoder;
 use crate::records::decoding;
 use crate::tls::Stop;
@@ -340,11 +341,15 @@ fn send_through(tls: &mut LentTls, descriptor: BorrowedFd<'_>, request: &[u8]) -
         return Sent::Part(0);
     }
     let outcome = tls.encrypt(request, |ciphertext| {
+        // OpenSSL may have taken its time. The I/O thread meets the same end, and gives up what was encrypted.
+        if has_peer_ended(descriptor) {
+            return None;
+        }
         let sent = send_to(descriptor, ciphertext);
         let n = *sent.as_ref().unwrap_or(&0);
-        (sent.err(), ciphertext.get(n..).unwrap_or_default().to_vec())
+        Some((sent.err(), ciphertext.get(n..).unwrap_or_default().to_vec()))
     });
-    let Some((error, unsent)) = outcome else {
+    let Some((error, unsent)) = outcome.flatten() else {
         return Sent::Part(0);
     };
     if unsent.is_empty() {

@@ -11,6 +11,7 @@
 //! | [`wake`] | the way in which the I/O thread wakes the JavaScript thread |
 //! | [`offers`] | connections that the I/O thread offers, for the JavaScript thread to borrow |
 //! | [`lent_connection`], [`lent_tls`], [`detached`] | a connection that is lent, its TLS and its socket |
+//! | [`peer_end`] | the last look at a connection before ciphertext goes out |
 //! | [`exchange`] | the records of one read |
 //! | [`response_decoder`] | the decoder that a connection has while a response is on its way |
 //! | [`body_buffers`] | buffers of JavaScript's that large bodies are read into |
@@ -31,6 +32,7 @@ pub mod libuv;
 pub mod mailbox;
 pub mod offers;
 pub mod page;
+pub mod peer_end;
 pub mod response_decoder;
 mod sync;
 pub mod wake;
