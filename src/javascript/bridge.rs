@@ -2,7 +2,6 @@
 //! and hands them on.
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::IntoRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -255,8 +254,7 @@ impl Bridge {
     /// Takes the descriptor that a `RELEASED` event has told of. Gives -1 if there is none.
     #[napi(catch_unwind)]
     pub fn take_descriptor(&self, connection: u32) -> i32 {
-        let descriptor = self.completions.take_descriptor(connection);
-        descriptor.map_or(-1, IntoRawFd::into_raw_fd)
+        self.completions.give_descriptor(connection).unwrap_or(-1)
     }
 
     /// Asks for another call of the listener in a later turn of the event loop, after a drain that stopped early.

@@ -94,7 +94,10 @@ unsafe extern "C" fn at_end(link: *mut c_void) {
     // SAFETY: the pointer is that of a link's cell; the drop of a link removes this hook.
     let cell: &RefCell<Option<Parts>> = unsafe { &*link.cast() };
     if let Some(parts) = cell.take() {
+        let completions = parts.completions.clone();
         guarded(|| parts.give_back());
+        // SAFETY: Node closes all handles of an environment before it calls cleanup hooks, and runs no more JavaScript.
+        guarded(|| unsafe { completions.close_lost_descriptor() });
     }
 }
 

@@ -6,11 +6,12 @@
 //! goes round.
 
 use std::collections::{HashMap, VecDeque};
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::body_buffers::BodyBuffers;
+use super::given_descriptor::GivenDescriptor;
 use super::offers::Offers;
 use super::sync::{AtomicUsize, Mutex, MutexGuard};
 use super::wake::Wake;
@@ -39,6 +40,8 @@ struct Shared {
     /// Descriptors for JavaScript to take, by connection. They stay here, because a record in a page that
     /// is thrown away cannot close the descriptor that it names.
     descriptors: HashMap<u32, OwnedFd>,
+    /// The last of them that JavaScript has taken.
+    given: Option<GivenDescriptor>,
     closed: bool,
 }
 
@@ -237,6 +240,27 @@ impl Completions {
     /// Takes the descriptor that is kept for a connection. Both threads call this.
     pub fn take_descriptor(&self, connection: u32) -> Option<OwnedFd> {
         self.lock().descriptors.remove(&connection)
+    }
+
+    /// Gives JavaScript the descriptor that is kept for a connection, as a number. The JavaScript thread calls this.
+    pub fn give_descriptor(&self, connection: u32) -> Option<RawFd> {
+        let mut shared = self.lock();
+        let descriptor = shared.descriptors.remove(&connection)?;
+        let (number, given) = GivenDescriptor::give(descriptor);
+        shared.given = given;
+        Some(number)
+    }
+
+    /// Closes the descriptor that JavaScript was given last, if its thread was terminated before libuv had it. The
+    /// JavaScript thread calls this.
+    ///
+    /// # Safety
+    /// The environment has ended, and libuv has closed its handles.
+    pub unsafe fn close_lost_descriptor(&self) {
+        if let Some(given) = self.lock().given.take() {
+            // SAFETY: as the caller promises.
+            unsafe { given.close() };
+        }
     }
 
     /// Throws away all pages, now and later: the environment is ending. The JavaScript thread calls this.

@@ -19,6 +19,7 @@
 //! | [`libuv`] | functions of libuv, and its clock |
 //! | [`sync`] | the primitives that the two threads synchronize by |
 //! | [`address`], [`binding`] | numeric addresses; sockets bound before they connect |
+//! | [`given_descriptor`] | the descriptor that JavaScript was given last |
 
 pub mod address;
 pub mod binding;
@@ -26,6 +27,7 @@ pub mod body_buffers;
 pub mod completions;
 pub mod detached;
 pub mod exchange;
+pub mod given_descriptor;
 pub mod lent_connection;
 pub mod lent_tls;
 pub mod libuv;
