@@ -177,10 +177,12 @@ async function runManyWorkers({ count, requests = 20 }) {
   const workerData = { root: ROOT, port: server.ports.plain, requests };
   await Promise.all(Array.from({ length: count }, async (_, index) => {
     const worker = new Worker(`(${requestInWorker})()`, { eval: true, workerData });
-    const ended = once(worker, 'exit');
-    const [answers] = await withPatience(once(worker, 'message'), `worker ${index} says nothing`);
+    let answers;
+    worker.on('error', (error) => faults.push(`worker ${index} failed: ${error.stack}`));
+    worker.on('message', (message) => { answers = message; });
+    const ended = new Promise((resolve) => { worker.on('exit', resolve); });
+    const code = await withPatience(ended, `worker ${index} does not end`);
     if (answers !== requests) faults.push(`worker ${index} has ${answers} answers`);
-    const [code] = await withPatience(ended, `worker ${index} does not end`);
     if (code !== 0) faults.push(`worker ${index} ended with ${code}`);
   }));
   await expectSoon(faults, () => server.count() === 0, () => `${server.count()} connections are left`);

@@ -46,6 +46,9 @@ async function serve() {
     tls: https.createServer(certificates.local, onRequest).on('upgrade', onUpgrade),
     silent: net.createServer((socket) => socket.resume()),
   };
+  // A process that the system has stopped for seconds would close connections whose next request it has not read.
+  servers.plain.keepAliveTimeout = 0;
+  servers.tls.keepAliveTimeout = 0;
   const ports = {};
   for (const [name, server] of Object.entries(servers)) {
     server.on('connection', (socket) => {
