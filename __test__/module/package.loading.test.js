@@ -75,6 +75,11 @@ describeOurs('the package', () => {
     });
   });
 
+  it('asks Node for its private parts with the first request', () => {
+    const code = fs.readFileSync(path.join(ROOT, 'dist', 'requests.js'), 'utf8');
+    expect(code).toContain("'lib/node/internals.js': (function");
+  });
+
   it.each([
     ['retry', '{ retry: {} }'],
     ['dns', '{ dns: {} }'],

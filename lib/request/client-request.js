@@ -6,10 +6,10 @@
  * request.
  */
 
-const { kQueuedOptions, kQueuedResource } = require('../node/internals');
 const { late } = require('../node/late');
 const { LateMembers } = require('../node/late-members');
 const { OutgoingMessage } = require('../node/originals');
+const { kQueuedOptions, kQueuedResource } = require('../node/queue-symbols');
 
 /** Sets up a request; loaded with the first one. @type {typeof import('./members').construct} */
 let construct;
