@@ -8,7 +8,7 @@
 const v8 = require('node:v8');
 
 const { kStamps } = require('../../lib/phases/connecting');
-const { bytesOf, http, newAgent, responseTo, runScript, serve } = require('../support');
+const { bytesOf, http, itOurs, newAgent, responseTo, runScript, serve } = require('../support');
 
 v8.setFlagsFromString('--allow-natives-syntax');
 // The syntax is V8's own, and only of code that is compiled from now on.
@@ -27,7 +27,7 @@ async function someRequests() {
   return requests;
 }
 
-it('requests, and their times, have one hidden class whether they connect, wait or reuse a connection', async () => {
+itOurs('requests and their times have one hidden class, whether they connect, wait or get a used one', async () => {
   const [one, ...others] = await someRequests();
   expect(others.filter((other) => !haveOneHiddenClass(one, other))).toEqual([]);
   expect(others.filter((other) => !haveOneHiddenClass(one[kStamps], other[kStamps]))).toEqual([]);
@@ -45,7 +45,7 @@ async function describeAfterRequests(main) {
   return stdout;
 }
 
-it('all properties of a request are within the object', async () => {
+itOurs('all properties of a request are within the object', async () => {
   const description = await describeAfterRequests(`(http, address) => {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     let left = 300;
@@ -60,7 +60,7 @@ it('all properties of a request are within the object', async () => {
   expect(description).not.toMatch(/location: properties\[/);
 });
 
-it('OutgoingMessage has met nothing but requests when V8 optimizes it', async () => {
+itOurs('OutgoingMessage has met nothing but requests when V8 optimizes it', async () => {
   const description = await describeAfterRequests(`(http, address) => {
     let left = 300;
     (function next() {
