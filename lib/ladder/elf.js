@@ -21,7 +21,8 @@ function dynamicLoader(file) {
     const named = segments.find(({ type }) => type === PT_INTERP);
     if (named === undefined) return undefined;
     const path = readAt(descriptor, named.offset, Math.min(named.size, PATH_MAX));
-    return path.toString('latin1').replace(/\0.*$/, '');
+    const end = path.indexOf(0);
+    return path.latin1Slice(0, end === -1 ? path.length : end);
   });
 }
 

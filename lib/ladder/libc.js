@@ -17,8 +17,10 @@ function libcFamily() {
   if (process.platform !== 'linux') return undefined;
   const loader = dynamicLoader(process.execPath);
   if (loader !== undefined) {
-    if (/musl/.test(loader)) return 'musl';
-    if (/\/ld(?:-linux[^/]*|64)\.so/.test(loader)) return 'glibc';
+    // By hand, as a pattern takes long to compile.
+    const name = loader.slice(loader.lastIndexOf('/') + 1);
+    if (loader.includes('musl')) return 'musl';
+    if ((name.startsWith('ld-linux') || name.startsWith('ld64')) && name.includes('.so')) return 'glibc';
   }
   const header = reportHeader();
   if (header === undefined) return undefined;
