@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
 use std::sync::OnceLock;
 
-use super::exit::close_gate_at_exit;
+use super::exit::{close_gate_at_exit, watch_main_thread};
 use super::openssl::{NewCallback, OpenSsl, Ssl, get, guarded};
 
 /// `CRYPTO_EX_INDEX_SSL`.
@@ -49,6 +49,7 @@ pub(super) fn index(openssl: &OpenSsl) -> Option<c_int> {
 pub fn watch() -> bool {
     let ready = get().and_then(index).is_some();
     if ready {
+        watch_main_thread();
         WATCH.set(Watch::Nothing);
     }
     ready
