@@ -25,13 +25,33 @@ const { packageOf } = require('../clients');
 function describeMachine(nodeBinary, clients) {
   const cpus = os.cpus();
   return {
-    cpu: cpus[0]?.model.trim() ?? 'unknown',
+    cpu: processorName(cpus[0]?.model.trim()),
     cores: cpus.length,
     memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
     system: `${os.type()} ${os.release()} ${os.arch()}`,
     node: firstLine(nodeBinary, '--version'),
     packages: versionsOf(clients, nodeBinary),
   };
+}
+
+/**
+ * Names the processor. Some virtual machines tell only the maker and the line, which has generations of very different
+ * speed: then family and model say which it is.
+ *
+ * @param {string | undefined} name
+ * @returns {string}
+ */
+function processorName(name) {
+  if (!name) {
+    return 'unknown';
+  }
+  if (/\d/.test(name) || process.platform !== 'linux') {
+    return name;
+  }
+  const text = fs.readFileSync('/proc/cpuinfo', 'utf8');
+  const family = /^cpu family\s*: (\d+)$/m.exec(text);
+  const model = /^model\s*: (\d+)$/m.exec(text);
+  return family && model ? `${name} (family ${family[1]} model ${model[1]})` : name;
 }
 
 /**
