@@ -115,6 +115,15 @@ function pathBeside(build) {
   return path.join(__dirname, '..', `ferrequest-${build}`, `ferrequest.${build}.node`);
 }
 
+/** Tells whether a file is there, and may be read: under the permission model the question may be refused. */
+function isThere(file) {
+  try {
+    return existsSync(file);
+  } catch (_error) {
+    return false;
+  }
+}
+
 /** Tells whether exports are those of an addon of ferrequest, of whichever version. */
 function isOurs(addon) {
   return typeof addon === 'object' && addon !== null && typeof addon.StreamDecoder === 'function';
@@ -168,8 +177,8 @@ function takeNamed(search, file) {
 function takeInstalled(search, build) {
   const name = `ferrequest.${build}.node`;
   const file = path.join(__dirname, name);
-  const isFile = existsSync(file);
-  const isBeside = existsSync(pathBeside(build));
+  const isFile = isThere(file);
+  const isBeside = isThere(pathBeside(build));
   const takeFile = () => take(search, name, openWhole(isFile ? file : undefined, () => requireFile(build)));
   const takePackage = () => (
     take(search, `ferrequest-${build}`, openWhole(fileOfPackage(build, isBeside), () => requirePackage(build)))

@@ -52,6 +52,14 @@ describeOurs('the addon', () => {
     expect({ refused, stderr }).toEqual({ refused: 'ECONNREFUSED', stderr: '' });
   });
 
+  it('beside the loader is enough for a program that may read no other folder', async () => {
+    const folder = copyPackage();
+    fs.copyFileSync(ADDON, path.join(folder, `ferrequest.${build}.node`));
+    const execArgv = [permission, '--allow-addons', `--allow-fs-read=${fs.realpathSync(folder)}/`];
+    const { diagnosis } = await loadCopy(folder, { execArgv });
+    expect(diagnosis).toMatchObject({ mode: 'native', reason: null });
+  });
+
   it('may be in the package of the platform', async () => {
     const folder = copyPackage();
     installBuild(folder, build, ADDON);
