@@ -3,7 +3,7 @@
 const { PerformanceObserver } = require('node:perf_hooks');
 
 const { kAuthority } = require('../../lib/node/internals');
-const { exchange, http, itMends, newAgent, serve, until } = require('../support');
+const { exchange, http, itMends, itOurs, MODULE_PATH, newAgent, runNode, serve, until } = require('../support');
 
 /** Before Node 24.20 its own entries have the host alone. */
 const itTellsPorts = itMends(kAuthority === undefined);
@@ -41,4 +41,18 @@ itTellsPorts('the URL in an entry has an IPv6 address in brackets, and no defaul
     }
   });
   expect(urls).toEqual(['http://[::1]:81/', 'http://[::1]/']);
+});
+
+itOurs.each([
+  ['ServerResponse', `const http = require('node:http');
+    http.ServerResponse = class extends http.ServerResponse {};`],
+  ['PerformanceObserver', "require('node:perf_hooks').PerformanceObserver = undefined;"],
+])('requests go on without entries where something stands in the place of %s', async (_name, replacement) => {
+  const peer = await serve((req, res) => res.end('x'));
+  const source = `${replacement}
+    require(${JSON.stringify(MODULE_PATH)}).get(${JSON.stringify(peer.address)}, (res) => {
+      res.resume().on('end', () => console.log(res.statusCode));
+    });`;
+  const { stdout, stderr } = await runNode(['-e', source]);
+  expect({ stdout, stderr }).toEqual({ stdout: '200\n', stderr: '' });
 });

@@ -76,11 +76,24 @@ function symbolSet(target, description, set) {
   return found;
 }
 
+/** Learns what it can. Where a library has replaced what Node makes entries with, requests go on without. */
+function tryLearn() {
+  try {
+    return unseen(learn);
+  } catch (_error) {
+    return {};
+  }
+}
+
 /**
  * Properties of Node's. They are learnt before there are requests that V8 optimizes functions of Node for: it would do
  * that for these objects too, and less well.
  */
-const { kRequestEntry, kResponseEntry, kSocket } = unseen(learn);
+const {
+  kRequestEntry = Symbol('requestEntry'),
+  kResponseEntry = Symbol('responseEntry'),
+  kSocket,
+} = tryLearn();
 
 /** Learns, from a request that goes nowhere, what Node's client gives its parser in the next tick. */
 function learnToEndTraces() {
