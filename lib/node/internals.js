@@ -74,6 +74,20 @@ function findShutdownRequest() {
 }
 
 /**
+ * Finds the symbol of a method, also where a library has put a derived class in the place of Node's.
+ * @param {Function} ofNode The class.
+ * @param {string} description
+ * @returns {symbol|undefined}
+ */
+function symbolOfMethod(ofNode, description) {
+  for (let owner = ofNode.prototype; owner; owner = Object.getPrototypeOf(owner)) {
+    const symbol = symbolOf(owner, description);
+    if (symbol !== undefined) return symbol;
+  }
+  return undefined;
+}
+
+/**
  * Exports values that are asked for when they are first read.
  * @param {Record<string, () => unknown>} questions By name.
  */
@@ -122,9 +136,9 @@ exportOnDemand({
   /** Own property of an IncomingMessage: the number of entries of `rawHeaders` that its `headers` are made from. */
   kHeadersCount: () => symbolOf(incoming(), 'kHeadersCount'),
   /** Method of IncomingMessage.prototype since Node 24: lets go of the listener that message.signal made. */
-  kDetachAbortSignal: () => symbolOf(IncomingMessage.prototype, 'kDetachAbortSignal'),
+  kDetachAbortSignal: () => symbolOfMethod(IncomingMessage, 'kDetachAbortSignal'),
   /** Own property of a net.Socket: its handle, which `_handle` gives. */
   kHandle: () => symbolOf(new Socket(), 'kHandle'),
   /** Method of Socket.prototype: replaces the handle, used by Node between two attempts of Happy Eyeballs. */
-  kReinitializeHandle: () => symbolOf(Socket.prototype, 'kReinitializeHandle'),
+  kReinitializeHandle: () => symbolOfMethod(Socket, 'kReinitializeHandle'),
 });

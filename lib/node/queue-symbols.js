@@ -20,7 +20,8 @@ function symbolOf(owner, description) {
 
 /**
  * Has Node's own agent queue a request, and finds what it has put there. Nothing may hold the request's async resource
- * afterwards: tools that list open handles would show it.
+ * afterwards: tools that list open handles would show it. Where a library has put an agent in Node's place that queues
+ * later, or elsewhere, the properties are ours alone.
  */
 function symbolsOfQueue() {
   const agent = new Agent({ maxSockets: 1 });
@@ -31,8 +32,8 @@ function symbolsOfQueue() {
   agent.sockets[agent.getName(options)] = [{}];
   agent.addRequest(queued, options);
   return {
-    kQueuedOptions: symbolOf(queued, 'requestOptions'),
-    kQueuedResource: symbolOf(queued, 'requestAsyncResource'),
+    kQueuedOptions: symbolOf(queued, 'requestOptions') ?? Symbol('requestOptions'),
+    kQueuedResource: symbolOf(queued, 'requestAsyncResource') ?? Symbol('requestAsyncResource'),
   };
 }
 
