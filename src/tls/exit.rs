@@ -9,6 +9,8 @@
 
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard};
 
+use super::openssl::guarded;
+
 /// Gate of OpenSSL, which is closed when this is true. Each call of an engine holds it for reading.
 static GATE: RwLock<bool> = RwLock::new(false);
 
@@ -26,7 +28,8 @@ struct AtEnd;
 
 impl Drop for AtEnd {
     fn drop(&mut self) {
-        close_gate();
+        // C calls this, at the end of the thread.
+        guarded(|| close_gate());
     }
 }
 
