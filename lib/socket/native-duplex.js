@@ -177,17 +177,19 @@ class NativeDuplex extends Socket {
 
 /**
  * Gives the handle of a socket as net's own `_handle` does. That serves sockets of all kinds, and V8 looks the property
- * up for each; a request asks a dozen times.
+ * up for each; a request asks a dozen times. On a Node that keeps the handle elsewhere, its own stays.
  */
-Object.defineProperty(NativeDuplex.prototype, '_handle', {
-  __proto__: null,
-  get() {
-    return this[kHandle];
-  },
-  set(handle) {
-    this[kHandle] = handle;
-  },
-});
+if (kHandle !== undefined) {
+  Object.defineProperty(NativeDuplex.prototype, '_handle', {
+    __proto__: null,
+    get() {
+      return this[kHandle];
+    },
+    set(handle) {
+      this[kHandle] = handle;
+    },
+  });
+}
 
 // No constructor makes a socket of TLS.
 NativeDuplex.prototype[kRequestCorks] = 0;
