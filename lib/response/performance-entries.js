@@ -29,6 +29,8 @@ function learn() {
   try {
     const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
     const req = new ClientRequest({ agent, setHost: false });
+    // The class may be that of a library, whose requests go on by themselves.
+    req.on('error', () => {});
     const res = Object.create(ServerResponse.prototype);
     req.socket = {};
     return {
@@ -57,6 +59,7 @@ function learn() {
  * @returns {symbol|undefined}
  */
 function symbolSet(target, description, set) {
+  const prototype = Object.getPrototypeOf(target);
   let found;
   const watch = {
     set(object, key, value, receiver) {
@@ -67,11 +70,13 @@ function symbolSet(target, description, set) {
   };
   try {
     set(() => {
-      Object.setPrototypeOf(target, new Proxy(Object.getPrototypeOf(target), watch));
+      Object.setPrototypeOf(target, new Proxy(prototype, watch));
       return {};
     });
   } catch (error) {
     if (found === undefined) throw error;
+  } finally {
+    Object.setPrototypeOf(target, prototype);
   }
   return found;
 }
