@@ -59,6 +59,16 @@ async function prepare(peer, agent) {
   return { req, answered };
 }
 
+/** Expects that a request went out once, and another connection took the place of its own under the same socket. */
+async function expectReplaced({ req, answered }, { socket, heads, before, staleReplaced }) {
+  const [res] = await answered;
+  res.resume();
+  expect(res.statusCode).toBe(200);
+  expect(req.socket).toBe(socket);
+  expect(heads.slice(before).join('').match(/POST/g)).toHaveLength(1);
+  expect(http.stats().staleReplaced).toBe(staleReplaced + 1);
+}
+
 const ENDS = [
   ['closed', (socket) => socket.destroy()],
   ['reset', (socket) => socket.resetAndDestroy()],
@@ -84,12 +94,7 @@ const ENDS = [
       req.end('once');
       staging.ringDoorbell();
     });
-    const [res] = await answered;
-    res.resume();
-    expect(res.statusCode).toBe(200);
-    expect(req.socket).toBe(socket);
-    expect(heads.slice(before).join('').match(/POST/g)).toHaveLength(1);
-    expect(http.stats().staleReplaced).toBe(staleReplaced + 1);
+    await expectReplaced({ req, answered }, { socket, heads, before, staleReplaced });
   });
 
   it.each(ENDS)('that is %s while the I/O thread waits for its lock is not used', async (_how, end) => {
@@ -106,11 +111,6 @@ const ENDS = [
       untilAThreadSleeps(sleeps);
       end([...peer.sockets].at(-1));
     });
-    const [res] = await answered;
-    res.resume();
-    expect(res.statusCode).toBe(200);
-    expect(req.socket).toBe(socket);
-    expect(heads.slice(before).join('').match(/POST/g)).toHaveLength(1);
-    expect(http.stats().staleReplaced).toBe(staleReplaced + 1);
+    await expectReplaced({ req, answered }, { socket, heads, before, staleReplaced });
   });
 });
