@@ -66,7 +66,7 @@ describeOurs('the addon', () => {
     const { diagnosis, stderr } = await loadCopy(folder);
     expect(diagnosis.mode).toBe('native');
     expect(diagnosis.addon.file).toBe(path.join(folder, `../ferrequest-${build}/ferrequest.${build}.node`));
-    // What is not there takes long to find missing, so the file beside the package is not asked for.
+    // The loader does not look for the file beside it: what is not there takes long to find missing.
     expect(diagnosis.addon.attempts.map(({ source }) => source)).toEqual([`ferrequest-${build}`]);
     expect(stderr).toBe('');
   });

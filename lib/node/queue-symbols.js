@@ -28,7 +28,7 @@ function symbolsOfQueue() {
   const queued = { getHeader() {} };
   // Without a name for the server Node would compile its patterns of addresses, which takes milliseconds.
   const options = { host: 'localhost', port: 80, servername: '' };
-  // As if a socket were in use.
+  // The agent takes this for a socket in use.
   agent.sockets[agent.getName(options)] = [{}];
   agent.addRequest(queued, options);
   return {

@@ -101,7 +101,7 @@ class Stamps {
    * @param {boolean} isAtOnce True if it has not waited for one.
    */
   onSocket(isAtOnce) {
-    // What ticks do has the time of what has made them due, which may be before this request was made.
+    // A tick has the time of the event that has made it due, which may be before this request was made.
     this.socket ??= isAtOnce ? this.start : Math.max(present(), this.start);
   }
 

@@ -11,8 +11,8 @@ const { IncomingMessage } = require('node:http');
 const { kStamps } = require('../phases/connecting');
 
 /**
- * What header fields are made with, from the first request on: symbols of Node's, and functions. A response without
- * `kBlock` needs none of it.
+ * `made-response.js` sets these for the first request: symbols of Node's, and functions, by which a response makes its
+ * header fields. A response without `kBlock` needs none of them.
  */
 let kHeaders;
 let kHeadersCount;
