@@ -69,6 +69,13 @@ function precisionOf(getName, option) {
   return differ(getName, LOOKALIKES.map((value) => ({ [option]: value }))) ? EXACT : TEXT;
 }
 
+/** @returns {Array<[option: string, hasText: boolean]>} Options that Node's name does not have exactly. */
+function inexactOptions(getName) {
+  return POLICY.map((option) => [option, precisionOf(getName, option)])
+    .filter(([, precision]) => precision !== EXACT)
+    .map(([option, precision]) => [option, precision === TEXT]);
+}
+
 /** Tells whether a value has one text, and no other value of the option has the same. */
 function isPlainText(value, isList) {
   if (Array.isArray(value)) return value.every((element) => !Array.isArray(element) && isPlainText(element, isList));
@@ -104,8 +111,11 @@ class PolicyNames {
   /** @param {(options: object) => string} getName Node's own. */
   constructor(getName) {
     this.getName = getName;
-    /** Precision of Node's name for each option; null until a name is needed. @type {Map<string, number>|null} */
-    this.precision = null;
+    /**
+     * Options that Node's name does not have exactly, and whether it has their text; null until a name is needed.
+     * @type {Array<[option: string, hasText: boolean]>|null}
+     */
+    this.inexact = null;
   }
 
   /**
@@ -114,13 +124,12 @@ class PolicyNames {
    * @returns {string} Empty if nothing is missing.
    */
   restOf(options) {
-    this.precision ??= new Map(POLICY.map((option) => [option, precisionOf(this.getName, option)]));
+    this.inexact ??= inexactOptions(this.getName);
     let rest;
-    for (const [option, precision] of this.precision) {
-      if (precision === EXACT) continue;
+    for (const [option, hasText] of this.inexact) {
       const value = options[option];
       if (value === undefined || value === null) continue;
-      if (precision === TEXT && isPlainText(value, LISTS.has(option))) continue;
+      if (hasText && isPlainText(value, LISTS.has(option))) continue;
       if (option === 'passphrase' && !options.key && !options.pfx) continue;
       rest ??= createHash('sha256');
       rest.update(option).update(write(value));
