@@ -13,6 +13,7 @@ const tls = require('node:tls');
 const { kReinitializeHandle } = require('../node/internals');
 const { addProperties } = require('../node/socket-properties');
 const { setImmediate } = require('../node/timing');
+const { certificateOf } = require('./known-certificates');
 const { NativeDuplex, continueCounters, continueShutdown, replaceHandle } = require('./native-duplex');
 const { TlsHandle } = require('./tls-handle');
 
@@ -27,12 +28,14 @@ class NativeTlsSocket extends tls.TLSSocket {
 
   /**
    * Gives Node's check of the identity the certificate of the server without those of its chain, of which it reads
-   * nothing. To decode the chain takes a sixth of what the JavaScript thread does for a connection.
+   * nothing. The one of before will do if it has the same bytes.
    * @override
    */
   getPeerCertificate(detailed) {
-    const isEnough = detailed && this.isNative && this._handle.takeIdentityCheck();
-    return super.getPeerCertificate(detailed && !isEnough);
+    if (!detailed || !this.isNative || !this._handle.takeIdentityCheck()) return super.getPeerCertificate(detailed);
+    const { _handle: { peerAddress, tls }, servername } = this;
+    return certificateOf(servername || String(peerAddress), (der) => tls.hasPeerCertificate(der),
+      () => super.getPeerCertificate(false));
   }
 
   /** Goes on with the next address. */

@@ -44,6 +44,14 @@ impl JsTlsConnection {
         self.shared.while_locked(|| question.call(()))
     }
 
+    /// Tells whether the peer has identified itself by this certificate, in DER.
+    #[napi(catch_unwind)]
+    pub fn has_peer_certificate(&self, certificate: &[u8]) -> bool {
+        self.shared
+            .lock()
+            .is_some_and(|engine| engine.has_peer_certificate(certificate))
+    }
+
     /// Has the handshake resume a session in DER, unless it has begun.
     #[napi(catch_unwind)]
     pub fn resume(&self, session: &[u8]) {

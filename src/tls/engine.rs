@@ -328,6 +328,25 @@ impl Engine {
         }
     }
 
+    /// Tells whether the peer has identified itself by this certificate, in DER.
+    pub fn has_peer_certificate(&self, der: &[u8]) -> bool {
+        // SAFETY: as for the handshake. The certificate is that of the `SSL`, which keeps it meanwhile, and it is written
+        // down into memory of the size that OpenSSL has named.
+        unsafe {
+            let certificate = (self.openssl.ssl_get0_peer_certificate)(self.ssl);
+            if certificate.is_null() {
+                return false;
+            }
+            let size = (self.openssl.x509_to_der)(certificate, ptr::null_mut());
+            if usize::try_from(size) != Ok(der.len()) {
+                return false;
+            }
+            let mut own = vec![0; der.len()];
+            (self.openssl.x509_to_der)(certificate, &mut own.as_mut_ptr());
+            own == der
+        }
+    }
+
     /// Gives the ciphertext that is to be sent, to be emptied by the caller.
     pub fn out(&mut self) -> &mut Vec<u8> {
         &mut self.pipe.out

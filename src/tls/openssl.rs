@@ -14,6 +14,9 @@ pub struct SslCtx([u8; 0]);
 /// `SSL_SESSION` of OpenSSL.
 #[repr(C)]
 pub struct SslSession([u8; 0]);
+/// `X509` of OpenSSL.
+#[repr(C)]
+pub struct X509([u8; 0]);
 /// `BIO` of OpenSSL.
 #[repr(C)]
 pub struct Bio([u8; 0]);
@@ -113,6 +116,8 @@ functions! {
     ssl_ctx_ctrl = c"SSL_CTX_ctrl": fn(*mut SslCtx, c_int, c_long, *mut c_void) -> c_long;
     ssl_ctx_set_keylog_callback = c"SSL_CTX_set_keylog_callback": fn(*mut SslCtx, Option<KeylogCallback>);
     ssl_set_session = c"SSL_set_session": fn(*mut Ssl, *mut SslSession) -> c_int;
+    ssl_get0_peer_certificate = c"SSL_get0_peer_certificate": fn(*const Ssl) -> *mut X509;
+    x509_to_der = c"i2d_X509": fn(*const X509, *mut *mut c_uchar) -> c_int;
     session_get_id = c"SSL_SESSION_get_id": fn(*const SslSession, *mut c_uint) -> *const c_uchar;
     session_free = c"SSL_SESSION_free": fn(*mut SslSession);
     session_from_der = c"d2i_SSL_SESSION":
