@@ -31,6 +31,7 @@ use super::reader;
 use super::socket_options::SocketOptions;
 use super::state::State;
 use super::stream::Stream;
+use super::turns::Turns;
 use super::write_queue::Flushed;
 use crate::records::decoding;
 use crate::records::{self, event};
@@ -216,10 +217,16 @@ impl Connection {
 impl Connection {
     /// Waits for the socket until the connection is closed.
     pub async fn run(self: Rc<Self>) {
-        std::future::poll_fn(|context| self.poll(context)).await;
+        let mut turns = Turns::default();
+        std::future::poll_fn(|context| {
+            let outcome = self.poll(context, &mut turns);
+            turns.pass_on();
+            outcome
+        })
+        .await;
     }
 
-    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, context: &mut Context<'_>, turns: &mut Turns) -> Poll<()> {
         note_work();
         #[cfg(test)]
         assert!(!self.panics.get(), "a test asked for this panic");
@@ -231,7 +238,7 @@ impl Connection {
         if self.poll_connect(&mut state, context).is_pending() {
             return Poll::Pending;
         }
-        if state.tls.is_some() && self.poll_handshake(&mut state, context).is_pending() {
+        if state.tls.is_some() && self.poll_handshake(&mut state, context, turns).is_pending() {
             return Poll::Pending;
         }
         self.poll_writes(&mut state, context);

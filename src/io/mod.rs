@@ -22,6 +22,7 @@ mod state;
 mod stream;
 mod thread;
 mod tls;
+mod turns;
 mod watch;
 mod write_queue;
 

@@ -215,7 +215,8 @@ impl Stream {
         ready.map_ok(|mut guard| guard.retain_ready())
     }
 
-    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Waits until reading may succeed.
+    pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.watched
             .poll_read_ready(context)
             .map_ok(|mut guard| guard.retain_ready())

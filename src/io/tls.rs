@@ -19,10 +19,11 @@ use tokio::io::ReadBuf;
 
 use super::connect::Prepared;
 use super::connection::{Connection, idle_flag};
-use super::outlet::Outlet;
+use super::outlet::{Outlet, flush_all};
 use super::reader::{self, BODY_PIECES, pass_packet, pass_pieces};
 use super::state::State;
 use super::stream::Stream;
+use super::turns::Turns;
 use super::write_queue::{Flushed, WriteQueue};
 use crate::records::{self, event};
 use crate::shared::body_buffers::Claim;
@@ -395,8 +396,14 @@ impl Connection {
         state.wake();
     }
 
-    /// Waits until the first handshake is over.
-    pub(super) fn poll_handshake(&self, state: &mut State, context: &mut Context<'_>) -> Poll<()> {
+    /// Waits until the first handshake is over. A connection that ends before was never idle, whether a request is armed or
+    /// not: JavaScript may have one on its way.
+    pub(super) fn poll_handshake(
+        &self,
+        state: &mut State,
+        context: &mut Context<'_>,
+        turns: &mut Turns,
+    ) -> Poll<()> {
         loop {
             // Once the descriptor is given away, Node goes on with the handshake.
             if state.has_ended() {
@@ -411,6 +418,12 @@ impl Connection {
                 _ => return Poll::Ready(()),
             }
             let is_first = !tls.stage.begun();
+            // Without news of the peer there is no step to take.
+            if !is_first && stream.poll_read_ready(context).is_pending() || !turns.take(context) {
+                return Poll::Pending;
+            }
+            // Nothing waits for the step that JavaScript could have.
+            flush_all();
             let step = tls.shake_hands(stream, context, &self.outlet);
             if step.is_ready() {
                 self.pass_tls_notes(state);
@@ -419,11 +432,14 @@ impl Connection {
             }
             match std::task::ready!(step) {
                 Ok(Stop::Full | Stop::Dry) => {}
-                Ok(Stop::Secured) => self.emit(event::SECURED, 0, &[]),
+                Ok(Stop::Secured) => {
+                    self.emit(event::SECURED, 0, &[]);
+                    flush_all();
+                }
                 Ok(Stop::Closed) => {
                     state.end_reading();
-                    let was_armed = state.end_exchange();
-                    reader::end(self.id, &self.outlet, was_armed, &mut state.decoder);
+                    state.end_exchange();
+                    self.emit(event::EOF, 0, &[]);
                     return Poll::Ready(());
                 }
                 Ok(Stop::Failed(error)) => {
@@ -431,8 +447,7 @@ impl Connection {
                     self.tls_failed(state, &error, flags);
                 }
                 Err(error) => {
-                    let flags = idle_flag(state);
-                    self.read_failed(state, &error, flags);
+                    self.read_failed(state, &error, 0);
                     return Poll::Ready(());
                 }
             }
