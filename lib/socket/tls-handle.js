@@ -93,6 +93,8 @@ class TlsHandle extends NativeHandle {
     if (this.shakesHands) return;
     this.shakesHands = true;
     staging.send(command.SHAKE_HANDS, this.connection);
+    // What the JavaScript thread does for the next connection takes long, and a handshake does too.
+    staging.ringDoorbell();
   }
 
   /**
@@ -303,6 +305,8 @@ class TlsHandle extends NativeHandle {
   goOn() {
     staging.send(command.VERIFIED, this.id);
     this.writeHeld();
+    // As in `start`.
+    staging.ringDoorbell();
   }
 
   /**

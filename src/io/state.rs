@@ -330,8 +330,9 @@ impl State {
     /// Arms the decoder for the response to a request whose bytes follow.
     pub fn begin_exchange(&mut self, options: DecoderOptions, method: RequestMethod) {
         self.decoder.arm(options, method);
+        let shakes_hands = self.tls.as_ref().is_some_and(|tls| !tls.is_open());
         self.exchange = ExchangeStage::Armed(match self.phase {
-            Phase::Open(_) => Carrier::Reused,
+            Phase::Open(_) if !shakes_hands => Carrier::Reused,
             _ => Carrier::Fresh,
         });
         self.writes.begin_request();
