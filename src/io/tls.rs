@@ -20,7 +20,7 @@ use tokio::io::ReadBuf;
 use super::connect::Prepared;
 use super::connection::{Connection, idle_flag};
 use super::outlet::{Outlet, flush_all};
-use super::reader::{self, BODY_PIECES, pass_packet, pass_pieces};
+use super::reader::{BODY_PIECES, pass_packet, pass_pieces};
 use super::state::State;
 use super::stream::Stream;
 use super::turns::Turns;
