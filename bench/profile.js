@@ -70,7 +70,8 @@ class ClientProfiler {
    */
   async run(client, workload, profile, marginMs = 0, onMeasuring) {
     const measureMs = this.options.milliseconds + marginMs;
-    const timing = { warmUpMs: WARM_UP_MS, measureMs, warmUpTransfers: 1, transfers: 1 };
+    const warmUp = { warmUpMs: WARM_UP_MS, warmUpAnswers: 2500, longestWarmUpMs: 6000 };
+    const timing = { ...warmUp, measureMs, warmUpTransfers: 1, transfers: 1 };
     const settings = { client, workload: workload.id, server: this.server, timing, profile };
     const { sample, error } = await measureInProcess(settings, this.options.node, onMeasuring);
     if (error) {

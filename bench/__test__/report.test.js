@@ -30,7 +30,7 @@ function runOf(summary) {
     startedAt: new Date(0),
     endedAt: new Date(60_000),
     rounds: 1,
-    timing: { warmUpMs: 1, measureMs: 1, warmUpTransfers: 1, transfers: 1 },
+    timing: { warmUpMs: 1, warmUpAnswers: 1, longestWarmUpMs: 1, measureMs: 1, warmUpTransfers: 1, transfers: 1 },
     machine: { cpu: 'a', cores: 2, memory: 'b', system: 'c', node: 'd', packages: {} },
     missing: [],
     summaries: [summary],

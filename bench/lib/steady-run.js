@@ -47,7 +47,7 @@ async function steadyRun(session, workload, settings, observer = {}) {
   const loop = new ClosedLoop(session.send, workload.connections);
   const busy = workload.busyShare ? new BusyWork(workload.busyShare) : null;
 
-  await (byCount ? loop.afterAnswers(settings.timing.warmUpTransfers) : loop.afterTime(settings.timing.warmUpMs));
+  await (byCount ? loop.afterAnswers(settings.timing.warmUpTransfers) : warmUp(loop, settings.timing));
   await observer.onStart?.(loop);
   loop.latencies.reset();
   const before = loop.completed;
@@ -69,6 +69,20 @@ async function steadyRun(session, workload, settings, observer = {}) {
   busy?.stop();
   await loop.drain();
   return { ...sample, ...latencies, ...ofLoop, rss };
+}
+
+/**
+ * Lets a loop run until V8 has compiled its code.
+ *
+ * @param {ClosedLoop} loop
+ * @param {import('./options').Timing} timing
+ */
+async function warmUp(loop, { warmUpMs, warmUpAnswers, longestWarmUpMs }) {
+  await loop.afterTime(warmUpMs);
+  const missing = warmUpAnswers - loop.completed;
+  if (missing > 0) {
+    await Promise.race([loop.afterAnswers(missing), loop.afterTime(longestWarmUpMs - warmUpMs)]);
+  }
 }
 
 /** @returns {import('node:perf_hooks').IntervalHistogram} */

@@ -42,7 +42,8 @@ function conditions({ command, startedAt, endedAt, rounds, timing, machine, miss
     `- Date: ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC, ${minutes} minutes`,
     `- Machine: ${machine.cpu}, ${machine.cores} processors, ${machine.memory}, ${machine.system}`,
     `- ${versions.join(', ')}`,
-    `- ${rounds} interleaved rounds; each client in a process of its own, ${timing.warmUpMs} ms of warm-up and ` +
+    `- ${rounds} interleaved rounds; each client in a process of its own, ${timing.warmUpMs} ms of warm-up (on to ` +
+      `${timing.warmUpAnswers} answers, within ${timing.longestWarmUpMs} ms) and ` +
       `${timing.measureMs} ms measured, or ${timing.warmUpTransfers} transfers and ${timing.transfers}`,
   ];
   for (const { client, reason } of missing) {
