@@ -40,6 +40,19 @@ describeOurs('the certificate of a server', () => {
     expect(ask('four', certificates.local).isRead).toBe(true);
   });
 
+  it('is another object for each who asks, down to its bytes', () => {
+    const asked = () => certificateOf('six', () => true, () => read(certificates.local));
+    for (let i = 0; i < 3; i++) {
+      const certificate = asked();
+      expect(certificate).toEqual(read(certificates.local));
+      certificate.subject.CN = 'another';
+      certificate.subjectaltname = 'DNS:another';
+      certificate.raw.fill(0);
+      certificate.pubkey.fill(0);
+      certificate.infoAccess = { another: [] };
+    }
+  });
+
   it('that shows none is not remembered', () => {
     const none = certificateOf('five', () => true, () => ({}));
     expect(none).toEqual({});
@@ -48,12 +61,12 @@ describeOurs('the certificate of a server', () => {
     expect(ask('five', certificates.local).isRead).toBe(true);
   });
 
-  it('that was seen first is forgotten first', () => {
+  it('that was asked for longest ago is forgotten first', () => {
     ask('oldest', certificates.local);
     for (let i = 1; i < LARGEST; i++) ask(`server ${i}`, certificates.local);
     expect(ask('oldest', certificates.local).isRead).toBe(false);
     ask('one more', certificates.local);
-    expect(ask('server 1', certificates.local).isRead).toBe(false);
-    expect(ask('oldest', certificates.local).isRead).toBe(true);
+    expect(ask('oldest', certificates.local).isRead).toBe(false);
+    expect(ask('server 1', certificates.local).isRead).toBe(true);
   });
 });

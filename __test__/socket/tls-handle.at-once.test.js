@@ -1,19 +1,19 @@
 'use strict';
 
-/** The I/O thread shakes hands, and sends a request once the peer is verified, while JavaScript is in one tick. */
+/**
+ * New connections with TLS, for which each thread works long: one thread does not wait until the other has gone through
+ * all that has come at the same time. What users ask of a connection in time counts all the same.
+ */
 
 const { once } = require('node:events');
-const fs = require('node:fs');
 const { Worker } = require('node:worker_threads');
+const { staging } = require('../../lib/bridge/bridge');
 const certificates = require('../support/certificates');
-const { cleanUp, describeNative } = require('../support');
-const { https, newTlsAgent } = require('../support/tls');
+const { cleanUp, describeNative, untilThreadsRest } = require('../support');
+const { https, newTlsAgent, serveTls } = require('../support/tls');
 
 /** Places of the numbers that a peer and this thread share. */
 const [CONNECTIONS, REQUESTS] = [0, 1];
-/** Ticks after which a connection surely has begun, or its request has been written. */
-const TICKS = 20;
-
 /** A worker that serves. */
 const HTTPS = `
   const { workerData: { certificate, numbers }, parentPort } = require('node:worker_threads');
@@ -54,82 +54,127 @@ async function serveApart(source = HTTPS) {
   return { numbers, address: { host: '127.0.0.1', port } };
 }
 
-/** Calls a function some ticks later, before any promise job. */
-function afterTicks(count, callback) {
-  process.nextTick(() => (count === 0 ? callback() : afterTicks(count - 1, callback)));
+/** Waits in place until a number of the peer's is so large. Gives whether it is. */
+function waitInPlace(numbers, place, count) {
+  const deadline = performance.now() + 10_000;
+  for (let seen; (seen = Atomics.load(numbers, place)) < count;) {
+    if (Atomics.wait(numbers, place, seen, deadline - performance.now()) === 'timed-out') return false;
+  }
+  return true;
 }
 
-/** Waits in place until each other thread of the process has slept again, five seconds at most. */
-function untilThreadsRest() {
-  const deadline = performance.now() + 5000;
-  let before;
-  do {
-    if (performance.now() > deadline) throw new Error('the threads never rest');
-    before = timesOfThreads();
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
-  } while (timesOfThreads() !== before);
+/** Waits in place until a number of the peer's is so large, and the I/O thread has heard of what that brought. */
+function waitForNews(numbers, place, count) {
+  expect(waitInPlace(numbers, place, count)).toBe(true);
+  untilThreadsRest();
 }
 
-/** @returns {string} CPU time of each other thread of the process. Only Linux tells of them. */
-function timesOfThreads() {
-  return fs.readdirSync('/proc/self/task').filter((thread) => thread !== String(process.pid))
-    .map((thread) => fs.readFileSync(`/proc/self/task/${thread}/schedstat`, 'latin1').split(' ')[0]).join();
+/** Makes two requests, on a connection each, which connect in the same turn. */
+async function requestTwice(address, options) {
+  const requests = [1, 2].map(() => https.get({ ...address, agent: newTlsAgent(), ...options }));
+  const closed = Promise.all(requests.map((req) => once(req, 'close')));
+  await Promise.all(requests.map((req) => once(req, 'socket')));
+  return { requests, closed };
 }
 
-/** Waits in place until a number of the peer's is not 0. Gives whether it is. */
-function waitInPlace(numbers, place) {
-  return Atomics.wait(numbers, place, 0, 10_000) !== 'timed-out';
-}
+const describeOnLinux = process.platform === 'linux' ? describeNative : describe.skip;
 
-const itOnLinux = process.platform === 'linux' ? it : it.skip;
-
-describeNative('while the JavaScript thread goes on', () => {
-  it('a handshake is made', async () => {
+describeOnLinux('what two connections bring at the same time', () => {
+  it('leads to one request before the other peer is verified', async () => {
     const { numbers, address } = await serveApart();
-    const req = https.get({ ...address, agent: newTlsAgent() }, (res) => res.resume());
-    let isMade;
-    afterTicks(TICKS, () => {
-      isMade = waitInPlace(numbers, CONNECTIONS);
-    });
-    await once(req, 'close');
-    expect(isMade).toBe(true);
-  });
-
-  it('a request goes out that has waited for the peer to be verified', async () => {
-    const { numbers, address } = await serveApart();
-    const req = https.get({ ...address, agent: newTlsAgent() }, (res) => res.resume());
-    let isOut;
-    const [socket] = await once(req, 'socket');
-    socket.once('secureConnect', () => {
-      afterTicks(TICKS, () => {
-        isOut = waitInPlace(numbers, REQUESTS);
+    const { requests, closed } = await requestTwice(address);
+    const outcomes = [];
+    for (const req of requests) {
+      req.on('response', (res) => res.resume());
+      req.socket.once('secureConnect', () => {
+        outcomes.push(outcomes.length === 0 || waitInPlace(numbers, REQUESTS, 1));
       });
-    });
-    await once(req, 'close');
-    expect(isOut).toBe(true);
+    }
+    setImmediate(() => waitForNews(numbers, CONNECTIONS, 2));
+    await closed;
+    expect(outcomes).toEqual([true, true]);
   });
 
-  itOnLinux('a handshake may end, before the thread has a request for it: the request fails', async () => {
-    const { numbers, address } = await serveApart(ENDS);
-    class LateAgent extends https.Agent {
-      createConnection(...args) {
-        const socket = super.createConnection(...args);
-        const { _handle: handle } = socket;
-        const { connect } = handle;
-        handle.connect = function connectAndWait(...details) {
-          const outcome = connect.apply(this, details);
-          waitInPlace(numbers, CONNECTIONS);
-          untilThreadsRest();
-          return outcome;
-        };
-        return socket;
+  it('leads to one connection before the other response ends', async () => {
+    const { numbers, address } = await serveApart();
+    const { requests, closed } = await requestTwice(address, { headers: { connection: 'close' } });
+    const outcomes = [];
+    const made = [];
+    let verified = 0;
+    const onEnd = () => {
+      if (made.length > 0) {
+        outcomes.push(waitInPlace(numbers, CONNECTIONS, 3));
+        return;
       }
+      made.push(https.get({ ...address, agent: newTlsAgent() }, (response) => response.resume()));
+      outcomes.push(true);
+    };
+    for (const req of requests) {
+      req.on('response', (res) => res.resume().on('end', onEnd));
+      req.socket.once('secureConnect', () => {
+        if (++verified === 2) setImmediate(() => waitForNews(numbers, REQUESTS, 2));
+      });
     }
-    const agent = new LateAgent({ ca: certificates.ca });
+    await closed;
+    await once(made[0], 'close');
+    expect(outcomes).toEqual([true, true]);
+  });
+});
+
+describeOnLinux('a connection that has begun before the I/O thread knows of a request', () => {
+  /** An agent whose connections reach the I/O thread alone, and do so before the thread goes on. */
+  class HastyAgent extends https.Agent {
+    constructor(wait) {
+      super({ ca: certificates.ca });
+      this.wait = wait;
+    }
+
+    createConnection(...args) {
+      const socket = super.createConnection(...args);
+      const { _handle: handle } = socket;
+      const { connect } = handle;
+      const { wait } = this;
+      handle.connect = function connectAndWait(...details) {
+        const outcome = connect.apply(this, details);
+        // As a large write of another request does.
+        staging.ringDoorbell();
+        wait();
+        return outcome;
+      };
+      return socket;
+    }
+  }
+
+  it('fails the request if it has ended in its handshake', async () => {
+    const { numbers, address } = await serveApart(ENDS);
+    const agent = new HastyAgent(() => waitForNews(numbers, CONNECTIONS, 1));
     const [error] = await once(https.get({ ...address, agent }), 'error');
     expect(error).toMatchObject({
       code: 'ECONNRESET', message: 'Client network socket disconnected before secure TLS connection was established',
     });
     expect(Atomics.load(numbers, CONNECTIONS)).toBe(1);
   });
+
+  it('carries the request', async () => {
+    const { numbers, address } = await serveApart();
+    const agent = new HastyAgent(() => waitForNews(numbers, CONNECTIONS, 1));
+    const [res] = await once(https.get({ ...address, agent }), 'response');
+    expect(String(Buffer.concat(await res.toArray()))).toBe('body');
+  });
+});
+
+it.each(['within the listener', 'behind it'])('what a listener of "socket" asks of TLS counts, %s', async (when) => {
+  const peer = await serveTls((req, res) => res.end(String(req.socket.servername)));
+  for (let i = 0; i < 5; i++) {
+    const req = https.get({ ...peer.address, agent: newTlsAgent() });
+    const response = once(req, 'response');
+    if (when === 'behind it') {
+      const [socket] = await once(req, 'socket');
+      socket.setServername('localhost');
+    } else {
+      req.once('socket', (socket) => socket.setServername('localhost'));
+    }
+    const [res] = await response;
+    expect(String(Buffer.concat(await res.toArray()))).toBe('localhost');
+  }
 });

@@ -7,8 +7,10 @@
 
 const { once } = require('node:events');
 const fs = require('node:fs');
+const { Worker } = require('node:worker_threads');
 const { staging } = require('../../lib/bridge/bridge');
-const { describeNative, http, untilIdle } = require('../support');
+const certificates = require('../support/certificates');
+const { cleanUp, describeNative, http, untilIdle, untilThreadsRest } = require('../support');
 const { exchangeTls, https, newTlsAgent, serveRawTls } = require('../support/tls');
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -112,5 +114,34 @@ const ENDS = [
       end([...peer.sockets].at(-1));
     });
     await expectReplaced({ req, answered }, { socket, heads, before, staleReplaced });
+  });
+
+  it('that has ended behind another handshake, before JavaScript has heard of that, is not used', async () => {
+    const ended = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(`
+      const { parentPort, workerData: { certificate, ended } } = require('node:worker_threads');
+      const options = { ...certificate, maxVersion: 'TLSv1.2' };
+      const server = require('node:https').createServer(options, (req, res) => {
+        res.end('ok');
+        if (req.method !== 'GET') return;
+        parentPort.once('message', () => req.socket.renegotiate({}, () => {
+          req.socket.destroy();
+          Atomics.store(ended, 0, 1);
+          Atomics.notify(ended, 0);
+        }));
+      });
+      server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+    `, { eval: true, workerData: { certificate: certificates.local, ended } });
+    cleanUp(() => worker.terminate());
+    const [port] = await once(worker, 'message');
+    const { agent, socket } = await connect({ address: { host: '127.0.0.1', port } });
+    const { staleReplaced } = http.stats();
+    worker.postMessage('renegotiate');
+    expect(Atomics.wait(ended, 0, 0, 10_000)).not.toBe('timed-out');
+    untilThreadsRest();
+    const answered = await exchangeTls({ host: '127.0.0.1', port, agent, method: 'POST', body: 'once' });
+    expect(answered.res.statusCode).toBe(200);
+    expect(answered.socket === socket).toBe(true);
+    expect(http.stats().staleReplaced).toBe(staleReplaced + 1);
   });
 });

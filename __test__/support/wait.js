@@ -1,5 +1,6 @@
 'use strict';
 
+const fs = require('node:fs');
 const { setTimeout: sleep } = require('node:timers/promises');
 
 /**
@@ -40,4 +41,22 @@ async function quiet(turns = 20) {
   }
 }
 
-module.exports = { until, quiet, turnOfEventLoop };
+/** Waits in place, so that this thread does nothing else, until no other thread of the process works. Linux only. */
+function untilThreadsRest() {
+  const deadline = performance.now() + 5000;
+  const nothing = new Int32Array(new SharedArrayBuffer(4));
+  let before;
+  do {
+    if (performance.now() > deadline) throw new Error('the threads never rest');
+    before = timesOfOtherThreads();
+    Atomics.wait(nothing, 0, 0, 20);
+  } while (timesOfOtherThreads() !== before);
+}
+
+/** @returns {string} the CPU time of each other thread of the process */
+function timesOfOtherThreads() {
+  return fs.readdirSync('/proc/self/task').filter((thread) => thread !== String(process.pid))
+    .map((thread) => fs.readFileSync(`/proc/self/task/${thread}/schedstat`, 'latin1').split(' ')[0]).join();
+}
+
+module.exports = { until, untilThreadsRest, quiet, turnOfEventLoop };

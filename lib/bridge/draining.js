@@ -156,9 +156,8 @@ class Draining {
       while (this.cursor < this.limit) {
         if ((this.slabWords[this.cursor >> 2] & 0xff) === event.TIME) {
           this.takeTime();
-        } else {
-          if (this.groups >= GROUPS_A_TURN || !this.dispatchGroup()) return AFTER_TICKS;
-          this.groups++;
+        } else if (this.groups >= GROUPS_A_TURN || !this.dispatchGroup()) {
+          return AFTER_TICKS;
         }
       }
       if (this.native === null) return NEVER;
@@ -203,6 +202,7 @@ class Draining {
     const id = slabWords[word + 1];
     const handle = this.handles.get(id);
     if (handle === undefined) {
+      this.groups++;
       this.skipRecord(id);
       return true;
     }
@@ -211,6 +211,8 @@ class Draining {
     if (handle.lastTurn === this.turn && isRead(slabWords[word] & 0xff, slabWords[word] >>> 8)) return false;
     // Also what is no read (the kernel has taken a write, the connection stands) is a turn of its own before one.
     handle.lastTurn = this.turn;
+    // The ticks, and the doorbell, come next where they have something for the I/O thread that takes long.
+    this.groups += handle.isCostly ? GROUPS_A_TURN : 1;
     handle.resource.runInAsyncScope(this.dispatchRecords, this, handle, id);
     return true;
   }

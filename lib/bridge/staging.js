@@ -35,6 +35,8 @@ class Staging {
     this.isTickEndDue = false;
     /** Ticks may share a doorbell, because a drain runs them and rings when it ends. */
     this.gathersTicks = false;
+    /** What is staged must not wait for other ticks. */
+    this.isUrgent = false;
     /** Ticks since the last doorbell that have staged something. */
     this.gatheredTicks = 0;
     this.onTickEnd = () => this.endTick();
@@ -74,7 +76,12 @@ class Staging {
   /** Rings, except within a drain: ticks run between two reads of each connection there, and would each ring. */
   endTick() {
     this.isTickEndDue = false;
-    if (!this.gathersTicks || ++this.gatheredTicks >= TICKS_A_BATCH) this.ringDoorbell();
+    if (!this.gathersTicks || this.isUrgent || ++this.gatheredTicks >= TICKS_A_BATCH) this.ringDoorbell();
+  }
+
+  /** Makes the doorbell ring at the end of this tick, also within a drain. */
+  hurry() {
+    this.isUrgent = true;
   }
 
   /** Lets ticks share a doorbell from now on. */
@@ -91,6 +98,7 @@ class Staging {
   /** Hands everything staged to the I/O thread. */
   ringDoorbell() {
     this.isTickEndDue = false;
+    this.isUrgent = false;
     this.gatheredTicks = 0;
     if (this.length > 0) {
       const { length } = this;

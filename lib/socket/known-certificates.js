@@ -9,12 +9,11 @@
 /** Number of servers whose certificate is remembered; at one more, the oldest is forgotten. */
 const LARGEST = 100;
 
-/** @type {Map<string, import('node:tls').PeerCertificate>} By server. */
+/** @type {Map<string, import('node:tls').PeerCertificate>} By server, the one asked for last behind the others. */
 const known = new Map();
 
 /**
- * Gives the certificate by which a server has identified itself. Node's own check reads it, and nobody else may have
- * it: it serves later connections too.
+ * Gives the certificate by which a server has identified itself.
  * @param {string} server Its name, or its address.
  * @param {(der: Uint8Array) => boolean} isIt Tells whether a certificate is that of the server.
  * @param {() => import('node:tls').PeerCertificate} read Reads that of the server; an empty object if there is none.
@@ -22,13 +21,29 @@ const known = new Map();
  */
 function certificateOf(server, isIt, read) {
   const last = known.get(server);
-  if (last !== undefined && isIt(last.raw)) return last;
-  const certificate = read();
   known.delete(server);
-  if (!(certificate?.raw instanceof Uint8Array)) return certificate;
-  if (known.size === LARGEST) known.delete(known.keys().next().value);
-  known.set(server, certificate);
+  if (last !== undefined && isIt(last.raw)) {
+    known.set(server, last);
+    return copyOf(last);
+  }
+  const certificate = read();
+  if (certificate?.raw instanceof Uint8Array) {
+    if (known.size === LARGEST) known.delete(known.keys().next().value);
+    known.set(server, copyOf(certificate));
+  }
   return certificate;
+}
+
+/**
+ * Copies a value with all that it has: an error, or a hook of a library, may show a certificate to somebody who changes
+ * it, and no other connection may be judged by that.
+ */
+function copyOf(value) {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  const copy = Array.isArray(value) ? [] : Object.create(Object.getPrototypeOf(value));
+  for (const key of Object.keys(value)) copy[key] = copyOf(value[key]);
+  return copy;
 }
 
 module.exports = { LARGEST, certificateOf };

@@ -85,6 +85,8 @@ class NativeHandle extends ShutdownRequest {
     this.resource = new ConnectionResource(this);
     /** Turn of the draining in which this connection last had a read. */
     this.lastTurn = -1;
+    /** What is read leads to work that takes either thread long: a new connection with TLS. */
+    this.isCostly = false;
     /** Records of one read are being dispatched. */
     this.dispatching = false;
     this.life = life.NEW;
@@ -533,7 +535,10 @@ class NativeHandle extends ShutdownRequest {
    */
   request(flags, maxHeaderSize, llhttp) {
     this.startExchange();
-    if (this.settings !== null) counters.connectionsReused++;
+    if (this.settings !== null) {
+      counters.connectionsReused++;
+      this.isCostly = false;
+    }
     this.settings = settingsOf(flags, maxHeaderSize, llhttp);
     this.resumeReading();
     // A process that may make no connection any more may go on using this one.

@@ -35,6 +35,7 @@ class TlsHandle extends NativeHandle {
   constructor(tls, ofNode, isIdentityForNode) {
     super();
     this.isIdentityForNode = isIdentityForNode;
+    this.isCostly = true;
     /** Node's next question for the certificate of the peer is that of its check of the identity. */
     this.isIdentityDue = false;
     /** Node's check has got a certificate without those of its chain. */
@@ -94,7 +95,7 @@ class TlsHandle extends NativeHandle {
     this.shakesHands = true;
     staging.send(command.SHAKE_HANDS, this.connection);
     // What the JavaScript thread does for the next connection takes long, and a handshake does too.
-    staging.ringDoorbell();
+    staging.hurry();
   }
 
   /**
@@ -306,7 +307,7 @@ class TlsHandle extends NativeHandle {
     staging.send(command.VERIFIED, this.id);
     this.writeHeld();
     // As in `start`.
-    staging.ringDoorbell();
+    staging.hurry();
   }
 
   /**

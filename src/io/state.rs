@@ -330,9 +330,9 @@ impl State {
     /// Arms the decoder for the response to a request whose bytes follow.
     pub fn begin_exchange(&mut self, options: DecoderOptions, method: RequestMethod) {
         self.decoder.arm(options, method);
-        let shakes_hands = self.tls.as_ref().is_some_and(|tls| !tls.is_open());
+        let stands = self.tls.as_ref().is_none_or(|tls| tls.has_stood());
         self.exchange = ExchangeStage::Armed(match self.phase {
-            Phase::Open(_) if !shakes_hands => Carrier::Reused,
+            Phase::Open(_) if stands => Carrier::Reused,
             _ => Carrier::Fresh,
         });
         self.writes.begin_request();
@@ -533,7 +533,7 @@ impl State {
     pub fn can_release(&self) -> bool {
         self.release.is_some()
             && (!self.is_armed() || self.decoder.is_idle())
-            && self.tls.as_ref().is_none_or(|tls| tls.is_open())
+            && self.tls.as_ref().is_none_or(|tls| tls.has_stood())
     }
 
     /// Takes the bytes to be given away with the descriptor, if that can be done now.

@@ -61,6 +61,8 @@ enum Stage {
 pub struct Tls {
     connection: Arc<TlsConnection>,
     stage: Stage,
+    /// JavaScript has verified the peer of the first handshake.
+    stood: bool,
     /// Ciphertext on its way to the kernel, and the number of its bytes that the kernel has.
     out: Vec<u8>,
     sent: usize,
@@ -74,6 +76,7 @@ impl Tls {
         Box::new(Self {
             connection,
             stage: Stage::Waiting,
+            stood: false,
             out: Vec::new(),
             sent: 0,
             closed: false,
@@ -98,7 +101,13 @@ impl Tls {
     pub fn verified(&mut self) {
         if self.stage == Stage::Verifying {
             self.stage = Stage::Open;
+            self.stood = true;
         }
+    }
+
+    /// Returns true once JavaScript has verified the peer of the first handshake.
+    pub fn has_stood(&self) -> bool {
+        self.stood
     }
 
     /// Notes why a read has stopped: behind another handshake JavaScript has to verify the peer again.

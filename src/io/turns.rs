@@ -48,16 +48,22 @@ impl Round {
     }
 }
 
-/// Waker that the runtime calls between two rounds.
+/// Waker that the runtime has until the next round. Its end begins that round, so also a runtime that ends before does.
 struct NextRound;
 
 impl Wake for NextRound {
-    fn wake(self: Arc<Self>) {
-        let next = ROUND.with_borrow_mut(|round| {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for NextRound {
+    fn drop(&mut self) {
+        // At the end of the thread there is nobody to call.
+        let next = ROUND.try_with(|round| {
+            let mut round = round.borrow_mut();
             round.is_taken = false;
             round.call_next()
         });
-        next.into_iter().for_each(Waker::wake);
+        next.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
@@ -264,5 +270,16 @@ mod tests {
             }
         });
         assert_eq!(*log.borrow(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_leaves_the_turn_to_the_next() {
+        let take = || {
+            run(poll_fn(|context| {
+                Poll::Ready(Turns::default().take(context))
+            }))
+        };
+        assert!(take());
+        assert!(take());
     }
 }
