@@ -109,11 +109,12 @@ describeOnLinux('what two connections bring at the same time', () => {
       made.push(https.get({ ...address, agent: newTlsAgent() }, (response) => response.resume()));
       outcomes.push(true);
     };
+    const onVerified = () => {
+      if (++verified === 2) setImmediate(() => waitForNews(numbers, REQUESTS, 2));
+    };
     for (const req of requests) {
       req.on('response', (res) => res.resume().on('end', onEnd));
-      req.socket.once('secureConnect', () => {
-        if (++verified === 2) setImmediate(() => waitForNews(numbers, REQUESTS, 2));
-      });
+      req.socket.once('secureConnect', onVerified);
     }
     await closed;
     await once(made[0], 'close');
