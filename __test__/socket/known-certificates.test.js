@@ -53,6 +53,16 @@ describeOurs('the certificate of a server', () => {
     }
   });
 
+  it('that is read with its chain is not remembered', () => {
+    const detailed = () => {
+      const certificate = read(certificates.local);
+      certificate.issuerCertificate = certificate;
+      return certificate;
+    };
+    expect(certificateOf('seven', () => true, detailed).subject.CN).toBe('localhost');
+    expect(ask('seven', certificates.local).isRead).toBe(true);
+  });
+
   it('that shows none is not remembered', () => {
     const none = certificateOf('five', () => true, () => ({}));
     expect(none).toEqual({});

@@ -164,16 +164,31 @@ describeOnLinux('a connection that has begun before the I/O thread knows of a re
   });
 });
 
-it.each(['within the listener', 'behind it'])('what a listener of "socket" asks of TLS counts, %s', async (when) => {
+/** Looks names up in a promise job. */
+function lookup(_host, { all }, callback) {
+  const address = '127.0.0.1';
+  Promise.resolve().then(() => (all ? callback(null, [{ address, family: 4 }]) : callback(null, address, 4)));
+}
+
+it.each([
+  ['within the listener', false, {}],
+  ['behind it', true, {}],
+  ['where a promise gives the address', false, { host: 'a.test', lookup, rejectUnauthorized: false }],
+])('what a listener of "socket" asks of TLS counts, %s', async (_when, isBehind, options) => {
   const peer = await serveTls((req, res) => res.end(String(req.socket.servername)));
   for (let i = 0; i < 5; i++) {
-    const req = https.get({ ...peer.address, agent: newTlsAgent() });
+    const req = https.get({ ...peer.address, ...options, agent: newTlsAgent() });
     const response = once(req, 'response');
-    if (when === 'behind it') {
-      const [socket] = await once(req, 'socket');
+    const rename = (socket) => {
       socket.setServername('localhost');
+      // Time for a thread that would have begun.
+      if (!isBehind && process.platform === 'linux') untilThreadsRest();
+    };
+    if (isBehind) {
+      const [socket] = await once(req, 'socket');
+      rename(socket);
     } else {
-      req.once('socket', (socket) => socket.setServername('localhost'));
+      req.once('socket', rename);
     }
     const [res] = await response;
     expect(String(Buffer.concat(await res.toArray()))).toBe('localhost');

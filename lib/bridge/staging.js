@@ -7,7 +7,7 @@
 const counters = require('./counters');
 const handover = require('./handover');
 const { HEADER_SIZE, command } = require('./records');
-const { queueJob } = require('../node/timing');
+const { nextTick, queueJob } = require('../node/timing');
 
 /** Bytes of the staging buffer. A full one rings the doorbell before the tick ends. */
 const STAGING_SIZE = 64 * 1024;
@@ -37,6 +37,8 @@ class Staging {
     this.gathersTicks = false;
     /** What is staged must not wait for other ticks. */
     this.isUrgent = false;
+    /** Users come before the doorbell, with all their ticks and promise jobs. */
+    this.awaitsUsers = false;
     /** Ticks since the last doorbell that have staged something. */
     this.gatheredTicks = 0;
     this.onTickEnd = () => this.endTick();
@@ -75,13 +77,22 @@ class Staging {
 
   /** Rings, except within a drain: ticks run between two reads of each connection there, and would each ring. */
   endTick() {
+    if (this.awaitsUsers) {
+      this.awaitsUsers = false;
+      nextTick(queueJob, this.onTickEnd);
+      return;
+    }
     this.isTickEndDue = false;
     if (!this.gathersTicks || this.isUrgent || ++this.gatheredTicks >= TICKS_A_BATCH) this.ringDoorbell();
   }
 
-  /** Makes the doorbell ring at the end of this tick, also within a drain. */
-  hurry() {
+  /**
+   * Makes the doorbell ring at the end of this tick, also within a drain.
+   * @param {boolean} [awaitsUsers] Users may hear of something in other ticks and promise jobs, and come before.
+   */
+  hurry(awaitsUsers = false) {
     this.isUrgent = true;
+    this.awaitsUsers ||= awaitsUsers;
   }
 
   /** Lets ticks share a doorbell from now on. */
@@ -99,6 +110,7 @@ class Staging {
   ringDoorbell() {
     this.isTickEndDue = false;
     this.isUrgent = false;
+    this.awaitsUsers = false;
     this.gatheredTicks = 0;
     if (this.length > 0) {
       const { length } = this;

@@ -27,7 +27,8 @@ function certificateOf(server, isIt, read) {
     return copyOf(last);
   }
   const certificate = read();
-  if (certificate?.raw instanceof Uint8Array) {
+  // A library may have it read with its chain, whose last one is its own issuer.
+  if (certificate?.raw instanceof Uint8Array && !('issuerCertificate' in certificate)) {
     if (known.size === LARGEST) known.delete(known.keys().next().value);
     known.set(server, copyOf(certificate));
   }

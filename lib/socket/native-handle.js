@@ -537,7 +537,7 @@ class NativeHandle extends ShutdownRequest {
     this.startExchange();
     if (this.settings !== null) {
       counters.connectionsReused++;
-      this.isCostly = false;
+      if (!this.socket.secureConnecting) this.isCostly = false;
     }
     this.settings = settingsOf(flags, maxHeaderSize, llhttp);
     this.resumeReading();
@@ -728,8 +728,11 @@ class NativeHandle extends ShutdownRequest {
         if (this.leavesWrites) this.keepWrites();
         return responseEvents.onHead(socket, flags, slab, words, start, end);
       case event.DATA:
+        // More of it leads to nothing of the kind.
+        this.isCostly = false;
         return responseEvents.onData(socket, slab, start, end);
       case event.BODY:
+        this.isCostly = false;
         return responseEvents.onBody(socket, slab);
       case event.END:
         this.finishExchange();

@@ -95,7 +95,8 @@ class TlsHandle extends NativeHandle {
     this.shakesHands = true;
     staging.send(command.SHAKE_HANDS, this.connection);
     // What the JavaScript thread does for the next connection takes long, and a handshake does too.
-    staging.hurry();
+    // Who has just heard of the socket may still choose a session, or the name of the server.
+    staging.hurry(true);
   }
 
   /**
@@ -297,6 +298,7 @@ class TlsHandle extends NativeHandle {
     for (const name of REFERENCES) this[name] = this.ofNode[name];
     if (socket.listenerCount('session') > 0) this.tls.tellSessions();
     this.isAgain = true;
+    this.isCostly = true;
     bridge.secure(this.id, this.tls);
     staging.send(command.SHAKE_HANDS, this.id);
     staging.send(command.RECONNECT, this.id);
@@ -305,9 +307,9 @@ class TlsHandle extends NativeHandle {
   /** Goes on with a peer that is verified. */
   goOn() {
     staging.send(command.VERIFIED, this.id);
-    this.writeHeld();
     // As in `start`.
     staging.hurry();
+    this.writeHeld();
   }
 
   /**

@@ -533,7 +533,7 @@ impl State {
     pub fn can_release(&self) -> bool {
         self.release.is_some()
             && (!self.is_armed() || self.decoder.is_idle())
-            && self.tls.as_ref().is_none_or(|tls| tls.has_stood())
+            && self.tls.as_ref().is_none_or(|tls| tls.is_open())
     }
 
     /// Takes the bytes to be given away with the descriptor, if that can be done now.
