@@ -10,7 +10,7 @@ const fs = require('node:fs');
 const { Worker } = require('node:worker_threads');
 const { staging } = require('../../lib/bridge/bridge');
 const certificates = require('../support/certificates');
-const { cleanUp, describeNative, http, untilIdle, untilThreadsRest } = require('../support');
+const { cleanUp, describeNative, http, serve, untilIdle, untilThreadsRest } = require('../support');
 const { exchangeTls, https, newTlsAgent, serveRawTls } = require('../support/tls');
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -71,6 +71,13 @@ async function expectReplaced({ req, answered }, { socket, heads, before, staleR
   expect(http.stats().staleReplaced).toBe(staleReplaced + 1);
 }
 
+/** Makes many requests at a time: the I/O thread lends no connection for a while, and answers its peers itself. */
+async function loadHeavily() {
+  const { address } = await serve((req, res) => res.end());
+  const requests = Array.from({ length: 20 }, () => http.get({ ...address, agent: false }, (res) => res.resume()));
+  await Promise.all(requests.map((req) => once(req, 'close')));
+}
+
 const ENDS = [
   ['closed', (socket) => socket.destroy()],
   ['reset', (socket) => socket.resetAndDestroy()],
@@ -117,6 +124,7 @@ const ENDS = [
   });
 
   it('that has ended behind another handshake, before JavaScript has heard of that, is not used', async () => {
+    await loadHeavily();
     const ended = new Int32Array(new SharedArrayBuffer(4));
     const worker = new Worker(`
       const { parentPort, workerData: { certificate, ended } } = require('node:worker_threads');
