@@ -48,6 +48,13 @@ impl Round {
     }
 }
 
+/// Changes the round, and wakes the task that the change has called, if any.
+fn change(change: impl FnOnce(&mut Round) -> Option<Waker>) {
+    // At the end of the thread there is nobody to call.
+    let called = ROUND.try_with(|round| change(&mut round.borrow_mut()));
+    called.into_iter().flatten().for_each(Waker::wake);
+}
+
 /// Waker that the runtime has until the next round. Its end begins that round, so also a runtime that ends before does.
 struct NextRound;
 
@@ -57,13 +64,10 @@ impl Wake for NextRound {
 
 impl Drop for NextRound {
     fn drop(&mut self) {
-        // At the end of the thread there is nobody to call.
-        let next = ROUND.try_with(|round| {
-            let mut round = round.borrow_mut();
+        change(|round| {
             round.is_taken = false;
             round.call_next()
         });
-        next.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
@@ -113,16 +117,13 @@ impl Turns {
         let Some(place) = self.place.take() else {
             return;
         };
-        // At the end of the thread there is nobody to call.
-        let next = ROUND.try_with(|round| {
-            let mut round = round.borrow_mut();
+        change(|round| {
             round.waiting.retain(|&(other, _)| other != place);
             match round.called == Some(place) {
                 true => round.call_next(),
                 false => None,
             }
         });
-        next.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
