@@ -137,7 +137,7 @@ describeOnLinux('a connection that has begun before the I/O thread knows of a re
       const { wait } = this;
       handle.connect = function connectAndWait(...details) {
         const outcome = connect.apply(this, details);
-        // As a large write of another request does.
+        // A large write of another request rings too.
         staging.ringDoorbell();
         wait();
         return outcome;

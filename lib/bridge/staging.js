@@ -35,7 +35,7 @@ class Staging {
     this.isTickEndDue = false;
     /** Ticks may share a doorbell, because a drain runs them and rings when it ends. */
     this.gathersTicks = false;
-    /** What is staged must not wait for other ticks. */
+    /** The I/O thread must have what is staged at the end of this tick. */
     this.isUrgent = false;
     /** Users come before the doorbell, with all their ticks and promise jobs. */
     this.awaitsUsers = false;

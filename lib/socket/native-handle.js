@@ -85,7 +85,7 @@ class NativeHandle extends ShutdownRequest {
     this.resource = new ConnectionResource(this);
     /** Turn of the draining in which this connection last had a read. */
     this.lastTurn = -1;
-    /** What is read leads to work that takes either thread long: a new connection with TLS. */
+    /** Each thread works long for what is read: the connection is a new one with TLS. */
     this.isCostly = false;
     /** Records of one read are being dispatched. */
     this.dispatching = false;

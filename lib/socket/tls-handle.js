@@ -94,8 +94,8 @@ class TlsHandle extends NativeHandle {
     if (this.shakesHands) return;
     this.shakesHands = true;
     staging.send(command.SHAKE_HANDS, this.connection);
-    // What the JavaScript thread does for the next connection takes long, and a handshake does too.
-    // Who has just heard of the socket may still choose a session, or the name of the server.
+    // The JavaScript thread works long for the next connection, and the I/O thread for a handshake. The user, who has
+    // just heard of the socket, may still choose a session, or the name of the server.
     staging.hurry(true);
   }
 
@@ -307,7 +307,7 @@ class TlsHandle extends NativeHandle {
   /** Goes on with a peer that is verified. */
   goOn() {
     staging.send(command.VERIFIED, this.id);
-    // As in `start`.
+    // Both threads work long, as in `start`.
     staging.hurry();
     this.writeHeld();
   }
