@@ -473,8 +473,12 @@ impl State {
         Some(acknowledge)
     }
 
-    /// Stops writing after an error, and drops what is queued.
+    /// Stops writing after an error, and drops what is queued. The peer may have answered before: the runtime need not
+    /// have noticed that yet, so the reads that remain ask the kernel.
     pub fn fail_writing(&mut self, errno: i32) {
+        if let Phase::Open(stream) = &mut self.phase {
+            stream.ask_kernel();
+        }
         self.writes.clear();
         self.writing = Writing::Failed {
             errno,

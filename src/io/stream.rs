@@ -22,6 +22,7 @@ const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 pub struct Stream {
     watched: AsyncFd<Detached>,
     readiness: Readiness,
+    asks_kernel: bool,
 }
 
 /// Stage of what the runtime knows of a stream.
@@ -64,12 +65,18 @@ impl Stream {
         Ok(Self {
             watched,
             readiness: Readiness::Unseen,
+            asks_kernel: false,
         })
     }
 
     /// Tells whether this is a Unix domain socket.
     pub fn is_unix(&self) -> bool {
         matches!(self.watched.get_ref(), Detached::Unix(_))
+    }
+
+    /// Makes every read from now on ask the kernel, whether or not the runtime has noticed anything.
+    pub fn ask_kernel(&mut self) {
+        self.asks_kernel = true;
     }
 
     /// Reads once. After a short read, the kernel is not asked again before the next readiness event.
@@ -135,6 +142,12 @@ impl Stream {
         room: usize,
         mut read: impl FnMut(&SockRef<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        if self.asks_kernel {
+            match read(&SockRef::from(self)) {
+                Err(error) if is_passing(&error) => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
         loop {
             std::task::ready!(self.poll_read_ready(context))?;
             let mut short = None;

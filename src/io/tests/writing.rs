@@ -283,6 +283,34 @@ fn an_answer_that_came_before_the_peer_stopped_reading_is_passed_on_whole() {
 }
 
 #[test]
+fn an_answer_that_nobody_has_noticed_when_a_write_fails_is_passed_on_first() {
+    for is_known in [false, true] {
+        let listener = listen();
+        let mut client = Client::new();
+        let mut peer = client.connect(0, &listener);
+        if is_known {
+            client.exchange(0, &mut peer);
+        }
+        client.send(|batch| batch.request(0).write(0, GET).write(0, b"unread"));
+        if is_known {
+            client.spin(2);
+        }
+        take(&mut peer, GET.len());
+        peer.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+            .unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        until_delivered(&peer);
+        drop(peer);
+        client.send(|batch| batch.write(0, b"too late"));
+        assert_eq!(client.expect(0, event::HEAD).status(), 413);
+        assert_eq!(client.expect(0, event::DATA).payload, b"no");
+        client.expect(0, event::END);
+        client.expect(0, event::EOF);
+        assert_eq!(client.expect(0, event::WRITE_ERROR).errno(), libc::EPIPE);
+    }
+}
+
+#[test]
 fn a_reset_during_an_upload_does_not_complete_a_body_that_the_end_delimits() {
     let listener = listen();
     let mut client = Client::new();
