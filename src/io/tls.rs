@@ -39,6 +39,8 @@ use crate::tls::{Engine, Stop, TlsConnection, TlsError, Written};
 const CIPHERTEXT: usize = 64 * 1024;
 /// Bytes that are encrypted at once: those of four records.
 const PIECE: usize = 64 * 1024;
+/// Bytes that are encrypted as soon as the kernel has been asked about the peer: those of one record.
+const SOON: usize = 16 * 1024;
 /// Bytes of ciphertext that one read asks the kernel for: as many as one read of a large body brings.
 const PACKET: usize = BODY_PIECES * READ_SIZE;
 
@@ -142,7 +144,8 @@ impl Tls {
     }
 
     /// Encrypts what is queued and sends it. `closes` says that this side ends behind it. `looks` says that another
-    /// connection can take the place of this one; it is an error then if the peer has ended it, and nothing is sent.
+    /// connection can take the place of this one, and that the kernel has just been asked about the peer. Where time passes
+    /// before the ciphertext is there, it is asked again; it is an error if the peer has ended, and nothing is sent.
     pub fn flush(
         &mut self,
         stream: &mut Stream,
@@ -150,24 +153,29 @@ impl Tls {
         closes: bool,
         looks: bool,
     ) -> io::Result<Flushed> {
+        let mut all_is_out = false;
         loop {
             if self.send(stream)? == Flushed::Blocked {
                 return Ok(Flushed::Blocked);
             }
             writes.note_ciphertext_sent();
+            if all_is_out {
+                return Ok(Flushed::All);
+            }
             // Node has its `SSL` back: the connection is about to close.
-            let Some(mut engine) = self.connection.lock() else {
+            let Some((mut engine, was_free)) = self.connection.lock_timely() else {
                 return Ok(Flushed::Held);
             };
             let is_held = if self.stage == Stage::Open {
-                // The lock, and OpenSSL, may have taken their time.
+                // The lock may have taken its time, and much plaintext does.
+                let looks = looks && (!was_free || writes.plaintext().len() > SOON);
                 encrypt(&mut engine, writes, || {
                     looks && has_peer_ended(stream.as_fd())
                 })?
             } else {
                 !writes.is_empty()
             };
-            let all_is_out = !is_held && writes.plaintext().is_empty();
+            all_is_out = !is_held && writes.plaintext().is_empty();
             if closes && all_is_out && !self.closed {
                 self.closed = true;
                 engine.close();

@@ -33,9 +33,17 @@ impl TlsConnection {
 
     /// Locks the connection. Gives nothing, once Node has its `SSL` back, or the process ends. Both threads call this.
     pub fn lock(&self) -> Option<Locked<'_>> {
+        self.lock_timely().map(|(locked, _)| locked)
+    }
+
+    /// Does the same as [`Self::lock`], and tells whether the lock was free: no other thread had to be waited for.
+    pub fn lock_timely(&self) -> Option<(Locked<'_>, bool)> {
         let pass = exit::pass()?;
-        let guard = self.guard();
-        guard.is_some().then(|| Locked(guard, pass))
+        let (guard, was_free) = match self.engine.try_lock() {
+            Ok(guard) => (guard, true),
+            Err(_) => (self.guard(), false),
+        };
+        guard.is_some().then(|| (Locked(guard, pass), was_free))
     }
 
     /// Calls `ask` while the I/O thread does not use the `SSL`. The JavaScript thread calls this.
