@@ -7,6 +7,7 @@
 
 const census = require('./census');
 const { TIMEOUT_BUFFER, kIdleLimit, kPool } = require('./own-properties');
+const { assign, bareObject } = require('../node/bare-options');
 const { late } = require('../node/late');
 const { kKeepsListeners } = require('../response/agent-marks');
 
@@ -31,7 +32,8 @@ const parts = late(() => require('./parts'));
  * @param {(agent: import('node:http').Agent) => boolean} methods.removesPlainly True if nothing overrides removeSocket.
  */
 function install(agent, makeNames, { connectsPlainly, createsPlainly, removesPlainly }) {
-  const { options } = agent;
+  // Each request reads them several times, and Node's object is a hash table.
+  const options = agent.options = assign(bareObject(), agent.options);
   // Throws on wrong ones.
   if (options.timeouts !== undefined) parts().limitsOf(options.timeouts);
   let { activeTtl, freeTimeout, isFair } = POOL_OPTIONS.some((name) => options[name] !== undefined) ?

@@ -11,6 +11,9 @@ const { isIP } = require('node:net');
 /** Number of hosts of one agent whose last name is kept; past it all names are found anew. */
 const MOST_HOSTS = 64;
 
+/** Stands for the value of an option that no name is made of. */
+const kOther = Symbol('other');
+
 /** Options that a getName of Node reads, by that function. */
 const partsByMethod = new Map();
 
@@ -58,42 +61,58 @@ class OriginNames {
     this.parts ??= partsOf(this.getName);
     this.byHost ??= new Map();
     const kept = this.byHost.get(options.host);
-    if (kept !== undefined && this.isFor(kept.parts, agent, options, authority)) return kept.name;
+    if (kept !== undefined && this.isFor(kept, agent, options, authority)) return kept.name;
     const named = { ...options, ...agent.options };
     named.servername = serverNameOf(named, authority);
     const name = this.getName.call(agent, named);
     if (this.byHost.size >= MOST_HOSTS) this.byHost.clear();
-    this.byHost.set(options.host, { name, parts: this.collect(agent, options, authority) });
+    const ofRequest = this.collect(options);
+    this.byHost.set(options.host, { name, authority, ofRequest, ofAgent: this.collect(agent.options) });
     return name;
   }
 
-  /** Collects all that a name is made of: the authority, then names of options, each with its value before it. */
-  collect(agent, options, authority) {
-    const parts = [authority];
-    for (const source of [options, agent.options]) {
-      for (const key in source) {
-        if (this.parts.has(key)) parts.push(snapshotOf(source[key]), key);
-      }
-    }
-    return parts;
+  /** Collects the names of all options, each with its value behind it if a name of an origin is made of that. */
+  collect(options) {
+    const collected = [];
+    for (const key in options) collected.push(key, this.parts.has(key) ? snapshotOf(options[key]) : kOther);
+    return collected;
   }
 
-  /** Tells whether `collect` would give these parts, without an array for each request. */
-  isFor(parts, agent, options, authority) {
-    if (parts[0] !== authority && this.parts.has('servername')) return false;
-    const end = this.match(parts, 1, options);
-    return end !== -1 && this.match(parts, end, agent.options) === parts.length;
+  /** Tells whether a name is that of a request's origin, without an array for each request. */
+  isFor({ authority, ofRequest, ofAgent }, agent, options, authorityOfRequest) {
+    if (authority !== authorityOfRequest && this.parts.has('servername')) return false;
+    return this.match(ofRequest, options) && this.match(ofAgent, agent.options);
   }
 
-  /** @returns {number} Index behind the parts that are of these options, from `at` on; -1 if others would be there. */
-  match(parts, at, options) {
+  /** Tells whether `collect` would give these options. Those that no name is made of may differ. */
+  match(collected, options) {
+    let at = 0;
     for (const key in options) {
-      if (!this.parts.has(key)) continue;
-      if (parts[at + 1] !== key || !isSame(parts[at], options[key])) return -1;
+      // Most requests have the same options in the same order.
+      if (collected[at] !== key) return this.matchParts(collected, options);
+      const value = collected[at + 1];
+      if (value !== kOther && !isSame(value, options[key])) return false;
       at += 2;
     }
-    return at;
+    return at === collected.length || this.matchParts(collected, options);
   }
+
+  /** Does the same as `match`, where options come and go that no name is made of. */
+  matchParts(collected, options) {
+    let at = nextPart(collected, 0);
+    for (const key in options) {
+      if (!this.parts.has(key)) continue;
+      if (collected[at] !== key || !isSame(collected[at + 1], options[key])) return false;
+      at = nextPart(collected, at + 2);
+    }
+    return at === collected.length;
+  }
+}
+
+/** @returns {number} Index of the next option, from `at` on, that a name is made of; past the last if there is none. */
+function nextPart(collected, at) {
+  while (at < collected.length && collected[at + 1] === kOther) at += 2;
+  return at;
 }
 
 /** Names of the origins of one agent for http: of most, a host and a port are all that counts. */
