@@ -10,6 +10,7 @@ const path = require('node:path');
 
 const { measureInProcess } = require('./lib/client-process');
 const { describeMachine } = require('./lib/machine');
+const { WARM_UP } = require('./lib/options');
 const { parseOptions, USAGE } = require('./lib/profile/options');
 const { countSystemCalls, perfProblem, recordHotSpots } = require('./lib/profile/perf');
 const { clientSection } = require('./lib/profile/report');
@@ -70,8 +71,7 @@ class ClientProfiler {
    */
   async run(client, workload, profile, marginMs = 0, onMeasuring) {
     const measureMs = this.options.milliseconds + marginMs;
-    const warmUp = { warmUpMs: WARM_UP_MS, warmUpAnswers: 2500, longestWarmUpMs: 6000 };
-    const timing = { ...warmUp, measureMs, warmUpTransfers: 1, transfers: 1 };
+    const timing = { ...WARM_UP, warmUpMs: WARM_UP_MS, measureMs, warmUpTransfers: 1, transfers: 1 };
     const settings = { client, workload: workload.id, server: this.server, timing, profile };
     const { sample, error } = await measureInProcess(settings, this.options.node, onMeasuring);
     if (error) {

@@ -20,11 +20,10 @@ const USAGE = `Usage: node bench/run.js [options]
 
 // V8 takes about a second, and some thousand calls of a function, until it has compiled what it will compile; a shorter
 // warm-up measures that instead.
+const WARM_UP = { warmUpMs: 1000, warmUpAnswers: 2500, longestWarmUpMs: 6000 };
 const FULL = {
   rounds: 7,
-  timing: {
-    warmUpMs: 1000, warmUpAnswers: 2500, longestWarmUpMs: 6000, measureMs: 800, warmUpTransfers: 2, transfers: 3,
-  },
+  timing: { ...WARM_UP, measureMs: 800, warmUpTransfers: 2, transfers: 3 },
 };
 const QUICK = {
   rounds: 2,
@@ -156,4 +155,4 @@ function clientsOf(workload, named, quick, other) {
   return other && measuresOurs ? [...clients, other] : clients;
 }
 
-module.exports = { parseOptions, USAGE };
+module.exports = { parseOptions, USAGE, WARM_UP };
