@@ -201,18 +201,13 @@ impl Stream {
             return self.write_unasked(slices);
         }
         self.watched.try_io(Interest::WRITABLE, |stream| {
-            let socket = SockRef::from(stream);
-            match slices {
-                // `send` is a little cheaper than `sendmsg`, and one slice is the usual case.
-                [one] => socket.send_with_flags(one, SEND_FLAGS),
-                _ => socket.send_vectored_with_flags(slices, SEND_FLAGS),
-            }
+            send(&SockRef::from(stream), slices)
         })
     }
 
     /// Writes without asking the runtime, which says `WouldBlock` of a stream that it has not looked at.
     fn write_unasked(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let n = SockRef::from(&*self).send_vectored_with_flags(slices, SEND_FLAGS)?;
+        let n = send(&SockRef::from(&*self), slices)?;
         if n > 0 {
             self.readiness = Readiness::Written;
         }
@@ -324,6 +319,14 @@ impl Stream {
     /// Gives the number of the descriptor.
     pub fn descriptor(&self) -> RawFd {
         self.as_fd().as_raw_fd()
+    }
+}
+
+/// Sends what the kernel takes. `send` is a little cheaper than `sendmsg`, and one slice is the usual case.
+fn send(socket: &SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [one] => socket.send_with_flags(one, SEND_FLAGS),
+        _ => socket.send_vectored_with_flags(slices, SEND_FLAGS),
     }
 }
 
