@@ -28,9 +28,10 @@
 //!             └────────────────────────────┴──end, error, upgrade, not HTTP──> Ended
 //!           any ──replace──> Open
 //!
-//! writing   Open ──shutdown──> ShutdownDue ──everything is written──> Open
-//!             │                     │
-//!             └─────────────────────┴──write error──> Failed
+//! writing   Open ──shutdown──> ShutdownDue ──everything is written──> Shut
+//!             │                     │                                  │
+//!             └─────────────────────┴───────────write error────────────┴──> Failed
+//!           Shut ──replace──> Open
 //!           Failed ──replace, or told and Lost──> Open, or ShutdownDue if one was planned meanwhile
 //! ```
 //!
@@ -106,6 +107,8 @@ enum Writing {
     Open,
     /// A half-close follows once everything queued is written; JavaScript hears of it if `acknowledge`.
     ShutdownDue { acknowledge: bool },
+    /// This side has ended.
+    Shut,
     /// A write has failed with this error number. JavaScript hears of it once everything is read that
     /// the peer had sent before.
     Failed {
@@ -240,13 +243,15 @@ impl State {
         self.phase = Phase::Waiting;
         self.exchange = ExchangeStage::Armed(Carrier::Replaced);
         self.reading = Reading::Open;
-        if let Writing::Failed { planned, .. } = self.writing {
+        self.writing = match self.writing {
             // The bytes that could not be written were of an earlier request; a half-close is behind this one.
-            self.writing = match planned {
-                Some(acknowledge) => Writing::ShutdownDue { acknowledge },
-                None => Writing::Open,
-            };
-        }
+            Writing::Failed {
+                planned: Some(acknowledge),
+                ..
+            } => Writing::ShutdownDue { acknowledge },
+            Writing::Failed { planned: None, .. } | Writing::Shut => Writing::Open,
+            other => other,
+        };
         self.writes.forget_earlier_requests();
     }
 
@@ -430,15 +435,15 @@ impl State {
     pub fn flush(&mut self) -> Option<io::Result<Flushed>> {
         let looks = self.exchange == ExchangeStage::Armed(Carrier::Reused);
         match (&mut self.phase, self.writing) {
-            (Phase::Open(stream), Writing::Open | Writing::ShutdownDue { .. }) => {
-                Some(match &mut self.tls {
-                    None => self.writes.flush(stream),
-                    Some(tls) => {
-                        let closes = self.writing != Writing::Open;
-                        tls.flush(stream, &mut self.writes, closes, looks)
-                    }
-                })
-            }
+            (_, Writing::Failed { .. }) => None,
+            (Phase::Open(stream), writing) => Some(match &mut self.tls {
+                None => self.writes.flush(stream),
+                Some(tls) if writing == Writing::Shut && self.writes.is_empty() => Ok(tls.hush()),
+                Some(tls) => {
+                    let closes = writing != Writing::Open;
+                    tls.flush(stream, &mut self.writes, closes, looks)
+                }
+            }),
             _ => None,
         }
     }
@@ -469,7 +474,7 @@ impl State {
         let Writing::ShutdownDue { acknowledge } = self.writing else {
             return None;
         };
-        self.writing = Writing::Open;
+        self.writing = Writing::Shut;
         Some(acknowledge)
     }
 

@@ -189,6 +189,16 @@ impl Tls {
         }
     }
 
+    /// Drops what OpenSSL has to say after this side has ended, such as the rest of a handshake. The kernel would refuse it,
+    /// and that would be no news: what comes of the peer is. libuv tells nobody either, where no write waits.
+    pub fn hush(&mut self) -> Flushed {
+        let Some(mut engine) = self.connection.lock() else {
+            return Flushed::Held;
+        };
+        engine.out().clear();
+        Flushed::All
+    }
+
     /// Sends the ciphertext that is there.
     fn send(&mut self, stream: &mut Stream) -> io::Result<Flushed> {
         while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
