@@ -19,7 +19,7 @@ describeOurs('an address', () => {
     };
     let routes;
     jest.isolateModules(() => {
-      jest.doMock('../../lib/bridge/bridge', () => ({ connectIfDoubtful }));
+      jest.doMock('../../lib/bridge/bridge', () => ({ bridge: { connectIfDoubtful } }));
       routes = require('../../lib/socket/known-routes');
     });
     cleanUp(() => jest.dontMock('../../lib/bridge/bridge'));

@@ -71,10 +71,10 @@ class Bridge {
    * @returns {number}
    */
   attach(handle) {
-    if (this.native === null) this.start();
+    const native = this.started();
     const id = this.handles.add(handle);
     if (this.handles.size === 1) {
-      this.native.keep(true);
+      native.keep(true);
       atExit.add(this.settle);
     }
     return id;
@@ -117,6 +117,49 @@ class Bridge {
    */
   secure(id, tls) {
     this.native.secure(id, tls);
+  }
+
+  /**
+   * Makes a socket with a local address, for a connection that is about to be made.
+   * @param {string} address A numeric one.
+   * @param {number} port
+   * @returns {number} Its descriptor, or a negative error number.
+   */
+  bindSocket(address, port) {
+    return addon.bindSocket(this.started(), address, port);
+  }
+
+  /**
+   * Closes a socket that does not connect.
+   * @param {number} descriptor Of `bindSocket`.
+   */
+  closeSocket(descriptor) {
+    if (this.native !== null) addon.closeSocket(this.native, descriptor);
+  }
+
+  /**
+   * Makes a socket that connects to an address, if the kernel might refuse that before it sends anything.
+   * @param {string} address A numeric one.
+   * @param {number} port
+   * @returns {number|null} Its descriptor, a negative error number, or null where the I/O thread may connect.
+   */
+  connectIfDoubtful(address, port) {
+    return addon.connectIfDoubtful(this.started(), address, port);
+  }
+
+  /**
+   * Makes a second descriptor of a connection that the I/O thread is about to take over.
+   * @param {number} descriptor Of libuv.
+   * @returns {number} -1 if that cannot be done.
+   */
+  duplicateDescriptor(descriptor) {
+    return addon.duplicateDescriptor(this.started(), descriptor);
+  }
+
+  /** @returns {InstanceType<addon.Bridge>} The native part, which is there even before the first connection. */
+  started() {
+    if (this.native === null) this.start();
+    return this.native;
   }
 
   /**
@@ -180,11 +223,7 @@ module.exports = {
   STAGED_WRITE_LIMIT,
   StreamDecoder: addon.StreamDecoder,
   TlsConnection: addon.TlsConnection,
-  bindSocket: addon.bindSocket,
   bridge,
-  closeDescriptor: addon.closeDescriptor,
-  connectIfDoubtful: addon.connectIfDoubtful,
-  duplicateDescriptor: addon.duplicateDescriptor,
   /** True where the I/O thread has the connections; otherwise all are Node's own sockets. */
   hasIoThread: mode === 'native',
   hasPendingRead: addon.hasPendingRead,

@@ -6,7 +6,7 @@
  * has failed.
  */
 
-const { connectIfDoubtful } = require('../bridge/bridge');
+const { bridge } = require('../bridge/bridge');
 
 /** Number of addresses that are remembered; at one more, all are forgotten. */
 const LARGEST = 1024;
@@ -22,7 +22,7 @@ const known = new Set();
  */
 function connectIfUnknown(address, port) {
   if (isLoopback(address) || known.has(address)) return null;
-  const descriptor = connectIfDoubtful(address, port);
+  const descriptor = bridge.connectIfDoubtful(address, port);
   if (descriptor === null) {
     if (known.size === LARGEST) known.clear();
     known.add(address);

@@ -14,7 +14,7 @@ const {
   constants: { errno: { EBADF, ECANCELED, ECONNREFUSED, EINVAL, EMFILE, ENFILE, ENOTCONN } },
 } = require('node:os');
 
-const { bindSocket, bridge, closeDescriptor, duplicateDescriptor, peerAddress, staging } = require('../bridge/bridge');
+const { bridge, peerAddress, staging } = require('../bridge/bridge');
 const counters = require('../bridge/counters');
 const { command, event, isRead } = require('../bridge/records');
 const { watchesIdleSockets } = require('../node/behaviour');
@@ -228,7 +228,7 @@ class NativeHandle extends ShutdownRequest {
   bindTo(address, port) {
     // What is too large for a port is cut, and net.Socket notices by getsockname().
     this.localPort = port & 0xffff;
-    const descriptor = bindSocket(address, this.localPort);
+    const descriptor = bridge.bindSocket(address, this.localPort);
     if (descriptor < 0) return descriptor;
     this.boundDescriptor = descriptor;
     this.localAddress = address;
@@ -336,7 +336,7 @@ class NativeHandle extends ShutdownRequest {
     if (this.isClosed()) return;
     const wasAwaited = this.exchange === exchange.AWAITED;
     this.startClosing();
-    if (this.boundDescriptor >= 0) closeDescriptor(this.boundDescriptor);
+    if (this.boundDescriptor >= 0) bridge.closeSocket(this.boundDescriptor);
     this.boundDescriptor = -1;
     if (this.id !== -1) staging.send(command.CLOSE, this.id, flags);
     // The peer of a request that is called off hears of it before anything else happens, as from libuv.
@@ -512,7 +512,7 @@ class NativeHandle extends ShutdownRequest {
     const local = { address: '', port: 0 };
     // Fails on a connection that the peer has reset; libuv will tell of that.
     if (path === '' && (libuv.getpeername(peer) !== 0 || libuv.getsockname(local) !== 0)) return false;
-    const descriptor = duplicateDescriptor(libuv.fd);
+    const descriptor = bridge.duplicateDescriptor(libuv.fd);
     if (descriptor < 0) return false;
     this.fd = descriptor;
     this.localAddress = local.address;

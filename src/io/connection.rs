@@ -20,6 +20,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -99,6 +100,12 @@ impl Connection {
             }
             Err(error) => self.read_failed(&mut state, &error, 0),
         }
+    }
+
+    /// Takes the socket with this number, which JavaScript has made for the connection.
+    pub fn take_socket(&self, number: u32) -> Option<OwnedFd> {
+        let completions = self.outlet.completions();
+        completions.take_socket(number.cast_signed())
     }
 
     /// Fails to connect without trying, because the address is none.

@@ -15,13 +15,15 @@ use super::socket_options::KeepAlive;
 use super::state::State;
 use crate::records::{self, Record, command, event};
 use crate::shared::address::{parse_address, with_zone};
-use crate::shared::binding::take_over;
 use crate::shared::completions::{Completions, Counters};
 use crate::shared::detached::Detached;
 use crate::shared::mailbox::Message;
 
 /// Highest id of a connection. Ids are dense, so this bounds the table, whatever a batch says.
 const MAX_CONNECTIONS: u32 = 1 << 22;
+
+/// What a command to connect has in place of the number of a socket: -1.
+const NO_SOCKET: u32 = u32::MAX;
 
 /// Connections of one loaded module. Its JavaScript side chooses the ids, which are dense.
 struct Channel {
@@ -293,8 +295,7 @@ pub const PANIC: u32 = 254;
 pub const PANIC_IN_TASK: u32 = 255;
 
 fn adopt(connection: &Connection, record: &Record<'_>) {
-    // SAFETY: JavaScript has duplicated the descriptor for this connection, and has forgotten it.
-    let Some(descriptor) = (unsafe { take_over(record.u32_at(0).cast_signed()) }) else {
+    let Some(descriptor) = connection.take_socket(record.u32_at(0)) else {
         return connection.refuse(libc::EBADF);
     };
     let place = record.rest(8);
@@ -318,12 +319,13 @@ fn adopt(connection: &Connection, record: &Record<'_>) {
 
 fn connect_tcp(connection: &Connection, record: &Record<'_>) {
     let port = record.u32_at(0) as u16;
-    // SAFETY: the descriptor was made for this connection, and JavaScript has forgotten it.
-    let socket = unsafe { take_over(record.u32_at(4).cast_signed()) };
-    let prepared = match socket {
+    let number = record.u32_at(4);
+    let prepared = match connection.take_socket(number) {
         Some(socket) if record.flags & command::STARTED != 0 => Prepared::Connecting(socket),
         Some(socket) => Prepared::Bound(socket),
-        None => Prepared::Nothing,
+        None if number == NO_SOCKET => Prepared::Nothing,
+        // The environment has ended.
+        None => return connection.refuse(libc::EBADF),
     };
     match parse_host(record.rest(8), port) {
         Some(remote) => connection.connect(

@@ -306,6 +306,7 @@ impl Bridge {
         self.body_memory.let_go(&env);
         *self.membership.borrow_mut() = Membership::Impossible;
         self.completions.offers.close();
+        self.completions.drop_sockets();
     }
 
     /// Asks the I/O thread to lend connections while the load is light.
@@ -338,6 +339,11 @@ impl Bridge {
         if self.completions.take_resume() {
             self.send(Message::Drained(self.completions.clone()));
         }
+    }
+
+    /// Gives the queue.
+    pub(super) fn completions(&self) -> &Completions {
+        &self.completions
     }
 
     fn send(&self, message: Message) {

@@ -1,5 +1,6 @@
 //! The functions by which JavaScript makes bound sockets, closes those that come to nothing, and duplicates and
-//! looks at connections of libuv. The JavaScript thread runs them.
+//! looks at connections of libuv. The JavaScript thread runs them. The queue of the bridge keeps what they make until a
+//! connection has it: a worker may be terminated before.
 
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
@@ -9,41 +10,42 @@ use std::os::fd::BorrowedFd;
 use napi_derive::napi;
 use socket2::{SockAddr, SockRef};
 
-use super::bridge::LocalAddress;
+use super::bridge::{Bridge, LocalAddress};
 use crate::shared::address::host_text;
 use crate::shared::binding;
 
-/// Makes a socket bound to a local address. Gives the descriptor, or the negative error number.
+/// Makes a socket bound to a local address. Gives its number, or the negative error number.
 #[napi(catch_unwind)]
-pub fn bind_socket(host: String, port: u32) -> i32 {
+pub fn bind_socket(bridge: &Bridge, host: String, port: u32) -> i32 {
     match binding::bind(&host, port as u16) {
-        Ok(descriptor) => descriptor,
+        Ok(socket) => bridge.completions().keep_socket(socket),
         Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
     }
 }
 
-/// Makes a second descriptor of a connection that libuv has. Gives -1 if that cannot be done.
+/// Makes a second descriptor of a connection that libuv has. Gives its number, or -1 if that cannot be done.
 #[napi(catch_unwind)]
-pub fn duplicate_descriptor(descriptor: i32) -> i32 {
-    binding::duplicate(descriptor).unwrap_or(-1)
+pub fn duplicate_descriptor(bridge: &Bridge, descriptor: i32) -> i32 {
+    match binding::duplicate(descriptor) {
+        Ok(duplicate) => bridge.completions().keep_socket(duplicate),
+        Err(_) => -1,
+    }
 }
 
-/// Makes a socket that connects to a numeric address, if the kernel might refuse that. Gives the descriptor, the
-/// negative error number of a refusal, or `None` if the I/O thread has to connect.
+/// Makes a socket that connects to a numeric address, if the kernel might refuse that. Gives its number, the negative
+/// error number of a refusal, or `None` if the I/O thread has to connect.
 #[napi(catch_unwind)]
-pub fn connect_if_doubtful(host: String, port: u32) -> Option<i32> {
+pub fn connect_if_doubtful(bridge: &Bridge, host: String, port: u32) -> Option<i32> {
     match binding::connect_if_doubtful(&host, port as u16) {
-        Ok(descriptor) => descriptor,
+        Ok(socket) => socket.map(|socket| bridge.completions().keep_socket(socket)),
         Err(error) => Some(-error.raw_os_error().unwrap_or(libc::EIO)),
     }
 }
 
-/// Closes a descriptor of `bind_socket`, `connect_if_doubtful` or `duplicate_descriptor`, when its socket does not
-/// connect.
+/// Closes a socket of `bind_socket` that does not connect.
 #[napi(catch_unwind)]
-pub fn close_descriptor(descriptor: i32) {
-    // SAFETY: JavaScript hands the descriptor back once, instead of using it.
-    drop(unsafe { binding::take_over(descriptor) });
+pub fn close_socket(bridge: &Bridge, number: i32) {
+    drop(bridge.completions().take_socket(number));
 }
 
 /// Gives the kernel's name of the peer of a connection that has this local port; an empty one if the peer has reset

@@ -1,4 +1,4 @@
-//! Sockets with a local address, made before they connect, and descriptors that JavaScript hands back.
+//! Sockets with a local address, made before they connect, and second descriptors of sockets.
 //!
 //! The JavaScript thread makes a bound socket; the I/O thread connects it, and makes others like it.
 
@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -17,10 +17,10 @@ use super::address::{parse_address, with_zone};
 ///
 /// # Errors
 /// The error of `bind`, or of making the socket.
-pub fn bind(host: &str, port: u16) -> io::Result<RawFd> {
+pub fn bind(host: &str, port: u16) -> io::Result<OwnedFd> {
     let address =
         parse_address(host, port).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
-    bind_to(address).map(Socket::into_raw_fd)
+    bind_to(address).map(OwnedFd::from)
 }
 
 /// Makes a socket that does not block, by one system call where there is one.
@@ -76,7 +76,7 @@ pub fn start_connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
 ///
 /// # Errors
 /// The error of [`start_connect`], or of making the socket.
-pub fn connect_if_doubtful(host: &str, port: u16) -> io::Result<Option<RawFd>> {
+pub fn connect_if_doubtful(host: &str, port: u16) -> io::Result<Option<OwnedFd>> {
     let address = parse_address(host, port)
         .map(with_zone)
         .ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
@@ -85,7 +85,7 @@ pub fn connect_if_doubtful(host: &str, port: u16) -> io::Result<Option<RawFd>> {
     }
     let socket = new_socket(Domain::for_address(address))?;
     start_connect(&socket, &address.into())?;
-    Ok(Some(socket.into_raw_fd()))
+    Ok(Some(socket.into()))
 }
 
 /// Tells whether the kernel knows a way to one host that has this address. It looks for one when a UDP socket
@@ -122,20 +122,11 @@ fn choose_port_when_connecting(socket: &Socket) {
 ///
 /// # Errors
 /// The error of `fcntl`.
-pub fn duplicate(descriptor: RawFd) -> io::Result<RawFd> {
+pub fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the call takes numbers only; the kernel refuses one that is no open descriptor.
     match unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) } {
         -1 => Err(io::Error::last_os_error()),
-        duplicate => Ok(duplicate),
+        // SAFETY: the kernel has just made it, and no other code has it.
+        duplicate => Ok(unsafe { OwnedFd::from_raw_fd(duplicate) }),
     }
-}
-
-/// Takes over a descriptor that [`bind`], [`connect_if_doubtful`] or a `RELEASED` event gave to JavaScript, and that
-/// JavaScript hands back. Gives `None` for -1.
-///
-/// # Safety
-/// The descriptor is -1, or open and used by no other code from now on.
-pub unsafe fn take_over(descriptor: RawFd) -> Option<OwnedFd> {
-    // SAFETY: as the caller promises.
-    (descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

@@ -6,7 +6,7 @@
 //! goes round.
 
 use std::collections::{HashMap, VecDeque};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,6 +42,9 @@ struct Shared {
     descriptors: HashMap<u32, OwnedFd>,
     /// The last of them that JavaScript has taken.
     given: Option<GivenDescriptor>,
+    /// Sockets that JavaScript has made for connections, by the numbers that its commands have for them. They stay
+    /// here, because JavaScript may be terminated before it has handed a command over.
+    sockets: HashMap<RawFd, OwnedFd>,
     closed: bool,
 }
 
@@ -263,6 +266,28 @@ impl Completions {
         }
     }
 
+    /// Keeps a socket that JavaScript has made until a connection, or JavaScript, takes it. Gives its number. The
+    /// JavaScript thread calls this.
+    pub fn keep_socket(&self, socket: OwnedFd) -> RawFd {
+        let number = socket.as_raw_fd();
+        let mut shared = self.lock();
+        if !shared.closed {
+            shared.sockets.insert(number, socket);
+        }
+        number
+    }
+
+    /// Takes the socket with a number. Both threads call this.
+    pub fn take_socket(&self, number: RawFd) -> Option<OwnedFd> {
+        self.lock().sockets.remove(&number)
+    }
+
+    /// Closes the sockets that no connection has taken: what JavaScript has not handed over is lost. The JavaScript
+    /// thread calls this.
+    pub fn drop_sockets(&self) {
+        self.lock().sockets.clear();
+    }
+
     /// Throws away all pages, now and later: the environment is ending. The JavaScript thread calls this.
     pub fn close(&self) {
         // Before the lock is held: the I/O thread takes the two in the other order.
@@ -272,6 +297,7 @@ impl Completions {
         shared.pages.clear();
         shared.spare.clear();
         shared.descriptors.clear();
+        shared.sockets.clear();
         self.queued.store(0, Ordering::Relaxed);
     }
 

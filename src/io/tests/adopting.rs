@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use socket2::SockRef;
@@ -23,7 +23,8 @@ fn adopted(client: &mut Client, listener: &TcpListener, set: fn(&SockRef<'_>)) -
     let stream = TcpStream::connect(address).unwrap();
     stream.set_nonblocking(true).unwrap();
     set(&SockRef::from(&stream));
-    let descriptor = duplicate(stream.as_raw_fd()).unwrap();
+    let duplicate = duplicate(stream.as_raw_fd()).unwrap();
+    let descriptor = client.completions.keep_socket(duplicate);
     drop(stream);
     let host = address.ip().to_string();
     client.send(|batch| adopt(batch, descriptor, address.port(), host.as_bytes()));
@@ -52,8 +53,9 @@ fn an_adopted_connection_to_a_path_serves_requests() {
     let (mut peer, _) = listener.accept().unwrap();
     let mut client = Client::new();
     let path = folder.to_string_lossy().into_owned();
+    let descriptor = client.completions.keep_socket(stream.into());
     client.send(|batch| {
-        adopt(batch, stream.into_raw_fd(), 0, path.as_bytes())
+        adopt(batch, descriptor, 0, path.as_bytes())
             .request(0)
             .write(0, GET)
     });

@@ -2,14 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd;
 use std::os::unix::net::UnixListener;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::harness::{Client, GET, accept, expect_no_connection, listen, take, take_all};
 use crate::records::{command, event};
-use crate::shared::binding::{bind, connect_if_doubtful, new_socket, start_connect, take_over};
+use crate::shared::binding::{bind, connect_if_doubtful, new_socket, start_connect};
 
 fn unused_address() -> SocketAddr {
     listen().local_addr().unwrap()
@@ -96,12 +95,11 @@ fn what_the_kernel_refuses_before_it_sends_is_told_at_once() {
 #[test]
 fn an_address_that_is_none_is_invalid_and_costs_no_descriptor() {
     let bound = bind("127.0.0.3", port_of("127.0.0.3")).unwrap();
-    // SAFETY: the descriptor is open, and only its address is asked for.
-    let address = unsafe { std::os::fd::BorrowedFd::borrow_raw(bound) };
-    let address = socket2::SockRef::from(&address).local_addr().unwrap();
+    let address = socket2::SockRef::from(&bound).local_addr().unwrap();
     let address = address.as_socket().unwrap();
     assert!(!port_is_free(address));
     let mut client = Client::new();
+    let bound = client.completions.keep_socket(bound);
     client.send(|batch| {
         let payload: [&[u8]; 3] = [&80u32.to_le_bytes(), &bound.to_le_bytes(), b"localhost"];
         batch.push(command::CONNECT_TCP, 0, 0, &payload)
@@ -119,6 +117,7 @@ fn a_bound_socket_is_the_one_that_connects() {
     let listener = listen();
     let bound = bind("127.0.0.2", 0).unwrap();
     let mut client = Client::new();
+    let bound = client.completions.keep_socket(bound);
     client.send(|batch| batch.connect_bound(0, listener.local_addr().unwrap(), bound));
     let connected = client.expect(0, event::CONNECTED);
     assert_eq!(connected.errno(), bound);
@@ -133,8 +132,8 @@ fn a_connect_that_another_thread_has_begun_is_waited_for() {
     let address = listener.local_addr().unwrap();
     let socket = new_socket(Domain::IPV4).unwrap();
     start_connect(&socket, &address.into()).unwrap();
-    let started = socket.into_raw_fd();
     let mut client = Client::new();
+    let started = client.completions.keep_socket(socket.into());
     client.send(|batch| {
         let port = u32::from(address.port()).to_le_bytes();
         let payload: [&[u8]; 3] = [&port, &started.to_le_bytes(), b"127.0.0.1"];
@@ -159,20 +158,33 @@ fn a_connect_that_the_kernel_refuses_is_an_error_where_it_is_begun() {
         assert_eq!(error.raw_os_error(), Some(libc::ENETUNREACH), "{host}");
     }
     // Nobody listens there, and nobody is asked.
-    assert_eq!(connect_if_doubtful("127.0.0.1", 1).unwrap(), None);
+    assert!(connect_if_doubtful("127.0.0.1", 1).unwrap().is_none());
 }
 
 #[test]
-fn a_bound_socket_that_is_handed_back_is_closed() {
-    let bound = bind("127.0.0.4", port_of("127.0.0.4")).unwrap();
-    // SAFETY: `bind` has made the descriptor, and no one else has it.
-    let socket = Socket::from(unsafe { take_over(bound) }.unwrap());
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    assert!(!port_is_free(address));
-    drop(socket);
-    assert!(port_is_free(address));
-    // SAFETY: -1 is no descriptor.
-    assert!(unsafe { take_over(-1) }.is_none());
+fn bound_sockets_that_javascript_has_not_handed_over_are_closed_when_its_environment_ends() {
+    let client = Client::new();
+    let addresses = ["127.0.0.4", "127.0.0.6"].map(|host| {
+        let bound = Socket::from(bind(host, port_of(host)).unwrap());
+        let address = bound.local_addr().unwrap().as_socket().unwrap();
+        client.completions.keep_socket(bound.into());
+        address
+    });
+    assert!(!addresses.into_iter().any(port_is_free));
+    client.completions.close();
+    assert!(addresses.into_iter().all(port_is_free));
+}
+
+#[test]
+fn a_number_that_names_no_bound_socket_is_refused() {
+    let mut client = Client::new();
+    let address = listen().local_addr().unwrap();
+    client.send(|batch| batch.connect_bound(0, address, 0));
+    let failed = client.expect(0, event::CONNECT_FAILED);
+    assert_eq!(
+        (failed.errno(), failed.flags),
+        (libc::EBADF, event::AT_ONCE)
+    );
 }
 
 #[test]

@@ -336,6 +336,7 @@ fn the_new_connection_comes_from_the_same_address_and_from_a_port_that_was_asked
         let listener = listen();
         let mut client = Client::new();
         let bound = bind("127.0.0.5", port).unwrap();
+        let bound = client.completions.keep_socket(bound);
         let address = listener.local_addr().unwrap();
         client.send(|batch| batch.connect_bound(0, address, bound));
         client.expect(0, event::CONNECTED);
