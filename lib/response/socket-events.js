@@ -166,14 +166,14 @@ function isUsed(req, socket) {
 }
 
 /**
- * Finds the request whose exchange is under way. `_httpMessage` is the last request for a while longer, or a request of
- * Node's own client, which has its own listeners.
+ * Finds the request whose exchange is under way. `_httpMessage` is the last request for a while longer, although it is
+ * closed, or a request of Node's own client, which has its own listeners.
  * @param {import('node:stream').Duplex} socket
  * @returns {import('../request/client-request').ClientRequest|null}
  */
 function requestOf(socket) {
   const req = socket[kStage] === IDLE ? null : socket._httpMessage;
-  return isOurs(req) ? req : null;
+  return isOurs(req) && !req._closed ? req : null;
 }
 
 /**
@@ -321,9 +321,9 @@ function onSocketError(error) {
 function failExchange(socket, error) {
   const req = requestOf(socket);
   if (!req) {
-    // An idle socket leaves the pool, and no request has to know.
+    // An idle socket leaves the pool, and no request has to know. One that is not idle yet, its agent does not keep.
     socket.destroy();
-    socket.emit('agentRemove');
+    if (socket._httpMessage === null) socket.emit('agentRemove');
     return;
   }
   // Unlike Node's client, which here completes a body that ends with the connection: it was cut.
