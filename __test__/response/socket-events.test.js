@@ -2,7 +2,9 @@
 
 /** Which events of a socket are its request's, and in which order the listeners of a used socket hear of them. */
 
-const { http, itOurs, record, responseTo, until, untilNoConnections, untilPoolIsEmpty } = require('../support');
+const {
+  bytesOf, exchange, http, itOurs, poolOf, record, responseTo, until, untilIdle, untilNoConnections, untilPoolIsEmpty,
+} = require('../support');
 const { describeTransports } = require('../support/transports');
 
 describeTransports('an error that a user gives to the socket of a request', (transport) => {
@@ -37,5 +39,60 @@ describeTransports('an error that a user gives to the socket of a request', (tra
   // With node:http it is an uncaught exception.
   itOurs.each(EVENTS)('in %s ends no process in which nobody listens', async (_, event) => {
     expect(await failIn(event, false)).toEqual(['req close', 'socket free', 'socket error mine']);
+  });
+});
+
+describeTransports('listeners that a user has added to a socket in an earlier request hear', (transport) => {
+  /** Makes a request on a socket, which goes back to the pool, and listens to that. */
+  async function listenOnIdle(peer, agent, entries) {
+    const req = http.get({ ...peer.address, agent });
+    await bytesOf(await responseTo(req));
+    const { socket } = req;
+    const count = () => poolOf(agent).sockets + poolOf(agent).freeSockets;
+    for (const name of ['error', 'end', 'close', 'agentRemove']) {
+      socket.on(name, () => entries.push(`socket ${name}, ${count()} in the pool`));
+    }
+    await untilIdle(agent);
+    // As before: behind the second request the socket is idle with them.
+    await exchange({ ...peer.address, agent });
+    await untilIdle(agent);
+    return socket;
+  }
+
+  /** A peer that answers until it is told how to end the connection instead. */
+  async function serveUntilTold() {
+    const told = {};
+    const peer = await transport.serve((req, res) => {
+      if (told.end) told.end(req.socket);
+      else res.end('body');
+    });
+    return { peer, told };
+  }
+
+  it('an error of an idle one before its agent removes it', async () => {
+    const { peer } = await serveUntilTold();
+    const agent = await transport.agentTo(peer);
+    const entries = [];
+    const socket = await listenOnIdle(peer, agent, entries);
+    socket.destroy(new Error('mine'));
+    await until(() => entries.some((entry) => entry.startsWith('socket close')));
+    expect(entries).toEqual(['socket error, 1 in the pool', 'socket agentRemove, 0 in the pool',
+      'socket close, 0 in the pool']);
+  });
+
+  it.each([
+    ['an error', 'error', (ofPeer, socket) => socket.destroy(new Error('mine'))],
+    ['the end', 'end', (ofPeer) => ofPeer.end()],
+  ])('%s and the close before a later request does', async (_what, name, end) => {
+    const { peer, told } = await serveUntilTold();
+    const agent = await transport.agentTo(peer);
+    const entries = [];
+    const socket = await listenOnIdle(peer, agent, entries);
+    told.end = (ofPeer) => end(ofPeer, socket);
+    const req = http.get({ ...peer.address, agent });
+    for (const event of ['error', 'close']) req.on(event, () => entries.push(`req ${event}`));
+    await until(() => entries.includes('req close'));
+    expect(req.socket).toBe(socket);
+    expect(entries).toEqual([`socket ${name}, 1 in the pool`, 'req error', 'socket close, 0 in the pool', 'req close']);
   });
 });

@@ -140,12 +140,31 @@ function detach(socket) {
  * @param {import('node:http').Agent|undefined} agent
  */
 function becomeIdle(socket, agent) {
-  if (socket.isNative || !agent?.[kKeepsListeners]) {
+  if (socket.isNative ? !isWired(socket) : !agent?.[kKeepsListeners]) {
     detach(socket);
     return;
   }
-  socket[kStage] = IDLE;
-  stopReading(socket);
+  if (!socket.isNative) {
+    socket[kStage] = IDLE;
+    stopReading(socket);
+  }
+  goBehind(socket, 'error', onSocketError);
+  goBehind(socket, 'end', onSocketEnd);
+  goBehind(socket, 'close', onSocketClose);
+  goBehind(socket, 'drain', onSocketDrain);
+}
+
+/**
+ * Puts a listener behind those that users have added during a request: they hear of an event before the pool and the
+ * next request do, as with Node's client, which adds its own again.
+ * @param {import('node:stream').Duplex} socket
+ * @param {string} name
+ * @param {Function} listener
+ */
+function goBehind(socket, name, listener) {
+  if (socket.listeners(name).at(-1) === listener) return;
+  socket.removeListener(name, listener);
+  socket.on(name, listener);
 }
 
 /**
