@@ -123,6 +123,25 @@ const ENDS = [
     await expectReplaced({ req, answered }, { socket, heads, before, staleReplaced });
   });
 
+  it('that takes the place of one that is closed tells its secrets to the same listeners', async () => {
+    const { peer, heads } = await serveNoting();
+    const { agent, socket } = await connect(peer);
+    const randoms = new Set();
+    socket.on('keylog', (line) => randoms.add(String(line).split(' ')[1]));
+    const before = heads.length;
+    const { staleReplaced } = http.stats();
+    const { req, answered } = await prepare(peer, agent);
+    socket._handle.tls.ask(() => {
+      const sleeps = sleepsOfThreads();
+      req.end('once');
+      staging.ringDoorbell();
+      untilAThreadSleeps(sleeps);
+      [...peer.sockets].at(-1).destroy();
+    });
+    await expectReplaced({ req, answered }, { socket, heads, before, staleReplaced });
+    expect(randoms.size).toBe(1);
+  });
+
   it('that has ended behind another handshake, before JavaScript has heard of that, is not used', async () => {
     await loadHeavily();
     const ended = new Int32Array(new SharedArrayBuffer(4));

@@ -297,6 +297,7 @@ class TlsHandle extends NativeHandle {
     ({ ofNode: this.ofNode, tls: this.tls } = renewed);
     for (const name of REFERENCES) this[name] = this.ofNode[name];
     if (socket.listenerCount('session') > 0) this.tls.tellSessions();
+    if (socket.listenerCount('keylog') > 0) this.tls.tellSecrets();
     this.isAgain = true;
     this.isCostly = true;
     bridge.secure(this.id, this.tls);
