@@ -50,6 +50,12 @@ const sparesWholeExchange = once(() => {
   return spared;
 });
 
+/**
+ * Tells whether the constructor of requests assigns `path`, which a derived class may have a setter for.
+ * @returns {boolean}
+ */
+const assignsPath = once(() => !('path' in ClientRequest.prototype));
+
 /** Makes a CONNECT request to nowhere whose target is in its URL. */
 function makeConnect() {
   const agent = { addRequest() {}, defaultPort: 80, protocol: 'http:' };
@@ -130,6 +136,7 @@ const watchesIdleSockets = once(() => {
 });
 
 module.exports = {
+  assignsPath,
   endJoinsCorkedChunks,
   knowsRequestAtOnce,
   namesTargetInHost,

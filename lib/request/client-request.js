@@ -11,8 +11,8 @@ const { LateMembers } = require('../node/late-members');
 const { OutgoingMessage } = require('../node/originals');
 const { kQueuedOptions, kQueuedResource } = require('../node/queue-symbols');
 
-/** Sets up a request; loaded with the first one. @type {typeof import('./members').construct} */
-let construct;
+/** Sets up a request; loaded with the first one. @type {typeof import('./members').construction} */
+let construction;
 
 /** Members of the prototype: `__test__/request/members.test.js` proves that they are those of members.js. */
 const NAMES = {
@@ -39,7 +39,7 @@ const NAMES = {
 
 const lateMembers = new LateMembers(ClientRequest.prototype, NAMES, () => {
   const loaded = require('./members');
-  ({ construct } = loaded);
+  ({ construction } = loaded);
   return loaded.members;
 });
 
@@ -54,15 +54,18 @@ const loadMembers = late(() => lateMembers.loaded());
  */
 function ClientRequest(input, options, callback) {
   OutgoingMessage.call(this);
-  // All that a request comes to have is here, in Node's order: V8 makes room in an object for as many properties as its
+  if (construction === undefined) loadMembers();
+  // All that a request comes to have is assigned here: V8 makes room in an object for as many properties as its
   // constructors assign. Each three that come in addition would take another, larger array, to which all are copied.
-  this.agent = undefined;
-  this.socketPath = undefined;
-  this.method = undefined;
-  this.maxHeaderSize = undefined;
-  this.insecureHTTPParser = undefined;
-  this.httpValidation = undefined;
-  this.joinDuplicateHeaders = undefined;
+  // Each is assigned once and in Node's order, because a derived class may have setters.
+  const given = construction.begin(this, input, options, callback);
+  const { options: checked } = given;
+  this.method = given.method;
+  this.maxHeaderSize = checked.maxHeaderSize;
+  this.insecureHTTPParser = checked.insecureHTTPParser;
+  this.httpValidation = checked.httpValidation;
+  this.joinDuplicateHeaders = checked.joinDuplicateHeaders;
+  construction.direct(this, given);
   this._ended = false;
   this.res = null;
   this.aborted = false;
@@ -71,12 +74,11 @@ function ClientRequest(input, options, callback) {
   this.parser = null;
   this.maxHeadersCount = null;
   this.reusedSocket = false;
-  this.host = undefined;
-  this.protocol = undefined;
+  this.host = checked.host;
+  this.protocol = given.protocol;
   this[kQueuedOptions] = undefined;
   this[kQueuedResource] = undefined;
-  if (construct === undefined) loadMembers();
-  construct(this, input, options, callback);
+  construction.complete(this, given);
 }
 Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
 Object.setPrototypeOf(ClientRequest, OutgoingMessage);

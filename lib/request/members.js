@@ -59,15 +59,16 @@ let beginning = null;
 const members = {};
 
 /**
- * Sets up a request, and asks for its connection.
+ * Checks the arguments of a request, and assigns what Node assigns in between.
  * @param {import('./client-request').ClientRequest} req
  * @param {string|URL|import('node:http').RequestOptions} input
- * @param {import('node:http').RequestOptions|Function} [options]
- * @param {(res: import('../response/client-response').ClientResponse) => void} [callback]
+ * @param {import('node:http').RequestOptions|Function} [requestOptions]
+ * @param {(res: import('../response/client-response').ClientResponse) => void} [listener]
+ * @returns {ReturnType<typeof options_.normalizeArguments>} What the constructor and the other steps need.
  */
-function construct(req, input, options, callback) {
-  let hasPathOfUrl;
-  ({ options, callback, hasPathOfUrl } = options_.normalizeArguments(input, options, callback));
+function begin(req, input, requestOptions, listener) {
+  const given = options_.normalizeArguments(input, requestOptions, listener);
+  const { options } = given;
   if (options.highWaterMark !== undefined && options.highWaterMark !== null && kHighWaterMark) {
     req[kHighWaterMark] = options.highWaterMark;
   }
@@ -75,11 +76,11 @@ function construct(req, input, options, callback) {
   const defaultAgent = options._defaultAgent || agents.get();
   const agent = options_.chooseAgent(options, defaultAgent);
   req.agent = agent;
-  const protocol = options_.checkProtocol(options, agent, defaultAgent);
+  given.protocol = options_.checkProtocol(options, agent, defaultAgent);
 
-  const defaultPort = options.defaultPort || agent?.defaultPort;
-  const port = options.port = options.port || defaultPort || 80;
-  const host = options.host = options_.hostOf(options);
+  given.defaultPort = options.defaultPort || agent?.defaultPort;
+  options.port = options.port || given.defaultPort || 80;
+  options.host = options_.hostOf(options);
 
   options_.applyOptions(req, options);
   if (options.signal) {
@@ -87,16 +88,32 @@ function construct(req, input, options, callback) {
     // The agent and the socket get the options too, but the signal is this request's own.
     delete options.signal;
   }
-  options_.applyParserOptions(req, options);
-  req[kPath] = options_.targetOf(options, req.method, hasPathOfUrl);
-  if (callback) req.once('response', callback);
+  given.method = options_.checkParserOptions(options);
+  return given;
+}
 
-  req.host = host;
-  req.protocol = protocol;
+/** Gives a request its target, and what depends on its method. A setter of `method` may keep that elsewhere. */
+function direct(req, { options, callback, hasPathOfUrl, method }) {
+  const target = options_.targetOf(options, method, hasPathOfUrl);
+  if (behaviour.assignsPath()) req.path = target;
+  else req[kPath] = target;
+  if (callback) req.once('response', callback);
+  req.useChunkedEncodingByDefault = options_.isBodyUsual(method);
+}
+
+/**
+ * Sets up a request that has its properties, and asks for its connection.
+ * @param {import('./client-request').ClientRequest} req
+ * @param {ReturnType<typeof begin>} given
+ */
+function complete(req, { options, defaultPort }) {
+  const { host, port } = options;
+  const { agent } = req;
   if (agent) {
     // An agent that would not use the connection again has no reason to ask the peer to keep it.
-    req.shouldKeepAlive = Boolean(agent.keepAlive) || Number.isFinite(agent.maxSockets);
-    req._last = !req.shouldKeepAlive;
+    const isKept = Boolean(agent.keepAlive) || Number.isFinite(agent.maxSockets);
+    req._last = !isKept;
+    req.shouldKeepAlive = isKept;
   }
 
   const authority = options_.authorityOf(host, port, defaultPort);
@@ -727,4 +744,4 @@ members.setSocketKeepAlive = function setSocketKeepAlive(enable, initialDelay) {
 
 finishGuard.install(members);
 
-module.exports = { construct, members };
+module.exports = { construction: { begin, complete, direct }, members };

@@ -18,8 +18,9 @@ const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONN
  * @param {string|URL|object} input
  * @param {object|Function} [options]
  * @param {Function} [callback]
- * @returns {{ options: object, callback: Function|undefined, hasPathOfUrl: boolean }} A copy of the options' own
- *   properties, which inherits none; `hasPathOfUrl` is true if `path` in it is that of a URL.
+ * @returns {{ options: object, callback: Function|undefined, hasPathOfUrl: boolean, method: string,
+ *   protocol: string, defaultPort: number|undefined }} `options` is a copy of their own properties, which inherits
+ *   none. `hasPathOfUrl` is true if `path` in it is that of a URL. The caller finds out the last three.
  */
 function normalizeArguments(input, options, callback) {
   let fromUrl;
@@ -38,7 +39,8 @@ function normalizeArguments(input, options, callback) {
   const hasPathOfUrl = fromUrl !== undefined && !(options && Object.hasOwn(options, 'path'));
   const copy = bareObject();
   if (fromUrl) assign(copy, fromUrl);
-  return { options: Object.assign(copy, options), callback, hasPathOfUrl };
+  Object.assign(copy, options);
+  return { options: copy, callback, hasPathOfUrl, method: '', protocol: '', defaultPort: undefined };
 }
 
 /** Tells a URL from an options object as Node does, so that URLs of other realms and polyfills count. */
@@ -99,17 +101,15 @@ function applyOptions(req, options) {
 }
 
 /**
- * Sets further properties, for the options that Node looks at after the signal.
- * @param {import('./client-request').ClientRequest} req
+ * Checks the options that Node looks at after the signal; throws on invalid ones.
  * @param {object} options
+ * @returns {string} The method.
  */
-function applyParserOptions(req, options) {
-  req.method = validateMethod(options.method);
+function checkParserOptions(options) {
+  const method = validateMethod(options.method);
   const { maxHeaderSize, insecureHTTPParser, httpValidation, joinDuplicateHeaders } = options;
   if (maxHeaderSize !== undefined) validateSize(maxHeaderSize, 'maxHeaderSize');
-  req.maxHeaderSize = maxHeaderSize;
   if (insecureHTTPParser !== undefined) validateType(insecureHTTPParser, 'options.insecureHTTPParser', 'boolean');
-  req.insecureHTTPParser = insecureHTTPParser;
   if (httpValidation !== undefined) {
     validateOneOf(httpValidation, 'options.httpValidation', ['strict', 'relaxed', 'insecure']);
     if (insecureHTTPParser !== undefined) {
@@ -117,10 +117,13 @@ function applyParserOptions(req, options) {
         'cannot be used together with options.insecureHTTPParser');
     }
   }
-  req.httpValidation = httpValidation;
   if (joinDuplicateHeaders !== undefined) validateType(joinDuplicateHeaders, 'options.joinDuplicateHeaders', 'boolean');
-  req.joinDuplicateHeaders = joinDuplicateHeaders;
-  req.useChunkedEncodingByDefault = !WITHOUT_BODY.has(req.method);
+  return method;
+}
+
+/** Tells whether requests with this method have a body that may be sent in chunks, unless they say something else. */
+function isBodyUsual(method) {
+  return !WITHOUT_BODY.has(method);
 }
 
 /**
@@ -184,11 +187,12 @@ function uniqueHeadersOf(headers) {
 
 module.exports = {
   applyOptions,
-  applyParserOptions,
   authorityOf,
+  checkParserOptions,
   checkProtocol,
   chooseAgent,
   hostOf,
+  isBodyUsual,
   isUrl,
   normalizeArguments,
   targetOf,
