@@ -76,16 +76,16 @@ const event = Object.freeze({
 });
 
 /**
- * Tells whether an event begins a read: bytes, the end, or a failure that another read of the kernel's buffer has
- * found. libuv would report it in a turn of its own.
+ * Tells whether an event begins a read: bytes, the end, or a failure that another read of the kernel's buffer, or a
+ * write, has found. libuv would report it in a turn of its own.
  * @param {number} opcode
  * @param {number} flags
  * @returns {boolean}
  */
 function isRead(opcode, flags) {
   // Unsolicited bytes belong to the read that brought them.
-  return opcode === event.READ || opcode === event.READ_ERROR || opcode >= event.SECURED ||
-    (opcode === event.EOF && (flags & event.UNSOLICITED) === 0);
+  return opcode === event.READ || opcode === event.READ_ERROR || opcode === event.WRITE_ERROR ||
+    opcode >= event.SECURED || (opcode === event.EOF && (flags & event.UNSOLICITED) === 0);
 }
 
 module.exports = { HEADER_SIZE, command, event, isRead };
