@@ -248,14 +248,15 @@ impl Connection {
         if state.tls.is_some() && self.poll_handshake(&mut state, context, turns).is_pending() {
             return Poll::Pending;
         }
-        self.poll_writes(&mut state, context);
-        // What a handshake could not write says less than what comes of the peer.
+        // Reads first, as libuv: a peer that has answered and closed makes a write fail. What a handshake could not write
+        // says less than what comes of the peer.
         if self.poll_reads(&mut state, context) == Reads::Done
             && state.tls.as_ref().is_none_or(|tls| tls.is_open())
             && let Some(errno) = state.take_write_error()
         {
             self.emit(event::WRITE_ERROR, 0, &[&errno.to_le_bytes()]);
         }
+        self.poll_writes(&mut state, context);
         self.lend(&mut state);
         if state.is_closed() {
             Poll::Ready(())

@@ -311,7 +311,7 @@ fn an_answer_that_nobody_has_noticed_when_a_write_fails_is_passed_on_first() {
 }
 
 #[test]
-fn a_reset_during_an_upload_does_not_complete_a_body_that_the_end_delimits() {
+fn a_reset_during_an_upload_is_found_by_the_read_that_comes_first() {
     let listener = listen();
     let mut client = Client::new();
     let mut peer = client.connect(0, &listener);
@@ -321,6 +321,26 @@ fn a_reset_during_an_upload_does_not_complete_a_body_that_the_end_delimits() {
         .unwrap();
     until_delivered(&peer);
     drop(peer);
+    client.expect(0, event::HEAD);
+    assert_eq!(client.expect(0, event::DATA).payload, b"the first half");
+    assert_eq!(
+        client.expect(0, event::READ_ERROR).errno(),
+        libc::ECONNRESET
+    );
+}
+
+#[test]
+fn a_reset_that_a_write_has_found_does_not_complete_a_body_that_the_end_delimits() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    client.send(|batch| batch.request(0).write(0, GET).write(0, b"unread"));
+    take(&mut peer, GET.len());
+    peer.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nthe first half")
+        .unwrap();
+    until_delivered(&peer);
+    drop(peer);
+    client.send(|batch| batch.write(0, b"too late"));
     client.expect(0, event::HEAD);
     assert_eq!(client.expect(0, event::DATA).payload, b"the first half");
     assert_eq!(
