@@ -35,11 +35,13 @@ use crate::shared::lent_tls::LentTls;
 use crate::shared::peer_end::has_peer_ended;
 use crate::tls::{Engine, Stop, TlsConnection, TlsError, Written};
 
-/// Bytes of ciphertext from which no more is made before the kernel has taken some.
+/// Bytes of ciphertext from which no more is made before the kernel has taken some, unless little is left: a peer that
+/// answers the beginning and closes makes the write of the rest fail.
 const CIPHERTEXT: usize = 64 * 1024;
 /// Bytes that are encrypted at once: those of four records.
 const PIECE: usize = 64 * 1024;
-/// Bytes that are encrypted as soon as the kernel has been asked about the peer: those of one record.
+/// Bytes that are encrypted as soon as the kernel has been asked about the peer, or behind any number of others: those of
+/// one record.
 const SOON: usize = 16 * 1024;
 /// Bytes of ciphertext that one read asks the kernel for: as many as one read of a large body brings.
 const PACKET: usize = BODY_PIECES * READ_SIZE;
@@ -361,7 +363,7 @@ fn encrypt(
     writes: &mut WriteQueue,
     is_over: impl Fn() -> bool,
 ) -> io::Result<bool> {
-    while engine.out().len() < CIPHERTEXT {
+    while engine.out().len() < CIPHERTEXT || writes.plaintext_left() <= SOON as u64 {
         let plaintext = writes.plaintext();
         let piece = plaintext.get(..PIECE).unwrap_or(plaintext);
         if piece.is_empty() {

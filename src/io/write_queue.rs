@@ -86,6 +86,11 @@ impl WriteQueue {
         self.unsent.chunk()
     }
 
+    /// Gives the number of the bytes that are still to be encrypted.
+    pub fn plaintext_left(&self) -> u64 {
+        (self.queued - self.written).saturating_sub(self.encrypted)
+    }
+
     /// Notes that the next `n` bytes are ciphertext.
     pub fn note_encrypted(&mut self, n: usize) {
         self.unsent.advance(n);
@@ -309,6 +314,21 @@ mod tests {
         assert!(!writes.request_is_untouched());
         writes.clear();
         assert!(!writes.request_is_untouched());
+    }
+
+    #[test]
+    fn what_is_still_to_be_encrypted_is_what_is_neither_ciphertext_nor_out() {
+        let mut writes = WriteQueue::default();
+        writes.note_sent(5);
+        writes.push(b"head", false);
+        writes.push_owned(Bytes::from_static(b"body"), false);
+        assert_eq!(writes.plaintext_left(), 8);
+        writes.note_encrypted(3);
+        assert_eq!(writes.plaintext_left(), 5);
+        writes.note_ciphertext_sent();
+        assert_eq!(writes.plaintext_left(), 5);
+        writes.note_encrypted(5);
+        assert_eq!(writes.plaintext_left(), 0);
     }
 
     #[test]
