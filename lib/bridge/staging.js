@@ -29,7 +29,7 @@ class Staging {
     this.words = new Int32Array(this.buffer.buffer);
     /** Bytes that are staged: the next record starts there. */
     this.length = 0;
-    /** Bytes of larger writes that the I/O thread has, but has not been woken for. */
+    /** Bytes of larger writes that wait for the next ring. */
     this.unannounced = 0;
     /** A promise job that ends the tick is queued. */
     this.isTickEndDue = false;
@@ -244,8 +244,10 @@ class Staging {
    * @param {boolean} acknowledge The I/O thread answers by a WRITTEN event.
    */
   sendLargeWrite(id, data, acknowledge) {
-    if (this.length > 0) this.ringDoorbell();
-    this.native.write(id, data, acknowledge);
+    const { length } = this;
+    this.length = 0;
+    if (length > 0) handover.onDoorbell();
+    this.native.write(id, data, acknowledge, this.buffer, length);
     this.unannounced += data.length;
     // While a stream is written, the kernel can have its beginning before the tick ends.
     if (this.unannounced >= RING_AT) this.ringDoorbell();

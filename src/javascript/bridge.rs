@@ -24,6 +24,7 @@ use super::link::Link;
 use super::notifier::Notifier;
 use super::tls::JsTlsConnection;
 use crate::io::IoThread;
+use crate::records;
 use crate::shared::completions::{Completions, Drained};
 use crate::shared::libuv;
 use crate::shared::mailbox::{Mailbox, Message};
@@ -56,6 +57,8 @@ pub struct Bridge {
     load: RefCell<Load>,
     membership: RefCell<Membership>,
     doorbells: Cell<u64>,
+    /// Messages that the I/O thread gets together with those of the next ring or doorbell.
+    left: RefCell<Vec<Message>>,
     /// The notifier holds the event loop.
     held: Rc<Cell<bool>>,
 }
@@ -100,37 +103,49 @@ impl Bridge {
             load: RefCell::default(),
             membership: RefCell::default(),
             doorbells: Cell::new(0),
+            left: RefCell::default(),
             held,
         })
     }
 
-    /// Rings the doorbell: hands the first `length` bytes of the staging buffer to the I/O thread, or sends them
-    /// on borrowed connections while the load is light.
+    /// Rings the doorbell: hands the first `length` bytes of the staging buffer to the I/O thread, behind what was left
+    /// for it, or sends them on borrowed connections while the load is light.
     #[napi(catch_unwind)]
     pub fn doorbell(&self, env: Env, staging: &[u8], length: u32) {
         let bytes = staging.get(..length as usize).unwrap_or(staging);
-        self.doorbells.set(self.doorbells.get() + 1);
-        let kind = BatchKind::of(bytes);
-        self.load.borrow_mut().weigh(&kind);
-        self.choose_lending(&env);
+        let kind = self.note_doorbell(&env, bytes);
         if let Membership::Joined(borrower) = &*self.membership.borrow() {
-            borrower.with(|borrowed| borrowed.hand_over(bytes, kind));
+            let mut left = self.left.borrow_mut();
+            borrower.with(|borrowed| borrowed.hand_over(bytes, kind, &mut left));
             borrower.expect_response();
             return;
         }
-        self.completions.offers.announce();
-        self.send(Message::Batch(
-            self.completions.clone(),
-            batch_memory::copy(bytes),
-        ));
+        self.leave_batch(bytes);
+        self.send_left();
     }
 
-    /// Leaves bytes for a connection with the I/O thread, around the staging buffer. The next `ring` or
-    /// `doorbell` makes that thread send them.
+    /// Leaves bytes for a connection, around the staging buffer and behind the first `length` bytes of it. The next `ring`
+    /// or `doorbell` hands them over.
+    ///
+    /// The I/O thread gets all at once, however often it wakes in the meantime. It would send a header block before its
+    /// body, and a peer that answers that and closes would make the write of the body fail.
     #[napi(catch_unwind)]
-    pub fn write(&self, env: Env, connection: u32, bytes: &[u8], acknowledge: bool) {
+    pub fn write(
+        &self,
+        env: Env,
+        connection: u32,
+        bytes: &[u8],
+        acknowledge: bool,
+        staging: &[u8],
+        length: u32,
+    ) {
         // For the wakes, as in `lay_body`.
         self.join_event_loop(&env);
+        if length > 0 {
+            let staged = staging.get(..length as usize).unwrap_or(staging);
+            self.note_doorbell(&env, staged);
+            self.leave_batch(staged);
+        }
         let mut pieces = bytes.chunks(BUFFER_SIZE).peekable();
         while let Some(piece) = pieces.next() {
             let write = Message::Write {
@@ -139,12 +154,7 @@ impl Bridge {
                 bytes: self.write_buffers.copy(piece),
                 acknowledge: acknowledge && pieces.peek().is_none(),
             };
-            if let Membership::Joined(borrower) = &*self.membership.borrow() {
-                borrower.with(|borrowed| borrowed.leave(connection, write));
-            } else {
-                self.completions.offers.announce();
-                self.link.with_mailbox(|mailbox| mailbox.leave([write]));
-            }
+            self.leave([connection], write);
         }
     }
 
@@ -155,9 +165,10 @@ impl Bridge {
         self.link.with_mailbox(|mailbox| mailbox.leave([message]));
     }
 
-    /// Wakes the I/O thread for the writes that were left with it.
+    /// Hands over what was left for the I/O thread, and wakes it for that.
     #[napi(catch_unwind)]
     pub fn ring(&self) {
+        self.send_left();
         self.link.with_mailbox(Mailbox::ring);
     }
 
@@ -305,6 +316,7 @@ impl Bridge {
         // The lost thread reads no more.
         self.body_memory.let_go(&env);
         *self.membership.borrow_mut() = Membership::Impossible;
+        self.left.take();
         self.completions.offers.close();
         self.completions.drop_sockets();
     }
@@ -346,7 +358,49 @@ impl Bridge {
         &self.completions
     }
 
+    /// Accounts for a batch that is handed over, and determines its kind.
+    fn note_doorbell(&self, env: &Env, batch: &[u8]) -> BatchKind {
+        self.doorbells.set(self.doorbells.get() + 1);
+        let kind = BatchKind::of(batch);
+        self.load.borrow_mut().weigh(&kind);
+        self.choose_lending(env);
+        kind
+    }
+
+    /// Leaves a batch for the I/O thread.
+    fn leave_batch(&self, batch: &[u8]) {
+        let message = Message::Batch(self.completions.clone(), batch_memory::copy(batch));
+        self.leave(
+            records::iter(batch).map(|record| record.connection),
+            message,
+        );
+    }
+
+    /// Leaves a message about these connections for the I/O thread.
+    fn leave(&self, connections: impl IntoIterator<Item = u32>, message: Message) {
+        let mut left = self.left.borrow_mut();
+        match &*self.membership.borrow() {
+            Membership::Joined(borrower) => {
+                borrower.with(|borrowed| borrowed.leave(connections, message, &mut left));
+            }
+            _ => {
+                self.completions.offers.announce();
+                left.push(message);
+            }
+        }
+    }
+
+    /// Hands over what was left for the I/O thread.
+    fn send_left(&self) {
+        let left = self.left.take();
+        if !left.is_empty() {
+            self.link.with_mailbox(|mailbox| mailbox.send_all(left));
+        }
+    }
+
+    /// Hands a message over, behind what was left.
     fn send(&self, message: Message) {
+        self.send_left();
         self.link.with_mailbox(|mailbox| mailbox.send(message));
     }
 }

@@ -58,11 +58,20 @@ impl Module {
     }
 
     pub fn send(&mut self, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
+        self.send_behind(Vec::new(), fill);
+    }
+
+    /// Sends a batch behind what was left for the I/O thread.
+    pub fn send_behind(
+        &mut self,
+        mut left: Vec<Message>,
+        fill: impl FnOnce(&mut Batch) -> &mut Batch,
+    ) {
         let mut batch = Batch::default();
         fill(&mut batch);
         let bytes = batch.into_bytes();
         if let Some(borrowed) = &mut self.borrowed {
-            borrowed.hand_over(&bytes, BatchKind::of(&bytes));
+            borrowed.hand_over(&bytes, BatchKind::of(&bytes), &mut left);
             return;
         }
         self.completions.offers.announce();
@@ -72,14 +81,30 @@ impl Module {
 
     /// Sends bytes around the staging buffer.
     pub fn write(&mut self, id: u32, bytes: Vec<u8>) {
+        let mut left = Vec::new();
+        self.leave_body(id, bytes, &mut left);
+        self.thread().mailbox().send_all(left);
+    }
+
+    /// Leaves a request, and its body, for the I/O thread.
+    pub fn leave_request(&mut self, id: u32, head: &[u8], body: Vec<u8>, left: &mut Vec<Message>) {
+        let mut batch = Batch::default();
+        batch.request(id).write(id, head);
+        let message = Message::Batch(self.completions.clone(), batch.into_bytes());
+        let borrowed = self.borrowed.as_mut().unwrap();
+        borrowed.leave([id], message, left);
+        self.leave_body(id, body, left);
+    }
+
+    fn leave_body(&mut self, id: u32, bytes: Vec<u8>, left: &mut Vec<Message>) {
         let write = Message::Write {
             completions: self.completions.clone(),
             connection: id,
             bytes: bytes.into(),
             acknowledge: false,
         };
-        self.borrowed.as_mut().unwrap().leave(id, write);
-        self.thread().mailbox().ring();
+        let borrowed = self.borrowed.as_mut().unwrap();
+        borrowed.leave([id], write, left);
     }
 
     /// Tells whether the module has borrowed a connection, and the connection is idle.

@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::batch_kind::BatchKind;
 use crate::javascript::batch_memory;
-use crate::records::{self, Record};
+use crate::records;
 use crate::shared::completions::Completions;
 use crate::shared::lent_connection::{LentConnection, Request, Sent};
 use crate::shared::mailbox::{Mailbox, Message};
@@ -99,35 +99,39 @@ impl BorrowedConnections {
         self.borrow(offers);
     }
 
-    /// Sends the requests of a batch, or hands the batch to the I/O thread, with the connections that it names.
-    pub fn hand_over(&mut self, bytes: &[u8], kind: BatchKind) {
+    /// Sends the requests of a batch, or hands the batch to the I/O thread, with the connections that it names, behind
+    /// what was `left` for that thread.
+    pub fn hand_over(&mut self, bytes: &[u8], kind: BatchKind, left: &mut Vec<Message>) {
         self.borrow_offered();
         match kind {
-            BatchKind::Few(requests) if requests.iter().all(|(id, _)| self.has(*id)) => {
+            BatchKind::Few(requests)
+                if left.is_empty() && requests.iter().all(|(id, _)| self.has(*id)) =>
+            {
                 for (id, range) in requests {
                     self.send(id, bytes.get(range).unwrap_or_default());
                 }
             }
             _ => {
-                self.announce();
-                let mut messages = Vec::new();
-                for Record { connection, .. } in records::iter(bytes) {
-                    messages.extend(self.stop_borrowing(connection));
-                }
-                messages.push(Message::Batch(
-                    self.completions.clone(),
-                    batch_memory::copy(bytes),
-                ));
-                self.mailbox.send_all(messages);
+                let batch = Message::Batch(self.completions.clone(), batch_memory::copy(bytes));
+                let connections = records::iter(bytes).map(|record| record.connection);
+                self.leave(connections, batch, left);
+                self.mailbox.send_all(left.drain(..));
             }
         }
     }
 
-    /// Leaves a write on a connection with the I/O thread; a ring or another message makes it send that.
-    pub fn leave(&mut self, connection: u32, write: Message) {
+    /// Leaves a message for the I/O thread, with the connections that it names.
+    pub fn leave(
+        &mut self,
+        connections: impl IntoIterator<Item = u32>,
+        message: Message,
+        left: &mut Vec<Message>,
+    ) {
         self.announce();
-        let returned = self.stop_borrowing(connection);
-        self.mailbox.leave(returned.into_iter().chain([write]));
+        for connection in connections {
+            left.extend(self.stop_borrowing(connection));
+        }
+        left.push(message);
     }
 
     /// Reads from all connections with news, and queues their events.

@@ -190,6 +190,23 @@ fn a_large_write_follows_a_request_on_a_borrowed_connection() {
 }
 
 #[test]
+fn a_request_that_is_left_with_its_body_is_not_sent_without_it() {
+    let listener = listen();
+    let (mut module, mut peer) = borrower(&listener);
+    let body = noise(20_000);
+    let mut left = Vec::new();
+    module.leave_request(0, GET, body.clone(), &mut left);
+    assert!(!module.has(0));
+    peer.set_nonblocking(true).unwrap();
+    assert!(peer.read(&mut [0]).is_err(), "it waits for the doorbell");
+    peer.set_nonblocking(false).unwrap();
+    module.send_behind(left, |batch| batch.write(0, b"tail"));
+    assert!(take(&mut peer, GET.len() + body.len()) == [GET, &body].concat());
+    assert_eq!(take(&mut peer, 4), b"tail");
+    assert_eq!(module.exchanged(), 0);
+}
+
+#[test]
 fn written_bytes_are_counted_over_both_threads() {
     let listener = listen();
     let (mut module, mut peer) = borrower(&listener);
