@@ -101,7 +101,7 @@ describeTransports('a peer', (transport) => {
 
   it('that closes while the request is being sent fails it', async () => {
     const peer = await transport.serveRaw((socket) => socket.once('data', () => socket.destroy()));
-    const agent = await transport.agentTo(peer);
+    const agent = await transport.agentTo(peer, {}, true);
     const req = http.request({ ...peer.address, agent, method: 'POST' });
     const chunk = Buffer.alloc(65536);
     const error = await new Promise((resolve) => {
@@ -122,7 +122,7 @@ describeTransports('a peer', (transport) => {
       const peer = await transport.serveRaw((socket) => socket.once('data', () => {
         socket.write(`${OK}Content-Length: 4\r\nConnection: close\r\n\r\nfull`, () => socket.destroy());
       }));
-      const agent = await transport.agentTo(peer);
+      const agent = await transport.agentTo(peer, {}, true);
       const req = http.request({ ...peer.address, agent, method: 'POST' });
       let answered = false;
       let failed = false;

@@ -140,7 +140,7 @@ describeTransports('an exception in a listener', (transport) => {
       const seen = [];
       process.on('uncaughtException', (error) => seen.push(error.message));
       const peer = await serveRaw((socket) => socket.pause());
-      const agent = await agentTo(peer);
+      const agent = await agentTo(peer, {}, true);
       const req = http.request({ ...peer.address, agent, method: 'POST' });
       req.on('error', ({ code }) => seen.push(code));
       req.on('close', () => setTimeout(() => {

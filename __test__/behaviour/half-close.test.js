@@ -48,7 +48,7 @@ describeTransports('a socket that ends after its response', (transport) => {
     });
     const body = Buffer.alloc(3_000_000, 'b');
     const headers = { 'Content-Length': body.length };
-    const agent = await transport.agentTo(peer);
+    const agent = await transport.agentTo(peer, {}, true);
     const req = http.request({ ...peer.address, agent, method: 'POST', headers });
     req.write(body.subarray(0, 1_000_000));
     const res = await responseTo(req);

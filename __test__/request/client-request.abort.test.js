@@ -20,7 +20,8 @@ const WAYS = {
  * @property {string} [path] what the server does with it
  * @property {object} [options] of the request
  * @property {boolean} [isConnecting] it comes before the connection stands
- * @property {boolean} [isInBatch] the connection is closed in the batch of commands that sends the request
+ * @property {boolean} [isGivenBack] a lent connection is given back before the request is sent: the request comes with
+ *   what closes the connection, or with a long body
  * @property {(req: import('node:http').ClientRequest, end: () => void, asked: () => boolean) => unknown} reach
  *   asked: whether the server has the request
  * @property {string[]} before the events before the end
@@ -79,6 +80,7 @@ const STAGES = {
     after: fails,
   },
   'while it sends a body that the server does not read': {
+    isGivenBack: true,
     path: '/unread',
     options: { method: 'POST' },
     reach: async (req, end, asked) => {
@@ -90,7 +92,7 @@ const STAGES = {
     after: fails,
   },
   "in its 'finish' event": {
-    isInBatch: true,
+    isGivenBack: true,
     path: '/silent',
     reach: (req, end) => req.end().once('finish', end),
     before: ['req socket', 'req finish'],
@@ -184,7 +186,7 @@ describeTransports('a request', (transport) => {
         asked = req.resume();
         HANDLERS[req.url](req, res);
       });
-      const agent = await transport.agentTo(peer, {}, stage.isInBatch);
+      const agent = await transport.agentTo(peer, {}, stage.isGivenBack);
       const req = http.request({ ...peer.address, path: stage.path ?? '/silent', agent, ...stage.options });
       const events = record(req).events;
       req.on('error', () => {});

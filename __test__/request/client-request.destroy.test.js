@@ -111,7 +111,7 @@ describeTransports('destroy()', (transport) => {
       message.on('data', (chunk) => { received += chunk.length; });
       message.on('error', (error) => { failure = error.code; });
     });
-    const agent = await transport.agentTo(peer);
+    const agent = await transport.agentTo(peer, {}, true);
     const headers = { 'Content-Length': 100 << 20 };
     const req = http.request({ ...peer.address, agent, method: 'POST', headers });
     req.on('error', () => {});

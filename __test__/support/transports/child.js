@@ -16,7 +16,8 @@ const NOT_LENT = 97;
  * @param {string} title of the kind
  * @param {typeof import('../../..')} http
  * @returns {{ serveRaw: (onConnection: (socket: net.Socket) => void) => Promise<object>,
- *   agentTo: (peer: object, options?: object) => Promise<import('node:http').Agent> }} as in index.js
+ *   agentTo: (peer: object, options?: object, isGivenBack?: boolean) => Promise<import('node:http').Agent> }} as in
+ *   index.js
  */
 function transportInChild(title, http) {
   const { makeAgent, isLent, isTls } = KINDS.find((kind) => kind.title === title);
@@ -39,7 +40,7 @@ function transportInChild(title, http) {
     if (unproved.size > 0) process.exitCode = NOT_LENT;
   };
 
-  async function agentTo({ server, address }, options) {
+  async function agentTo({ server, address }, options, isGivenBack = false) {
     const agent = makeAgent({ http, https }, { keepAlive: true, ...options });
     if (!isLent) return agent;
     if (!server) {
@@ -50,7 +51,7 @@ function transportInChild(title, http) {
     process.off('exit', watchExit).on('exit', watchExit);
     unproved.add(agent);
     await lend(http, agent, server, address, (begun) => {
-      if (begun || http.stats === undefined) unproved.delete(agent);
+      if (begun !== isGivenBack || http.stats === undefined) unproved.delete(agent);
     });
     return agent;
   }
