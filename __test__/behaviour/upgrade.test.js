@@ -6,8 +6,8 @@ const net = require('node:net');
 const { once } = require('node:events');
 const { pipeline } = require('node:stream/promises');
 const {
-  byteByByte, bytesOf, cleanUp, http, itNative, itOurs, newAgent, onRequestHead, poolOf, pseudoRandomBytes, quiet,
-  record, responseTo, sendSegments, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
+  byteByByte, bytesOf, cleanUp, http, itNative, itOurs, newAgent, onRequestHead, peerHasReadAll, poolOf,
+  pseudoRandomBytes, quiet, record, responseTo, sendSegments, serveRaw, until, untilNoConnections, untilPoolIsEmpty,
 } = require('../support');
 const { describeTransports } = require('../support/transports');
 
@@ -47,6 +47,29 @@ async function read(stream, length) {
   });
   return Buffer.concat(chunks);
 }
+
+describeTransports("'upgrade' while the request is being sent", (transport) => {
+  it('comes before the failure of a connection that the peer has reset', async () => {
+    const peer = await transport.serveRaw((socket) => socket.once('data', async () => {
+      socket.pause();
+      socket.write(`${SWITCHING}first`);
+      await until(() => peerHasReadAll(socket));
+      // With bytes unread.
+      socket.destroy();
+    }));
+    const agent = await transport.agentTo(peer, {}, true);
+    const req = http.request({ ...peer.address, agent, method: 'POST', headers: HEADERS });
+    // More than the kernel takes.
+    req.end(Buffer.alloc(20_000_000));
+    const [, socket, head] = await once(req, 'upgrade');
+    const errors = [];
+    const closed = new Promise((resolve) => { socket.once('close', resolve); });
+    socket.on('error', ({ code }) => errors.push(code)).resume();
+    expect(String(head)).toBe('first');
+    await closed;
+    expect(errors.join()).toMatch(/^(ECONNRESET|EPIPE)?$/);
+  });
+});
 
 describeTransports("'upgrade'", (transport) => {
   const serveEcho = (segments) => serveEchoOver(transport, segments);

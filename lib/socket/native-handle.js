@@ -753,7 +753,7 @@ class NativeHandle extends ShutdownRequest {
       case event.SHUTDOWN_DONE:
         return this.onShutdown(words[start >> 2]);
       case event.RELEASED:
-        return this.onReleased(slab.readDoubleLE(start), copyToOwnMemory(slab, start + 8, end));
+        return this.onReleased(flags, slab.readDoubleLE(start), copyToOwnMemory(slab, start + 8, end));
       case event.EOF:
       case event.READ_ERROR:
         return this.onStreamEnd(opcode, flags, opcode === event.EOF ? 0 : words[start >> 2]);
@@ -898,22 +898,40 @@ class NativeHandle extends ShutdownRequest {
 
   /**
    * Takes the descriptor for a socket of libuv: what follows is no longer HTTP.
+   * @param {number} errno The system's (positive) error number with which a write has failed, or 0.
    * @param {number} written Bytes that the I/O thread had sent when it released the descriptor.
    * @param {Buffer} undecoded Bytes that it had read and not decoded.
    */
-  onReleased(written, undecoded) {
+  onReleased(errno, written, undecoded) {
     // Called off in the meantime, as a second response that is an upgrade; the id may soon be another connection's.
     if (this.isClosed()) return;
-    if (written < this.writes.written) {
+    if (written < this.writes.written && errno === 0) {
       // More was written in the meantime. The I/O thread still has its own descriptor and sends it first.
       if (undecoded.length > 0) this.undecoded = undecoded;
       staging.send(command.RELEASE, this.connection);
       return;
     }
     const head = this.undecoded ?? undecoded;
+    if (errno !== 0) this.failLater(systemError(errno, 'write'), this.writes.takeWaiting());
     this.socket.becomeLibuv(bridge.takeDescriptor(this.id));
     if (this.releasing) this.socket.goOn(head);
     else responseEvents.onUpgrade(this.socket, head);
+  }
+
+  /**
+   * Tells of a write that has failed behind an upgrade, when libuv has read once what the peer had sent before: as the
+   * writes that it would have under way itself.
+   * @param {Error} error
+   * @param {Function[]} callbacks Of writes that wait for the kernel.
+   */
+  failLater(error, callbacks) {
+    const { resource, socket } = this;
+    const tell = () => {
+      if (socket.destroyed) return;
+      for (const callback of callbacks) callback(error);
+      if (callbacks.length === 0) socket.destroy(error);
+    };
+    setImmediate(() => setImmediate(() => resource.runInAsyncScope(tell)));
   }
 
   /**

@@ -138,11 +138,14 @@ class WriteWindow {
    * @param {Error} error
    */
   fail(error) {
+    for (const callback of this.takeWaiting()) callback(error);
+  }
+
+  /** @returns {Function[]} The callbacks that wait, which are the caller's from now on. */
+  takeWaiting() {
     const { waiting } = this;
     this.waiting = NONE;
-    for (const callback of waiting) {
-      if (typeof callback === 'function') callback(error);
-    }
+    return waiting.filter((entry) => typeof entry === 'function');
   }
 
   /** @returns {boolean} True while a callback waits for the kernel. */

@@ -340,7 +340,10 @@ impl Connection {
             }
             Progress::Upgraded(rest) => {
                 state.upgrade(rest);
-                self.flush_state(state);
+                match state.write_error() {
+                    Some(errno) => self.release_unwritten(state, errno),
+                    None => drop(self.flush_state(state)),
+                }
             }
             Progress::Broken => state.end_reading(),
             Progress::Panicked => {
@@ -408,6 +411,11 @@ impl Connection {
                 self.emit(event::SHUTDOWN_DONE, 0, &[&errno.to_le_bytes()]);
             }
         }
+        self.give_descriptor(state, 0);
+    }
+
+    /// Gives the descriptor away, if that is due. `write_error` is the error number with which the last write has failed.
+    fn give_descriptor(&self, state: &mut State, write_error: i32) {
         if let Some(rest) = state.take_release()
             && let Some(stream) = state.stream()
         {
@@ -417,7 +425,8 @@ impl Connection {
                     let completions = self.outlet.completions();
                     completions.keep_descriptor(self.id, descriptor);
                     let written = (state.writes.written() as f64).to_le_bytes();
-                    self.emit(event::RELEASED, 0, &[&written, &rest]);
+                    let flags = write_error.unsigned_abs();
+                    self.emit(event::RELEASED, flags, &[&written, &rest]);
                 }
                 Err(error) => self.read_failed(state, &error, 0),
             }
@@ -431,7 +440,16 @@ impl Connection {
         }
         // A response may have come before the peer closed: the task passes it on first.
         state.fail_writing(errno(error));
+        self.release_unwritten(state, errno(error));
         state.wake();
+    }
+
+    /// Gives the descriptor away behind an upgrade, although a write has failed: JavaScript has the head, and is told
+    /// both.
+    fn release_unwritten(&self, state: &mut State, errno: i32) {
+        if state.give_up_writing() {
+            self.give_descriptor(state, errno);
+        }
     }
 
     /// Connects again underneath the same socket, because the peer had closed an idle connection. A pinned one is

@@ -127,6 +127,8 @@ pub struct State {
     writing: Writing,
     /// Bytes read beyond the head, once the descriptor is to be given away.
     release: Option<Vec<u8>>,
+    /// The head of a response has ended HTTP, and JavaScript knows that.
+    upgraded: bool,
     /// JavaScript wants to read nothing for now; holds for a replacement too.
     pub paused: bool,
     /// Place to connect to, also for a replacement; none for a connection that may not be replaced.
@@ -151,6 +153,7 @@ impl State {
             reading: Reading::Open,
             writing: Writing::Open,
             release: None,
+            upgraded: false,
             paused: false,
             target: None,
             options: SocketOptions::default(),
@@ -526,7 +529,19 @@ impl State {
     pub fn upgrade(&mut self, rest: Vec<u8>) {
         self.reading = Reading::Ended;
         self.end_exchange();
+        self.upgraded = true;
         self.release = Some(rest);
+    }
+
+    /// Gives up what is queued behind an upgrade, after a failed write: the descriptor need not wait for it. JavaScript may
+    /// have been offered the descriptor before, and have written more. Tells whether there has been an upgrade.
+    pub fn give_up_writing(&mut self) -> bool {
+        if self.upgraded {
+            self.plan_release();
+            self.writes.give_up();
+            self.writing = Writing::Open;
+        }
+        self.upgraded
     }
 
     /// Notes that the descriptor is given away: JavaScript reads from it, so no other may take its place.

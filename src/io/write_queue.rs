@@ -137,6 +137,12 @@ impl WriteQueue {
         self.acknowledge.clear();
     }
 
+    /// Forgets everything, for a descriptor that is given away although a write has failed. All counts as written.
+    pub fn give_up(&mut self) {
+        self.clear();
+        self.written = self.queued;
+    }
+
     /// Gives the total of the bytes taken by the kernel.
     pub fn written(&self) -> u64 {
         self.written

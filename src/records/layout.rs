@@ -143,7 +143,8 @@ pub mod event {
             WRITTEN = 12,
             /// The half-close is done. Payload: errno `i32` or 0.
             SHUTDOWN_DONE = 13,
-            /// JavaScript can take the descriptor. Payload: bytes written `f64`, the bytes already read.
+            /// JavaScript can take the descriptor. Payload: bytes written `f64`, the bytes already read. The flags are the
+            /// error number with which a write behind an upgrade has failed, or 0.
             RELEASED = 14,
             /// No other event comes for this id, and JavaScript may use it again.
             CLOSED = 15,

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::harness::{
-    Client, Event, GET, HELLO, expect_no_connection, listen, noise, take, take_all,
+    Client, Event, GET, HELLO, expect_no_connection, listen, noise, take, take_all, until_delivered,
 };
 use crate::records::{command, event};
 
@@ -169,4 +169,49 @@ fn a_connection_given_away_before_its_request_is_written_carries_it_all_the_same
     client.send(|batch| batch.command(command::RELEASE, 0));
     assert_eq!(client.expect(0, event::RELEASED).total(), 2 * before);
     expect_no_connection(&listener);
+}
+
+#[test]
+fn an_upgrade_behind_which_a_write_fails_gives_the_descriptor_and_tells_both() {
+    let listener = listen();
+    for is_noticed in [true, false] {
+        let mut client = Client::new();
+        let mut peer = client.connect(0, &listener);
+        let length = if is_noticed { MUCH } else { 6 };
+        client.send_with_body(|batch| batch.request(0).write(0, GET), 0, &noise(length));
+        take(&mut peer, GET.len());
+        peer.write_all(&[SWITCHING, b"first"].concat()).unwrap();
+        until_delivered(&peer);
+        // With bytes unread, which is a reset.
+        drop(peer);
+        let mut total = GET.len() + length;
+        if !is_noticed {
+            client.send(|batch| batch.write(0, b"late"));
+            total += 4;
+        }
+        let switching = client.expect(0, event::HEAD);
+        assert_eq!(switching.flags & event::UPGRADE, event::UPGRADE);
+        let released = client.expect(0, event::RELEASED);
+        assert_eq!(released.flags, libc::ECONNRESET as u32);
+        assert_eq!(released.total(), total as u64);
+        assert_eq!(&released.payload[8..], b"first");
+        assert!(take_all(&mut taken(&mut client)).is_empty());
+    }
+}
+
+#[test]
+fn a_descriptor_that_waits_for_a_later_write_is_offered_again_when_that_fails() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    assert_eq!(upgrade(&mut client, &mut peer, b"").flags, 0);
+    socket2::SockRef::from(&peer)
+        .set_linger(Some(std::time::Duration::ZERO))
+        .unwrap();
+    drop(peer);
+    client.send(|batch| batch.write(0, b"late"));
+    let released = client.expect(0, event::RELEASED);
+    assert_eq!(released.flags, libc::ECONNRESET as u32);
+    assert_eq!(released.total(), GET.len() as u64 + 4);
+    client.expect_nothing(0);
 }
