@@ -11,7 +11,7 @@
 const { AsyncResource } = require('node:async_hooks');
 const { isIPv4, isIPv6 } = require('node:net');
 const {
-  constants: { errno: { EBADF, ECANCELED, ECONNREFUSED, EINVAL, EMFILE, ENFILE, ENOTCONN } },
+  constants: { errno: { EBADF, ECANCELED, ECONNREFUSED, ECONNRESET, EINVAL, EMFILE, ENFILE, ENOTCONN } },
 } = require('node:os');
 
 const { bridge, peerAddress, staging } = require('../bridge/bridge');
@@ -957,9 +957,22 @@ class NativeHandle extends ShutdownRequest {
       giveReason(socket, closedBy.PEER);
       if (!next && this.settings !== null && watchesIdleSockets()) return socket.destroy();
     }
-    if (opcode === event.READ_ERROR) return this.fail(() => socket.destroy(systemError(errno, 'read')));
+    if (opcode === event.READ_ERROR && !this.hasExchanged(errno)) {
+      return this.fail(() => socket.destroy(systemError(errno, 'read')));
+    }
     socket.push(null);
     return socket.read(0);
+  }
+
+  /**
+   * Tells whether a failed read is no more than an end: the peer has reset the connection behind a whole exchange, as
+   * one does that closes with bytes unread. libuv takes such a reset for an end if it comes with the response.
+   * @param {number} errno The system's (positive) error number.
+   * @returns {boolean}
+   */
+  hasExchanged(errno) {
+    const { _httpMessage: req } = this.socket;
+    return errno === ECONNRESET && Boolean(req?.res?.complete) && req.writableFinished && this.writes.ahead() === 0;
   }
 
   /**
