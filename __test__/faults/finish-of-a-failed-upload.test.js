@@ -28,7 +28,7 @@ describeTransports('an upload that the peer resets', (transport) => {
         if (head.startsWith('POST')) socket.resetAndDestroy();
       });
     });
-    const agent = await transport.agentTo(peer);
+    const agent = await transport.agentTo(peer, {}, true);
     const size = 50 << 20;
     const req = http.request({ ...peer.address, agent, method: 'POST', headers: { 'Content-Length': size } });
     const closed = record(req);
