@@ -16,7 +16,7 @@ const stream = () => Readable.from((function* chunks() {
 })());
 
 /** Makes a request to a server that resets the first connection at the first bytes, and answers 503 to the second. */
-async function upload(transport, body) {
+async function upload(transport, body, isLong = false) {
   const lengths = [];
   let count = 0;
   const peer = await transport.serve((req, res) => {
@@ -34,7 +34,7 @@ async function upload(transport, body) {
       res.writeHead(attempt === 2 ? 503 : 200).end();
     }, () => {});
   });
-  const agent = await transport.agentTo(peer);
+  const agent = await transport.agentTo(peer, {}, isLong);
   const retry = { minTimeout: 1, body };
   return { agent, lengths, req: http.request({ ...peer.address, agent, method: 'PUT', retry }) };
 }
@@ -50,7 +50,7 @@ describeTransports('the body that `retry.body` makes', (transport) => {
     const { agent, lengths, req } = await upload(transport, () => {
       made++;
       return body();
-    });
+    }, length === SIZE);
     let finished = 0;
     let ended = 0;
     req.on('finish', () => finished++);

@@ -755,8 +755,10 @@ class NativeHandle extends ShutdownRequest {
       case event.RELEASED:
         return this.onReleased(flags, slab.readDoubleLE(start), copyToOwnMemory(slab, start + 8, end));
       case event.EOF:
+        return this.onStreamEnd(opcode, flags, 0);
       case event.READ_ERROR:
-        return this.onStreamEnd(opcode, flags, opcode === event.EOF ? 0 : words[start >> 2]);
+        this.writes.noteTaken(words[(start >> 2) + 1]);
+        return this.onStreamEnd(opcode, flags, words[start >> 2]);
       case event.FAILED:
         return this.onFailed();
       default:

@@ -370,7 +370,9 @@ impl Connection {
     /// Ends the reading side after an error.
     pub(super) fn read_failed(&self, state: &mut State, error: &io::Error, flags: u32) {
         state.end_reading();
-        self.emit(event::READ_ERROR, flags, &[&errno(error).to_le_bytes()]);
+        let written = (state.writes.written() as u32).to_le_bytes();
+        let errno = errno(error).to_le_bytes();
+        self.emit(event::READ_ERROR, flags, &[&errno, &written]);
     }
 
     /// Sends what is queued, on another connection if this one has died before the armed request.

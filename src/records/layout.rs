@@ -135,7 +135,8 @@ pub mod event {
             /// The peer ended its stream. Flag `COMPLETES`: that ended the message's body.
             /// Flag `IDLE`: no request was armed.
             EOF = 9,
-            /// Reading failed. Payload: errno `i32`. Flag `IDLE` as above.
+            /// Reading failed. Payload: errno `i32`, the lower half of the total of bytes written `u32`. Flag `IDLE` as
+            /// above.
             READ_ERROR = 10,
             /// Writing failed. Payload: errno `i32`.
             WRITE_ERROR = 11,

@@ -330,6 +330,23 @@ fn a_reset_during_an_upload_is_found_by_the_read_that_comes_first() {
 }
 
 #[test]
+fn a_failed_read_tells_what_had_been_written() {
+    let listener = listen();
+    let mut client = Client::new();
+    let mut peer = client.connect(0, &listener);
+    client.send(|batch| batch.request(0).write(0, GET).write(0, b"body"));
+    take(&mut peer, GET.len());
+    peer.write_all(HELLO).unwrap();
+    until_delivered(&peer);
+    // With bytes unread.
+    drop(peer);
+    client.response(0);
+    let error = client.expect(0, event::READ_ERROR);
+    assert_eq!(error.errno(), libc::ECONNRESET);
+    assert_eq!(error.u32_at(4), GET.len() as u32 + 4);
+}
+
+#[test]
 fn a_reset_that_a_write_has_found_does_not_complete_a_body_that_the_end_delimits() {
     let listener = listen();
     let mut client = Client::new();
