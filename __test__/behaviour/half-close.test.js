@@ -62,6 +62,20 @@ describeTransports('a socket that ends after its response', (transport) => {
   });
 });
 
+describeTransports('a used socket that a user ends in front of a request', (transport) => {
+  it('has the request fail when the peer ends too', async () => {
+    const peer = await serveNoting(transport, 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    const agent = await transport.agentTo(peer);
+    const { req: { socket } } = await exchange({ ...peer.address, agent });
+    const req = http.request({ ...peer.address, agent });
+    req.on('socket', () => req.socket.end());
+    const failed = new Promise((resolve) => { req.on('error', resolve); });
+    req.end();
+    expect(await failed).toMatchObject({ code: 'ECONNRESET', message: 'socket hang up' });
+    expect(req.socket).toBe(socket);
+  });
+});
+
 describe('a socket that ends after its response', () => {
   it('is closed all the same where a listener of another one throws', async () => {
     const { stdout } = await runScript((client) => {

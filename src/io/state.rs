@@ -358,9 +358,12 @@ impl State {
 
     /// Tells whether nothing of the armed request is out, on a connection that stood before it. The peer
     /// owes nothing then: whatever comes from it shows that the connection is no good, and another one
-    /// can take its place.
+    /// can take its place. Not so if the user has ended the socket in front of the request, which is never sent then:
+    /// JavaScript has to hear of what comes.
     pub fn is_replaceable(&self) -> bool {
-        self.exchange == ExchangeStage::Armed(Carrier::Reused) && self.writes.request_is_untouched()
+        self.exchange == ExchangeStage::Armed(Carrier::Reused)
+            && self.writing != Writing::Shut
+            && self.writes.request_is_untouched()
     }
 
     /// Ends the exchange under way. Tells whether there was one.
