@@ -44,6 +44,21 @@ describe('a subclass of Agent', () => {
     expect(await reuseOf(2, { ...peer.address, agent })).toEqual([false, true]);
   });
 
+  it('has a setter of its options called once', () => {
+    const given = [];
+    class Mine extends http.Agent {
+      get options() {
+        return given.at(-1);
+      }
+
+      set options(options) {
+        given.push(options);
+      }
+    }
+    newAgentOf(Mine, { keepAlive: true });
+    expect(given).toEqual([expect.objectContaining({ keepAlive: true })]);
+  });
+
   it('made by util.inherits and Agent.call works', async () => {
     function Mine(options) {
       http.Agent.call(this, options);

@@ -32,8 +32,7 @@ const parts = late(() => require('./parts'));
  * @param {(agent: import('node:http').Agent) => boolean} methods.removesPlainly True if nothing overrides removeSocket.
  */
 function install(agent, makeNames, { connectsPlainly, createsPlainly, removesPlainly }) {
-  // Each request reads them several times, and Node's object is a hash table.
-  const options = agent.options = assign(bareObject(), agent.options);
+  const options = readFast(agent);
   // Throws on wrong ones.
   if (options.timeouts !== undefined) parts().limitsOf(options.timeouts);
   let { activeTtl, freeTimeout, isFair } = POOL_OPTIONS.some((name) => options[name] !== undefined) ?
@@ -52,6 +51,18 @@ function install(agent, makeNames, { connectsPlainly, createsPlainly, removesPla
   if (options.dns !== undefined || options.autoSelectFamily === 'race') parts().addressOptions.install(agent);
   census.install(agent, activeTtl);
   if (activeTtl !== Infinity || freeTimeout !== Infinity) agent[kIdleLimit] = freeTimeout;
+}
+
+/**
+ * Gives an agent a copy of its options: each request reads them several times, and Node's object is a hash table. A
+ * derived class may have a setter, which Node's constructor has called, and nobody else should.
+ * @param {import('node:http').Agent} agent
+ * @returns {object} The options.
+ */
+function readFast(agent) {
+  const property = Object.getOwnPropertyDescriptor(agent, 'options');
+  if (property?.writable) agent.options = assign(bareObject(), property.value);
+  return agent.options;
 }
 
 /**
