@@ -872,11 +872,14 @@ class NativeHandle extends ShutdownRequest {
   }
 
   /**
-   * The kernel has refused bytes.
+   * The kernel has refused bytes. Users may have been told that all is written. Where the response is whole too, and
+   * the socket is to end, nothing else happens, as where the kernel has taken the bytes and drops them.
    * @param {Error} error
    */
   onWriteError(error) {
+    const isWhole = this.exchange !== exchange.NONE && this.exchange !== exchange.AWAITED;
     if (this.writes.isAwaited()) this.writes.fail(error);
+    else if (isWhole && this.shutdownRequest !== null) this.onShutdown(0);
     else this.socket.destroy(error);
   }
 
