@@ -162,7 +162,8 @@ function becomeIdle(socket, agent) {
  * @param {Function} listener
  */
 function goBehind(socket, name, listener) {
-  if (socket.listeners(name).at(-1) === listener) return;
+  // Most sockets have no other listener.
+  if (socket.listenerCount(name) < 2 || socket.listeners(name).at(-1) === listener) return;
   socket.removeListener(name, listener);
   socket.on(name, listener);
 }
