@@ -22,7 +22,7 @@ use crate::shared::mailbox::Message;
 /// Highest id of a connection. Ids are dense, so this bounds the table, whatever a batch says.
 const MAX_CONNECTIONS: u32 = 1 << 22;
 
-/// What a command to connect has in place of the number of a socket: -1.
+/// JavaScript gives -1 in place of the number of a socket where it has made none.
 const NO_SOCKET: u32 = u32::MAX;
 
 /// Connections of one loaded module. Its JavaScript side chooses the ids, which are dense.
@@ -320,12 +320,15 @@ fn adopt(connection: &Connection, record: &Record<'_>) {
 fn connect_tcp(connection: &Connection, record: &Record<'_>) {
     let port = record.u32_at(0) as u16;
     let number = record.u32_at(4);
-    let prepared = match connection.take_socket(number) {
-        Some(socket) if record.flags & command::STARTED != 0 => Prepared::Connecting(socket),
-        Some(socket) => Prepared::Bound(socket),
-        None if number == NO_SOCKET => Prepared::Nothing,
-        // The environment has ended.
-        None => return connection.refuse(libc::EBADF),
+    let prepared = if number == NO_SOCKET {
+        Prepared::Nothing
+    } else {
+        match connection.take_socket(number) {
+            Some(socket) if record.flags & command::STARTED != 0 => Prepared::Connecting(socket),
+            Some(socket) => Prepared::Bound(socket),
+            // The environment has ended.
+            None => return connection.refuse(libc::EBADF),
+        }
     };
     match parse_host(record.rest(8), port) {
         Some(remote) => connection.connect(
