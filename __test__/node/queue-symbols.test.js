@@ -1,6 +1,6 @@
 'use strict';
 
-/** What Node's agent keeps in a request of its queue is found, whatever libraries have put in place of its methods. */
+/** We find what Node's agent keeps in a request of its queue, whatever libraries have put in place of its methods. */
 
 const { describeOurs, itOurs, ROOT, runNode, serve } = require('../support');
 

@@ -53,7 +53,7 @@ describeTransports('listeners that a user has added to a socket in an earlier re
       socket.on(name, () => entries.push(`socket ${name}, ${count()} in the pool`));
     }
     await untilIdle(agent);
-    // As before: behind the second request the socket is idle with them.
+    // The socket is idle with these listeners behind a second request.
     await exchange({ ...peer.address, agent });
     await untilIdle(agent);
     return socket;

@@ -61,6 +61,18 @@ async function prepare(peer, agent) {
   return { req, answered };
 }
 
+/** Sends a request, and has the peer end its connection while the I/O thread waits for the lock of that. */
+function endWhileItWaits(peer, req, end) {
+  req.socket._handle.tls.ask(() => {
+    const sleeps = sleepsOfThreads();
+    req.end('once');
+    staging.ringDoorbell();
+    // It has found nothing of the peer, and is about to encrypt.
+    untilAThreadSleeps(sleeps);
+    end([...peer.sockets].at(-1));
+  });
+}
+
 /** Expects that a request went out once, and another connection took the place of its own under the same socket. */
 async function expectReplaced({ req, answered }, { socket, heads, before, staleReplaced }) {
   const [res] = await answered;
@@ -112,14 +124,7 @@ const ENDS = [
     const before = heads.length;
     const { staleReplaced } = http.stats();
     const { req, answered } = await prepare(peer, agent);
-    socket._handle.tls.ask(() => {
-      const sleeps = sleepsOfThreads();
-      req.end('once');
-      staging.ringDoorbell();
-      // It has found nothing of the peer, and is about to encrypt.
-      untilAThreadSleeps(sleeps);
-      end([...peer.sockets].at(-1));
-    });
+    endWhileItWaits(peer, req, end);
     await expectReplaced({ req, answered }, { socket, heads, before, staleReplaced });
   });
 
@@ -131,13 +136,7 @@ const ENDS = [
     const before = heads.length;
     const { staleReplaced } = http.stats();
     const { req, answered } = await prepare(peer, agent);
-    socket._handle.tls.ask(() => {
-      const sleeps = sleepsOfThreads();
-      req.end('once');
-      staging.ringDoorbell();
-      untilAThreadSleeps(sleeps);
-      [...peer.sockets].at(-1).destroy();
-    });
+    endWhileItWaits(peer, req, (ofPeer) => ofPeer.destroy());
     await expectReplaced({ req, answered }, { socket, heads, before, staleReplaced });
     expect(randoms.size).toBe(1);
   });

@@ -8,7 +8,7 @@
 
 const { Agent } = require('./originals');
 
-/** What Node calls the two symbols. */
+/** Node describes the two symbols by these words. */
 const OPTIONS = 'requestOptions';
 const RESOURCE = 'requestAsyncResource';
 
