@@ -85,16 +85,7 @@ impl Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let room = buffer.remaining();
-        // SAFETY: nothing but initialised bytes is written there.
-        let place = unsafe { buffer.unfilled_mut() };
-        let n = std::task::ready!(self.read_once(context, room, |socket| {
-            socket.recv_with_flags(place, libc::MSG_DONTWAIT)
-        }))?;
-        // SAFETY: the kernel has filled `n` bytes.
-        unsafe { buffer.assume_init(n) };
-        buffer.advance(n);
-        Poll::Ready(Ok(()))
+        self.read_into(context, buffer, self.asks_kernel)
     }
 
     /// Does the same as [`Self::poll_read`], but asks the kernel first: it finds also what the runtime has not noticed.
@@ -103,18 +94,25 @@ impl Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.read_into(context, buffer, true)
+    }
+
+    fn read_into(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        asks_kernel: bool,
+    ) -> Poll<io::Result<()>> {
+        let room = buffer.remaining();
         // SAFETY: nothing but initialised bytes is written there.
         let place = unsafe { buffer.unfilled_mut() };
-        match SockRef::from(&*self).recv_with_flags(place, libc::MSG_DONTWAIT) {
-            Ok(n) => {
-                // SAFETY: the kernel has filled `n` bytes.
-                unsafe { buffer.assume_init(n) };
-                buffer.advance(n);
-                Poll::Ready(Ok(()))
-            }
-            Err(error) if is_passing(&error) => self.poll_read(context, buffer),
-            Err(error) => Poll::Ready(Err(error)),
-        }
+        let n = std::task::ready!(self.read_once(context, room, asks_kernel, |socket| {
+            socket.recv_with_flags(place, libc::MSG_DONTWAIT)
+        }))?;
+        // SAFETY: the kernel has filled `n` bytes.
+        unsafe { buffer.assume_init(n) };
+        buffer.advance(n);
+        Poll::Ready(Ok(()))
     }
 
     /// Reads once into several places in their order, which have `room` bytes together. After a short
@@ -125,14 +123,15 @@ impl Stream {
         places: &mut [MaybeUninitSlice<'_>],
         room: usize,
     ) -> Poll<io::Result<usize>> {
-        self.read_once(context, room, |socket| {
+        self.read_once(context, room, self.asks_kernel, |socket| {
             Ok(socket
                 .recv_vectored_with_flags(places, libc::MSG_DONTWAIT)?
                 .0)
         })
     }
 
-    /// Calls `read`, which has room for `room` bytes, until it succeeds once.
+    /// Calls `read`, which has room for `room` bytes, until it succeeds once. `asks_kernel` says that it is called also
+    /// where the runtime has noticed nothing.
     ///
     /// A read that brings less has taken all that was there. Only at the mark of an urgent byte does the kernel
     /// stop too; then it has told already of what is behind.
@@ -140,9 +139,10 @@ impl Stream {
         &self,
         context: &mut Context<'_>,
         room: usize,
+        asks_kernel: bool,
         mut read: impl FnMut(&SockRef<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        if self.asks_kernel {
+        if asks_kernel {
             match read(&SockRef::from(self)) {
                 Err(error) if is_passing(&error) => {}
                 outcome => return Poll::Ready(outcome),
