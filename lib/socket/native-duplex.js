@@ -156,7 +156,9 @@ class NativeDuplex extends Socket {
     this._unrefTimer();
     const handle = this._handle;
     if (!writev) return handle.write(data, encoding, callback);
-    const last = data.length - 1;
+    // The answer is about bytes: an empty write, such as the end of a request, may be handed over later than those.
+    let last = data.length - 1;
+    while (last > 0 && data[last].chunk.length === 0) last--;
     for (let i = 0; i <= last; i++) {
       const { chunk, encoding: chunkEncoding } = data[i];
       handle.write(chunk, chunkEncoding, i === last ? callback : undefined);

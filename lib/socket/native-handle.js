@@ -757,7 +757,7 @@ class NativeHandle extends ShutdownRequest {
       case event.EOF:
         return this.onStreamEnd(opcode, flags, 0);
       case event.READ_ERROR:
-        this.writes.noteTaken(words[(start >> 2) + 1]);
+        this.noteTaken(words[(start >> 2) + 1]);
         return this.onStreamEnd(opcode, flags, words[start >> 2]);
       case event.FAILED:
         return this.onFailed();
@@ -781,8 +781,20 @@ class NativeHandle extends ShutdownRequest {
    */
   onRead(length, taken) {
     this.bytesRead += length;
-    this.writes.noteTaken(taken);
     this.socket._unrefTimer();
+    this.noteTaken(taken);
+  }
+
+  /**
+   * Notes how many bytes the kernel had taken when something was read. A write whose callback waits for them is over:
+   * the answer to its own question may come behind this read, and behind the end of the connection.
+   * @param {number} taken The lower 32 bits of the number.
+   */
+  noteTaken(taken) {
+    const { writes } = this;
+    const total = writes.totalTaken(taken);
+    if (writes.isAwaited() && total > writes.acknowledged) this.onWritten(total);
+    else writes.acknowledged = total;
   }
 
   /**

@@ -111,11 +111,12 @@ class WriteWindow {
   }
 
   /**
-   * Notes how many bytes the kernel had taken when something was read.
+   * Computes how many bytes the kernel had taken when something was read.
    * @param {number} low The lower 32 bits; late, if the read has waited in the backlog.
+   * @returns {number} At least `acknowledged`.
    */
-  noteTaken(low) {
-    this.acknowledged += Math.max((low - this.acknowledged) | 0, 0);
+  totalTaken(low) {
+    return this.acknowledged + Math.max((low - this.acknowledged) | 0, 0);
   }
 
   /**

@@ -35,9 +35,13 @@ use crate::shared::lent_tls::LentTls;
 use crate::shared::peer_end::has_peer_ended;
 use crate::tls::{Engine, Stop, TlsConnection, TlsError, Written};
 
-/// Bytes of ciphertext from which no more is made before the kernel has taken some, unless little is left: a peer that
-/// answers the beginning and closes makes the write of the rest fail.
+/// Bytes of ciphertext from which no more is made before the kernel has taken some, unless little is left.
 const CIPHERTEXT: usize = 64 * 1024;
+/// The same for the beginning of a request, which takes longer to encrypt than to send: a peer that answers what it has and
+/// closes makes the write of the rest fail.
+const FIRST_CIPHERTEXT: usize = 4 * 1024 * 1024;
+/// Bytes that encryption adds to those of a record, or less.
+const RECORD_OVERHEAD: usize = 64;
 /// Bytes that are encrypted at once: those of four records.
 const PIECE: usize = 64 * 1024;
 /// Bytes that are encrypted as soon as the kernel has been asked about the peer, or behind any number of others: those of
@@ -363,7 +367,20 @@ fn encrypt(
     writes: &mut WriteQueue,
     is_over: impl Fn() -> bool,
 ) -> io::Result<bool> {
-    while engine.out().len() < CIPHERTEXT || writes.plaintext_left() <= SOON as u64 {
+    let most = if writes.request_is_untouched() {
+        FIRST_CIPHERTEXT
+    } else {
+        CIPHERTEXT
+    };
+    let left = usize::try_from(writes.plaintext_left()).unwrap_or(most);
+    if left > PIECE {
+        // It does not grow, which would copy it, when it has all its room at once.
+        let bytes = left.min(most + PIECE);
+        engine
+            .out()
+            .reserve(bytes + bytes.div_ceil(SOON) * RECORD_OVERHEAD);
+    }
+    while engine.out().len() < most || writes.plaintext_left() <= SOON as u64 {
         let plaintext = writes.plaintext();
         let piece = plaintext.get(..PIECE).unwrap_or(plaintext);
         if piece.is_empty() {

@@ -13,8 +13,11 @@ use super::stream::Stream;
 
 /// Bytes up to which small writes are gathered, so that a header block and its body go out in one.
 const GATHER: usize = 16 * 1024;
-/// Slices handed to one vectored write.
-const MAX_SLICES: usize = 16;
+/// Slices handed to one vectored write. Those of 4 MiB, which is about what a kernel takes at once, go out in one: a peer
+/// that answers the beginning and closes makes the write of the rest fail.
+const MAX_SLICES: usize = 64;
+/// Slices of most writes, for which no larger list is made.
+const FEW_SLICES: usize = 4;
 /// Buffers that a thread keeps for the next small writes, of whatever connection.
 const SPARE_BUFFERS: usize = 8;
 
@@ -166,9 +169,12 @@ impl WriteQueue {
     /// error count as written.
     pub fn flush(&mut self, stream: &mut Stream) -> io::Result<Flushed> {
         while self.unsent.has_remaining() {
-            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            let count = self.unsent.chunks_vectored(&mut slices);
-            match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
+            let outcome = if self.unsent.0.len() <= FEW_SLICES {
+                self.unsent.write_once::<FEW_SLICES>(stream)
+            } else {
+                self.unsent.write_once::<MAX_SLICES>(stream)
+            };
+            match outcome {
                 Ok(n) => {
                     self.written += n as u64;
                     self.unsent.advance(n);
@@ -224,6 +230,13 @@ impl Unsent {
         if !bytes.is_empty() {
             self.0.push_back(Chunk::Owned(bytes));
         }
+    }
+
+    /// Writes the first chunks, at most `SLICES` of them, in one call of the kernel.
+    fn write_once<const SLICES: usize>(&self, stream: &mut Stream) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.chunks_vectored(&mut slices);
+        stream.write_vectored(slices.get(..count).unwrap_or_default())
     }
 }
 
