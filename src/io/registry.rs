@@ -72,6 +72,7 @@ impl Registry {
                 }
             }
             Message::Return(completions, lent) => {
+                completions.offers.taken_back();
                 if let Some(connection) = self.channel(&completions).connection(lent.id()) {
                     guarded(connection, |connection| connection.take_back(*lent));
                 }

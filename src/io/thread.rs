@@ -113,15 +113,21 @@ thread_local! {
 
 /// Makes the runtime of an I/O thread, with the hooks that its connections need.
 pub fn configure(builder: &mut Builder, mailbox: &Arc<Mailbox>) -> io::Result<LocalRuntime> {
-    let mailbox = mailbox.clone();
+    let (parked, unparked) = (mailbox.clone(), mailbox.clone());
     builder
         .enable_io()
         // The pages are as large, and the wakes as few, as they can be without a delay, if the thread
         // publishes when it is about to sleep.
-        .on_thread_park(flush_all)
+        .on_thread_park(move || {
+            flush_all();
+            parked.sleep.begin();
+        })
         // Commands come before the news that has woken the thread: JavaScript may have paused, or closed,
         // the connection that there is news of.
-        .on_thread_unpark(move || carry_out(&mailbox))
+        .on_thread_unpark(move || {
+            unparked.sleep.end();
+            carry_out(&unparked);
+        })
         .build_local(LocalOptions::default())
 }
 

@@ -20,6 +20,7 @@ use super::lending::batch_kind::BatchKind;
 use super::lending::borrowed_connections::BorrowedConnections;
 use super::lending::borrower::Borrower;
 use super::lending::load::Load;
+use super::lending::share::{Share, Spent, worked};
 use super::link::Link;
 use super::notifier::Notifier;
 use super::tls::JsTlsConnection;
@@ -55,6 +56,7 @@ pub struct Bridge {
     body_memory: BodyMemory,
     write_buffers: WriteBuffers,
     load: RefCell<Load>,
+    share: RefCell<Share>,
     membership: RefCell<Membership>,
     doorbells: Cell<u64>,
     /// Messages that the I/O thread gets together with those of the next ring or doorbell.
@@ -101,6 +103,7 @@ impl Bridge {
             body_memory: BodyMemory::default(),
             write_buffers: WriteBuffers::default(),
             load: RefCell::default(),
+            share: RefCell::default(),
             membership: RefCell::default(),
             doorbells: Cell::new(0),
             left: RefCell::default(),
@@ -116,8 +119,11 @@ impl Bridge {
         let kind = self.note_doorbell(&env, bytes);
         if let Membership::Joined(borrower) = &*self.membership.borrow() {
             let mut left = self.left.borrow_mut();
-            borrower.with(|borrowed| borrowed.hand_over(bytes, kind, &mut left));
-            borrower.expect_response();
+            let most = self.most_borrowed();
+            borrower.with(|borrowed| borrowed.hand_over(bytes, kind, most, &mut left));
+            if self.load.borrow().is_light() {
+                borrower.expect_response();
+            }
             return;
         }
         self.leave_batch(bytes);
@@ -323,12 +329,39 @@ impl Bridge {
 
     /// Asks the I/O thread to lend connections while the load is light.
     fn choose_lending(&self, env: &Env) {
-        let light = self.load.borrow().is_light();
-        if light {
+        let wanted = self.most_borrowed();
+        if wanted > 0 {
             self.join_event_loop(env);
         }
-        let wanted = light && matches!(*self.membership.borrow(), Membership::Joined(_));
-        self.completions.offers.want(wanted);
+        let is_member = matches!(*self.membership.borrow(), Membership::Joined(_));
+        self.completions
+            .offers
+            .want(if is_member { wanted } else { 0 });
+    }
+
+    /// Gives the number of connections that the JavaScript thread borrows at most.
+    fn most_borrowed(&self) -> usize {
+        match self.load.borrow().is_light() {
+            true => usize::MAX,
+            false => self.share.borrow().connections(),
+        }
+    }
+
+    /// Adapts the share of connections that the JavaScript thread borrows under a heavy load.
+    fn adapt_share(&self) {
+        let mut share = self.share.borrow_mut();
+        let now = Instant::now();
+        if let Membership::Joined(borrower) = &*self.membership.borrow()
+            && borrower.with(BorrowedConnections::take_cut_short) == Some(true)
+        {
+            share.pause(now);
+        }
+        self.link.with_mailbox(|mailbox| {
+            share.adapt(now, || Spent {
+                worked: worked(),
+                slept: mailbox.sleep.total(),
+            });
+        });
     }
 
     /// Joins the event loop, once.
@@ -363,6 +396,9 @@ impl Bridge {
         self.doorbells.set(self.doorbells.get() + 1);
         let kind = BatchKind::of(batch);
         self.load.borrow_mut().weigh(&kind);
+        if matches!(kind, BatchKind::Many(_)) {
+            self.adapt_share();
+        }
         self.choose_lending(env);
         kind
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::completions::Completions;
 use super::lent_connection::LentConnection;
+use super::sleep::Sleep;
 use super::sync::{Mutex, MutexGuard, Notify};
 use crate::tls::TlsConnection;
 
@@ -62,6 +63,8 @@ struct Inbox {
 pub struct Mailbox {
     inbox: Mutex<Inbox>,
     bell: Notify,
+    /// The sleep of the I/O thread.
+    pub sleep: Sleep,
 }
 
 impl Mailbox {

@@ -16,6 +16,7 @@
 //! | [`response_decoder`] | the decoder that a connection has while a response is on its way |
 //! | [`body_buffers`] | buffers of JavaScript's that large bodies are read into |
 //! | [`write_buffers`] | memory for long writes, used again |
+//! | [`sleep`] | the time that the I/O thread has slept |
 //! | [`libuv`] | functions of libuv, and its clock |
 //! | [`sync`] | the primitives that the two threads synchronize by |
 //! | [`address`], [`binding`] | numeric addresses; sockets bound before they connect |
@@ -36,6 +37,7 @@ pub mod offers;
 pub mod page;
 pub mod peer_end;
 pub mod response_decoder;
+pub mod sleep;
 mod sync;
 pub mod wake;
 pub mod write_buffers;

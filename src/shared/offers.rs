@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::lent_connection::LentConnection;
-use super::sync::{AtomicBool, Mutex, MutexGuard};
+use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 
 /// The state that the lock guards.
 #[derive(Default)]
@@ -23,21 +23,29 @@ struct Ordered {
 #[derive(Default)]
 pub struct Offers {
     ordered: Mutex<Ordered>,
-    /// The JavaScript thread borrows connections: the load is light.
-    wanted: AtomicBool,
+    /// Connections that the JavaScript thread borrows at most.
+    wanted: AtomicUsize,
+    /// Connections that are lent, or offered. Only the I/O thread changes it.
+    lent: AtomicUsize,
     /// There are connections; spares the JavaScript thread the lock.
     any: AtomicBool,
 }
 
 impl Offers {
-    /// Says whether the JavaScript thread borrows connections from now on. That thread calls this.
-    pub fn want(&self, wanted: bool) {
+    /// Says how many connections the JavaScript thread borrows at most, from now on. That thread calls this.
+    pub fn want(&self, wanted: usize) {
         self.wanted.store(wanted, Ordering::Relaxed);
     }
 
-    /// Tells whether the JavaScript thread borrows connections. The I/O thread calls this.
+    /// Tells whether the JavaScript thread borrows another connection. The I/O thread calls this.
     pub fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Relaxed)
+        self.lent.load(Ordering::Relaxed) < self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a lent connection has come back. The I/O thread calls this.
+    pub fn taken_back(&self) {
+        let lent = self.lent.load(Ordering::Relaxed);
+        self.lent.store(lent.saturating_sub(1), Ordering::Relaxed);
     }
 
     /// Offers the connection that `lend` gives, unless a message is still to be carried out. The I/O thread
@@ -49,6 +57,8 @@ impl Offers {
             && let Some(lent) = lend()
         {
             ordered.connections.push(lent);
+            let number = self.lent.load(Ordering::Relaxed);
+            self.lent.store(number + 1, Ordering::Relaxed);
             self.any.store(true, Ordering::Release);
             return true;
         }
@@ -113,6 +123,24 @@ mod tests {
             [7]
         );
         assert!(offers.take().is_empty());
+    }
+
+    #[test]
+    fn no_more_are_wanted_than_javascript_has_said_until_one_comes_back() {
+        let offers = Offers::default();
+        assert!(!offers.is_wanted());
+        offers.want(2);
+        for id in 0..2 {
+            assert!(offers.is_wanted());
+            offers.offer(|| Some(lent(id)));
+        }
+        assert!(!offers.is_wanted());
+        assert_eq!(offers.take().len(), 2);
+        assert!(!offers.is_wanted(), "both are still lent");
+        offers.taken_back();
+        assert!(offers.is_wanted());
+        offers.want(1);
+        assert!(!offers.is_wanted());
     }
 
     #[test]

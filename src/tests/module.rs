@@ -49,7 +49,7 @@ impl Module {
         let borrowed = BorrowedConnections::new(module.completions.clone(), mailbox).unwrap();
         borrowed.hear_io_thread().unwrap();
         module.borrowed = Some(borrowed);
-        module.completions.offers.want(true);
+        module.completions.offers.want(usize::MAX);
         module
     }
 
@@ -58,20 +58,31 @@ impl Module {
     }
 
     pub fn send(&mut self, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
-        self.send_behind(Vec::new(), fill);
+        self.hand_over(Vec::new(), usize::MAX, fill);
     }
 
     /// Sends a batch behind what was left for the I/O thread.
-    pub fn send_behind(
+    pub fn send_behind(&mut self, left: Vec<Message>, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
+        self.hand_over(left, usize::MAX, fill);
+    }
+
+    /// Sends a batch, and borrows at most so many connections from now on.
+    pub fn send_sharing(&mut self, most: usize, fill: impl FnOnce(&mut Batch) -> &mut Batch) {
+        self.completions.offers.want(most);
+        self.hand_over(Vec::new(), most, fill);
+    }
+
+    fn hand_over(
         &mut self,
         mut left: Vec<Message>,
+        most: usize,
         fill: impl FnOnce(&mut Batch) -> &mut Batch,
     ) {
         let mut batch = Batch::default();
         fill(&mut batch);
         let bytes = batch.into_bytes();
         if let Some(borrowed) = &mut self.borrowed {
-            borrowed.hand_over(&bytes, BatchKind::of(&bytes), &mut left);
+            borrowed.hand_over(&bytes, BatchKind::of(&bytes), most, &mut left);
             return;
         }
         self.completions.offers.announce();
@@ -112,6 +123,11 @@ impl Module {
         self.borrowed
             .as_ref()
             .is_some_and(|borrowed| borrowed.has(id))
+    }
+
+    /// Tells whether a borrowed connection was returned in the middle of a response.
+    pub fn take_cut_short(&mut self) -> bool {
+        self.borrowed.as_mut().unwrap().take_cut_short()
     }
 
     /// Gives the number of requests that the module has exchanged on borrowed connections.

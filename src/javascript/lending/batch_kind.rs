@@ -17,8 +17,8 @@ pub enum BatchKind {
     /// A few requests, complete and short, and nothing else: the connection of each, and its place in the
     /// batch.
     Few(Vec<(u32, Range<usize>)>),
-    /// Many requests, and perhaps other commands.
-    Many,
+    /// Many requests. The same of each if all are short, and nothing else is in the batch; else none.
+    Many(Vec<(u32, Range<usize>)>),
     /// Any other batch.
     Other,
 }
@@ -34,10 +34,8 @@ impl BatchKind {
             let end = start + records::HEADER_SIZE + record.payload.len().next_multiple_of(4);
             if record.opcode == command::REQUEST {
                 count += 1;
-                if count > FEW {
-                    return Self::Many;
-                }
-                plain &= !requests.iter().any(|(id, _)| *id == record.connection);
+                // Of many, who sends them looks whether the connection is idle.
+                plain &= count > FEW || !requests.iter().any(|(id, _)| *id == record.connection);
                 requests.push((record.connection, start..end));
             } else {
                 plain &= record.opcode == command::WRITE && record.flags == 0;
@@ -51,7 +49,9 @@ impl BatchKind {
             start = end;
         }
         plain &= requests.iter().all(|(_, range)| range.len() <= MAX_REQUEST);
-        if plain && count > 0 {
+        if count > FEW {
+            Self::Many(if plain { requests } else { Vec::new() })
+        } else if plain && count > 0 {
             Self::Few(requests)
         } else {
             Self::Other

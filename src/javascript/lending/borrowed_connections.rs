@@ -2,6 +2,7 @@
 //! decodes what comes, and returns those that it cannot go on with.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,8 +46,12 @@ pub struct BorrowedConnections {
     mailbox: Arc<Mailbox>,
     /// The connections, by id.
     borrowed: Vec<Option<LentConnection>>,
+    /// Number of connections that are borrowed.
+    number: usize,
     /// Number of connections that wait for a response.
     waiting: usize,
+    /// A connection was returned in the middle of a response.
+    cut_short: bool,
     poll: Poll,
     events: Events,
     /// Events that are not queued yet; empty between two calls.
@@ -65,7 +70,9 @@ impl BorrowedConnections {
             completions,
             mailbox,
             borrowed: Vec::new(),
+            number: 0,
             waiting: 0,
+            cut_short: false,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
             page: Vec::new(),
@@ -99,9 +106,20 @@ impl BorrowedConnections {
         self.borrow(offers);
     }
 
+    /// Tells whether a connection was returned in the middle of a response, since this was last asked.
+    pub fn take_cut_short(&mut self) -> bool {
+        std::mem::take(&mut self.cut_short)
+    }
+
     /// Sends the requests of a batch, or hands the batch to the I/O thread, with the connections that it names, behind
-    /// what was `left` for that thread.
-    pub fn hand_over(&mut self, bytes: &[u8], kind: BatchKind, left: &mut Vec<Message>) {
+    /// what was `left` for that thread. More than `most` connections are not kept.
+    pub fn hand_over(
+        &mut self,
+        bytes: &[u8],
+        kind: BatchKind,
+        most: usize,
+        left: &mut Vec<Message>,
+    ) {
         self.borrow_offered();
         match kind {
             BatchKind::Few(requests)
@@ -111,11 +129,52 @@ impl BorrowedConnections {
                     self.send(id, bytes.get(range).unwrap_or_default());
                 }
             }
+            BatchKind::Few(requests) | BatchKind::Many(requests)
+                if left.is_empty() && requests.iter().any(|(id, _)| self.has(*id)) =>
+            {
+                self.share_out(bytes, requests, most, left);
+            }
             _ => {
                 let batch = Message::Batch(self.completions.clone(), batch_memory::copy(bytes));
                 let connections = records::iter(bytes).map(|record| record.connection);
                 self.leave(connections, batch, left);
                 self.mailbox.send_all(left.drain(..));
+            }
+        }
+    }
+
+    /// Sends the requests of a batch that are those of borrowed connections, behind those of the others, which the I/O
+    /// thread sends meanwhile. More than `most` connections are not kept.
+    fn share_out(
+        &mut self,
+        bytes: &[u8],
+        requests: Vec<(u32, Range<usize>)>,
+        most: usize,
+        left: &mut Vec<Message>,
+    ) {
+        let mut excess = self.number.saturating_sub(most);
+        let (own, others): (Vec<_>, Vec<_>) = requests.into_iter().partition(|(id, _)| {
+            let is_own = self.has(*id) && excess == 0;
+            if !is_own && self.has(*id) {
+                excess -= 1;
+            }
+            is_own
+        });
+        if !others.is_empty() {
+            let mut rest = Vec::with_capacity(bytes.len());
+            for (_, range) in &others {
+                rest.extend_from_slice(bytes.get(range.clone()).unwrap_or_default());
+            }
+            let batch = Message::Batch(self.completions.clone(), batch_memory::copy(&rest));
+            self.leave(others.into_iter().map(|(id, _)| id), batch, left);
+            self.mailbox.send_all(left.drain(..));
+        }
+        for (id, range) in own {
+            let records = bytes.get(range).unwrap_or_default();
+            if self.has(id) {
+                self.send(id, records);
+            } else {
+                self.return_with(id, records, 0);
             }
         }
     }
@@ -171,7 +230,11 @@ impl BorrowedConnections {
             self.waiting -= 1;
         }
         let id = lent.id();
-        if stays { None } else { self.stop_borrowing(id) }
+        if stays {
+            return None;
+        }
+        self.cut_short |= lent.is_armed();
+        self.stop_borrowing(id)
     }
 
     /// Stops all offers until the message that is about to be sent has been carried out.
@@ -199,6 +262,7 @@ impl BorrowedConnections {
             }
             if let Some(slot) = self.borrowed.get_mut(index) {
                 *slot = Some(lent);
+                self.number += 1;
             }
         }
     }
@@ -237,6 +301,12 @@ impl BorrowedConnections {
             }
             Sent::Part(sent) => sent,
         };
+        self.return_with(id, records, sent);
+    }
+
+    /// Returns a connection, if it is borrowed, and hands the records of a request on it to the I/O thread. The kernel has
+    /// `sent` bytes of that.
+    fn return_with(&mut self, id: u32, records: &[u8], sent: usize) {
         let rest = batch_memory::copy(records);
         self.announce();
         let completions = self.completions.clone();
@@ -252,6 +322,7 @@ impl BorrowedConnections {
     /// Stops watching a connection. Gives the message that returns it, if it was borrowed.
     fn stop_borrowing(&mut self, id: u32) -> Option<Message> {
         let lent = self.borrowed.get_mut(id as usize)?.take()?;
+        self.number -= 1;
         if lent.is_armed() {
             self.waiting -= 1;
         }

@@ -20,7 +20,7 @@ impl Load {
     pub fn weigh(&mut self, batch: &BatchKind) {
         match batch {
             BatchKind::Few(_) => self.0 = (self.0 + 1).min(Self::LIGHTEST),
-            BatchKind::Many => self.0 = (self.0 - Self::MANY).max(Self::HEAVIEST),
+            BatchKind::Many(_) => self.0 = (self.0 - Self::MANY).max(Self::HEAVIEST),
             BatchKind::Other => {}
         }
     }
@@ -47,9 +47,9 @@ mod tests {
         load.weigh(&BatchKind::Other);
         assert!(load.is_light());
         (0..100).for_each(|_| load.weigh(&few));
-        load.weigh(&BatchKind::Many);
+        load.weigh(&BatchKind::Many(Vec::new()));
         assert!(!load.is_light());
-        (0..100).for_each(|_| load.weigh(&BatchKind::Many));
+        (0..100).for_each(|_| load.weigh(&BatchKind::Many(Vec::new())));
         let again = (0..1000).find(|_| {
             load.weigh(&few);
             load.is_light()

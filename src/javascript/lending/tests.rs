@@ -38,6 +38,7 @@ fn an_idle_connection_is_lent_after_its_first_exchange_and_stays_with_javascript
         assert_eq!(module.exchanged(), n);
         assert!(module.has(0));
     }
+    assert!(!module.take_cut_short());
 }
 
 #[test]
@@ -147,6 +148,77 @@ fn a_few_requests_on_several_connections_are_exchanged_at_once() {
     assert_eq!(module.exchanged(), 2);
 }
 
+/// Loads a module that has borrowed the first of its connections, and has others that have carried no request.
+fn crowd(listener: &TcpListener, borrowed: u32, others: u32) -> (Module, Vec<TcpStream>) {
+    let mut module = Module::load_borrowing();
+    let mut peers = Vec::new();
+    for id in 0..borrowed + others {
+        peers.push(module.connect(id, listener));
+    }
+    for (id, peer) in (0..borrowed).zip(&mut peers) {
+        module.exchange(id, peer);
+        module.until_it_has(id);
+    }
+    (module, peers)
+}
+
+fn requests(batch: &mut Commands, ids: impl IntoIterator<Item = u32>) -> &mut Commands {
+    for id in ids {
+        batch.request(id).write(id, GET);
+    }
+    batch
+}
+
+/// Answers a request on each connection.
+fn answer(module: &mut Module, peers: &mut [TcpStream]) {
+    for (id, peer) in (0..).zip(peers) {
+        assert_eq!(take(peer, GET.len()), GET);
+        peer.write_all(HELLO).unwrap();
+        for opcode in [event::HEAD, event::DATA, event::END] {
+            assert_eq!(module.expect(opcode).connection, id);
+        }
+    }
+}
+
+#[test]
+fn each_thread_sends_those_of_many_requests_whose_connections_it_has() {
+    let listener = listen();
+    let (mut module, mut peers) = crowd(&listener, 7, 3);
+    let before = module.exchanged();
+    module.send(|batch| requests(batch, 0..10));
+    answer(&mut module, &mut peers);
+    assert_eq!(module.exchanged(), before + 7);
+}
+
+#[test]
+fn connections_beyond_the_share_go_back_with_their_requests() {
+    let listener = listen();
+    let (mut module, mut peers) = crowd(&listener, 10, 0);
+    let before = module.exchanged();
+    module.send_sharing(4, |batch| requests(batch, 0..10));
+    answer(&mut module, &mut peers);
+    assert_eq!(module.exchanged(), before + 4);
+    module.send_sharing(4, |batch| requests(batch, 0..10));
+    answer(&mut module, &mut peers);
+    assert_eq!(module.exchanged(), before + 8);
+    module.send_sharing(0, |batch| requests(batch, 0..10));
+    answer(&mut module, &mut peers);
+    assert_eq!(module.exchanged(), before + 8);
+    assert!(!(0..10).any(|id| module.has(id)));
+}
+
+#[test]
+fn two_requests_on_one_connection_go_out_in_their_order() {
+    let listener = listen();
+    let (mut module, mut peers) = crowd(&listener, 9, 0);
+    module.send(|batch| requests(batch, (0..9).chain([0])));
+    assert_eq!(take(&mut peers[0], 2 * GET.len()), [GET, GET].concat());
+    assert!(!module.has(0));
+    for peer in &mut peers[1..] {
+        assert_eq!(take(peer, GET.len()), GET);
+    }
+}
+
 #[test]
 fn another_command_gives_the_connection_back_first() {
     let listener = listen();
@@ -243,6 +315,8 @@ fn a_long_body_comes_by_way_of_the_io_thread() {
     }
     assert!(received == expected);
     module.expect(event::END);
+    assert!(module.take_cut_short());
+    assert!(!module.take_cut_short(), "it is told once");
     let mut peer = server.join().unwrap();
     module.until_it_has(0);
     module.exchange(0, &mut peer);
@@ -464,7 +538,7 @@ fn batches_are_told_apart() {
         (0..=FEW as u32).for_each(|id| get(batch, id));
         batch
     });
-    assert_eq!(BatchKind::of(&many), BatchKind::Many);
+    assert!(matches!(BatchKind::of(&many), BatchKind::Many(requests) if requests.len() == FEW + 1));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn request(borrowed: &mut BorrowedConnections) {
     let mut batch = Batch::default();
     batch.request(0).write(0, GET);
     let bytes = batch.into_bytes();
-    borrowed.hand_over(&bytes, BatchKind::of(&bytes), &mut Vec::new());
+    borrowed.hand_over(&bytes, BatchKind::of(&bytes), usize::MAX, &mut Vec::new());
 }
 
 #[test]
