@@ -793,8 +793,16 @@ class NativeHandle extends ShutdownRequest {
   noteTaken(taken) {
     const { writes } = this;
     const total = writes.totalTaken(taken);
-    if (writes.isAwaited() && total > writes.acknowledged) this.onWritten(total);
-    else writes.acknowledged = total;
+    if (!writes.isAwaited() || total <= writes.acknowledged) {
+      writes.acknowledged = total;
+      return;
+    }
+    try {
+      this.onWritten(total);
+    } finally {
+      // A user has closed it before anything of the read was decoded. libuv would not have read any more.
+      if (this.isClosed()) this.finishClosing();
+    }
   }
 
   /**
