@@ -351,13 +351,17 @@ impl Bridge {
     fn adapt_share(&self) {
         let mut share = self.share.borrow_mut();
         let now = Instant::now();
-        if let Membership::Joined(borrower) = &*self.membership.borrow()
-            && borrower.with(BorrowedConnections::take_cut_short) == Some(true)
-        {
-            share.pause(now);
+        let mut borrowed = 0;
+        if let Membership::Joined(borrower) = &*self.membership.borrow() {
+            borrower.with(|connections| {
+                borrowed = connections.number();
+                if connections.take_cut_short() {
+                    share.pause(now);
+                }
+            });
         }
         self.link.with_mailbox(|mailbox| {
-            share.adapt(now, || Spent {
+            share.adapt(now, borrowed, || Spent {
                 worked: worked(),
                 slept: mailbox.sleep.total(),
             });

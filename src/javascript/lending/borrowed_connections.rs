@@ -106,6 +106,11 @@ impl BorrowedConnections {
         self.borrow(offers);
     }
 
+    /// Gives the number of connections that are borrowed.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
     /// Tells whether a connection was returned in the middle of a response, since this was last asked.
     pub fn take_cut_short(&mut self) -> bool {
         std::mem::take(&mut self.cut_short)

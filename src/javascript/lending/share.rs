@@ -49,8 +49,9 @@ impl Share {
         self.connections
     }
 
-    /// Adapts the share, when a batch of many requests is handed over.
-    pub fn adapt(&mut self, now: Instant, spent: impl FnOnce() -> Spent) {
+    /// Adapts the share, when a batch of many requests is handed over. It does not grow beyond what is `borrowed`: the
+    /// I/O thread may be busy with connections that it cannot lend.
+    pub fn adapt(&mut self, now: Instant, borrowed: usize, spent: impl FnOnce() -> Spent) {
         let elapsed = self.window.map(|(since, _)| now.duration_since(since));
         if elapsed.is_some_and(|elapsed| elapsed < Self::WINDOW) {
             return;
@@ -68,7 +69,7 @@ impl Share {
         let io = 1.0 - part(spent.slept.saturating_sub(before.slept));
         if io < Self::EASY || javascript > Self::FULL {
             self.connections = self.connections.saturating_sub(Self::STEP);
-        } else if io >= Self::BUSY && javascript <= Self::FREE {
+        } else if io >= Self::BUSY && javascript <= Self::FREE && borrowed >= self.connections {
             self.connections += Self::STEP;
         }
     }
@@ -102,17 +103,20 @@ mod tests {
         share: Share,
         now: Instant,
         spent: Spent,
+        /// Connections that the I/O thread can lend.
+        lendable: usize,
     }
 
     impl Clock {
         fn new() -> Self {
             let now = Instant::now();
             let mut share = Share::default();
-            share.adapt(now, Spent::default);
+            share.adapt(now, 0, Spent::default);
             Self {
                 share,
                 now,
                 spent: Spent::default(),
+                lendable: usize::MAX,
             }
         }
 
@@ -121,7 +125,8 @@ mod tests {
             self.now += Share::WINDOW;
             self.spent.worked += Share::WINDOW.mul_f64(javascript);
             self.spent.slept += Share::WINDOW.mul_f64(1.0 - io);
-            self.share.adapt(self.now, || self.spent);
+            let borrowed = self.share.connections().min(self.lendable);
+            self.share.adapt(self.now, borrowed, || self.spent);
             self.share.connections()
         }
 
@@ -148,14 +153,22 @@ mod tests {
     }
 
     #[test]
+    fn it_does_not_grow_beyond_what_the_io_thread_can_lend() {
+        let mut clock = Clock::new();
+        clock.lendable = 5;
+        assert_eq!(clock.pass_all(1000, 0.5, 0.9), 6);
+        assert_eq!(clock.pass_all(3, 1.0, 0.9), 0);
+    }
+
+    #[test]
     fn nothing_is_judged_within_a_window_or_behind_a_rest() {
         let mut clock = Clock::new();
         clock.now += Share::WINDOW / 2;
         clock
             .share
-            .adapt(clock.now, || panic!("looked at too early"));
+            .adapt(clock.now, 0, || panic!("looked at too early"));
         clock.now += Share::TOO_LONG;
-        clock.share.adapt(clock.now, Spent::default);
+        clock.share.adapt(clock.now, 0, Spent::default);
         assert_eq!(clock.share.connections(), 0);
         clock.spent = Spent::default();
         assert_eq!(clock.pass(0.5, 0.9), 2);
