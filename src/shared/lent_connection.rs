@@ -114,6 +114,11 @@ impl LentConnection {
         self.parts.armed
     }
 
+    /// Tells whether the connection has to be returned only because much of a response is still to come.
+    pub fn is_cut_short(&self) -> bool {
+        self.parts.armed && self.parts.outcome.is_none()
+    }
+
     /// Gives the descriptor, for an event loop to watch.
     pub fn descriptor(&self) -> RawFd {
         self.parts.stream.as_fd().as_raw_fd()

@@ -50,7 +50,7 @@ pub struct BorrowedConnections {
     number: usize,
     /// Number of connections that wait for a response.
     waiting: usize,
-    /// A connection was returned in the middle of a response.
+    /// A connection was returned in the middle of a response that is too long for this thread.
     cut_short: bool,
     poll: Poll,
     events: Events,
@@ -111,7 +111,8 @@ impl BorrowedConnections {
         self.number
     }
 
-    /// Tells whether a connection was returned in the middle of a response, since this was last asked.
+    /// Tells whether a connection was returned in the middle of a response that is too long for this thread, since this was
+    /// last asked.
     pub fn take_cut_short(&mut self) -> bool {
         std::mem::take(&mut self.cut_short)
     }
@@ -238,7 +239,7 @@ impl BorrowedConnections {
         if stays {
             return None;
         }
-        self.cut_short |= lent.is_armed();
+        self.cut_short |= lent.is_cut_short();
         self.stop_borrowing(id)
     }
 

@@ -425,6 +425,20 @@ fn a_reset_in_a_response_is_an_error_and_completes_nothing() {
 }
 
 #[test]
+fn a_peer_that_ends_in_a_short_response_does_not_make_that_too_long() {
+    let listener = listen();
+    let (mut module, mut peer) = borrower(&listener);
+    module.send(|batch| batch.request(0).write(0, GET));
+    take(&mut peer, GET.len());
+    peer.write_all(&HELLO[..HELLO.len() - 3]).unwrap();
+    module.expect(event::HEAD);
+    module.expect(event::DATA);
+    drop(peer);
+    module.expect(event::EOF);
+    assert!(!module.take_cut_short());
+}
+
+#[test]
 fn garbage_is_told_with_the_packet_and_nothing_is_read_after_it() {
     let listener = listen();
     let (mut module, mut peer) = borrower(&listener);
