@@ -37,10 +37,10 @@ use crate::tls::{Engine, Stop, TlsConnection, TlsError, Written};
 
 /// Bytes of ciphertext from which no more is made before the kernel has taken some, unless little is left.
 const CIPHERTEXT: usize = 64 * 1024;
-/// The same for the beginning of a request, which takes longer to encrypt than to send: a peer that answers what it has and
-/// closes makes the write of the rest fail.
+/// The same for the beginning of a request, which takes longer to encrypt than to send: a peer that answers what it has
+/// and closes makes the write of the rest fail.
 const FIRST_CIPHERTEXT: usize = 4 * 1024 * 1024;
-/// Bytes that encryption adds to those of a record, or less.
+/// Bytes that encryption adds to those of a record, or less; not of all suites of TLS 1.2, where the memory grows.
 const RECORD_OVERHEAD: usize = 64;
 /// Bytes that are encrypted at once: those of four records.
 const PIECE: usize = 64 * 1024;

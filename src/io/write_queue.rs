@@ -13,8 +13,8 @@ use super::stream::Stream;
 
 /// Bytes up to which small writes are gathered, so that a header block and its body go out in one.
 const GATHER: usize = 16 * 1024;
-/// Slices handed to one vectored write. Those of 4 MiB, which is about what a kernel takes at once, go out in one: a peer
-/// that answers the beginning and closes makes the write of the rest fail.
+/// Slices handed to one vectored write. Those of 4 MiB, which is about what a kernel takes at once, go out in one: a
+/// peer that answers the beginning and closes makes the write of the rest fail.
 const MAX_SLICES: usize = 64;
 /// Slices of most writes, for which no larger list is made.
 const FEW_SLICES: usize = 4;

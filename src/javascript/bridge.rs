@@ -112,7 +112,7 @@ impl Bridge {
     }
 
     /// Rings the doorbell: hands the first `length` bytes of the staging buffer to the I/O thread, behind what was left
-    /// for it, or sends them on borrowed connections while the load is light.
+    /// for it, or sends the requests in them on borrowed connections.
     #[napi(catch_unwind)]
     pub fn doorbell(&self, env: Env, staging: &[u8], length: u32) {
         let bytes = staging.get(..length as usize).unwrap_or(staging);
@@ -327,7 +327,7 @@ impl Bridge {
         self.completions.drop_sockets();
     }
 
-    /// Asks the I/O thread to lend connections while the load is light.
+    /// Asks the I/O thread to lend as many connections as the JavaScript thread borrows at most.
     fn choose_lending(&self, env: &Env) {
         let wanted = self.most_borrowed();
         if wanted > 0 {

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::records::{self, command};
 
-/// Requests in a batch up to which the JavaScript thread sends it; the I/O thread sends more requests beside
-/// JavaScript.
+/// Requests in a batch up to which the load counts as light: the JavaScript thread sends those. Of more requests the
+/// I/O thread sends what is not on borrowed connections, beside JavaScript.
 pub(super) const FEW: usize = 8;
 /// Bytes of one request's records up to which the JavaScript thread sends it; a longer one would keep it from
 /// running JavaScript.

@@ -111,8 +111,8 @@ impl BorrowedConnections {
         self.number
     }
 
-    /// Tells whether a connection was returned in the middle of a response that is too long for this thread, since this was
-    /// last asked.
+    /// Tells whether a connection was returned in the middle of a response that is too long for this thread, since this
+    /// was last asked.
     pub fn take_cut_short(&mut self) -> bool {
         std::mem::take(&mut self.cut_short)
     }
@@ -310,8 +310,8 @@ impl BorrowedConnections {
         self.return_with(id, records, sent);
     }
 
-    /// Returns a connection, if it is borrowed, and hands the records of a request on it to the I/O thread. The kernel has
-    /// `sent` bytes of that.
+    /// Returns a connection, if it is borrowed, and hands the records of a request on it to the I/O thread. The kernel
+    /// has `sent` bytes of that.
     fn return_with(&mut self, id: u32, records: &[u8], sent: usize) {
         let rest = batch_memory::copy(records);
         self.announce();

@@ -3,9 +3,9 @@
 //! While few requests are in progress at a time, both threads mostly sleep, and waking one costs more than
 //! everything else in an exchange. Then the I/O thread **lends** its idle connections: it puts them among the
 //! [offers](crate::shared::offers). The JavaScript thread **borrows** them, and exchanges requests on them in its
-//! own event loop, with TLS or without. It **returns** a connection before a long request, or any other command, and before a
-//! batch of many requests. Under a heavy load it borrows only a share, and none unless the I/O thread has too much to do. Only
-//! the JavaScript thread runs the code here.
+//! own event loop, with TLS or without. It **returns** a connection before a long request, or any other command. Under
+//! a heavy load it borrows only a share, and none unless the I/O thread has too much to do: before a batch of many
+//! requests it returns the connections beyond. Only the JavaScript thread runs the code here.
 //!
 //! | file | what |
 //! |---|---|

@@ -1,9 +1,9 @@
 //! The share: decides how many connections the JavaScript thread borrows under a heavy load. That thread runs the code
 //! here.
 //!
-//! With many requests in progress the I/O thread does the work of a connection beside JavaScript. What goes from thread to
-//! thread costs time, though. So where the I/O thread has much to do, and the JavaScript thread would sleep in between, the
-//! latter serves as many connections itself as it has time for.
+//! With many requests in progress the I/O thread does the work of a connection beside JavaScript. What goes from thread
+//! to thread costs time, though. So where the I/O thread has much to do, and the JavaScript thread would sleep in
+//! between, the latter serves as many connections itself as it has time for.
 
 use std::time::{Duration, Instant};
 
