@@ -23,6 +23,10 @@ use super::response_decoder::ResponseDecoder;
 use crate::records::decoding;
 use crate::tls::Stop;
 
+/// Bytes of body ahead from which a connection is returned that is not one of many: it takes longer to give it back than to
+/// read fewer.
+const LONG: usize = 256 * 1024;
+
 /// A lent connection: its socket and its decoder, which move from thread to thread. One thread has it at a
 /// time.
 pub struct LentConnection {
@@ -148,15 +152,23 @@ impl LentConnection {
     }
 
     /// Reads all that has come, and appends its events to `page`. `goes_on` says that something may be behind
-    /// a short read of which the event loop does not tell again: an end, or bytes behind an urgent one. Gives
-    /// `false` when the connection has to be returned.
+    /// a short read of which the event loop does not tell again: an end, or bytes behind an urgent one. `is_one_of_many`
+    /// says that others wait for responses too, which makes a shorter body a long one. Gives `false` when the connection has
+    /// to be returned.
     ///
     /// A panic loses this connection and no other, as on the I/O thread.
-    pub fn receive(&mut self, page: &mut Vec<u8>, counters: &Counters, goes_on: bool) -> bool {
+    pub fn receive(
+        &mut self,
+        page: &mut Vec<u8>,
+        counters: &Counters,
+        goes_on: bool,
+        is_one_of_many: bool,
+    ) -> bool {
         let start = page.len();
+        let long = if is_one_of_many { READ_SIZE } else { LONG };
         let read = AssertUnwindSafe(|| match self.parts.tls {
-            None => self.read(page, counters, goes_on),
-            Some(_) => self.read_through_tls(page, counters, goes_on),
+            None => self.read(page, counters, goes_on, long),
+            Some(_) => self.read_through_tls(page, counters, goes_on, long),
         });
         catch_unwind(read).unwrap_or_else(|_| {
             // It may end with half a record.
@@ -166,7 +178,13 @@ impl LentConnection {
     }
 
     /// Does the work of `receive` without TLS.
-    fn read(&mut self, page: &mut Vec<u8>, counters: &Counters, goes_on: bool) -> bool {
+    fn read(
+        &mut self,
+        page: &mut Vec<u8>,
+        counters: &Counters,
+        goes_on: bool,
+        long: usize,
+    ) -> bool {
         with_scratch(|scratch| {
             loop {
                 let n = match self.parts.fill(scratch, counters) {
@@ -179,11 +197,11 @@ impl LentConnection {
                     Progress::Read => {}
                     other => return self.parts.leave(Ok(other)),
                 }
-                if n == READ_SIZE || self.parts.body_ahead() >= READ_SIZE {
+                if n >= long || self.parts.body_ahead() >= long {
                     // Much is on its way, which the I/O thread reads beside the JavaScript thread.
                     return false;
                 }
-                if !goes_on {
+                if !goes_on && n < READ_SIZE {
                     // A short read: nothing more was there, and the event loop tells of what comes next.
                     return true;
                 }
@@ -192,7 +210,13 @@ impl LentConnection {
     }
 
     /// Does the work of `receive` with TLS.
-    fn read_through_tls(&mut self, page: &mut Vec<u8>, counters: &Counters, goes_on: bool) -> bool {
+    fn read_through_tls(
+        &mut self,
+        page: &mut Vec<u8>,
+        counters: &Counters,
+        goes_on: bool,
+        long: usize,
+    ) -> bool {
         with_ciphertext(READ_SIZE, |buffer| {
             loop {
                 let n = match self.parts.fill(buffer, counters) {
@@ -201,10 +225,10 @@ impl LentConnection {
                     Filled::Returns => return false,
                 };
                 let packet = buffer.get(..n).unwrap_or_default();
-                if !self.pass_packet(page, packet) || n == READ_SIZE {
+                if !self.pass_packet(page, packet, long) || n >= long {
                     return false;
                 }
-                if !goes_on {
+                if !goes_on && n < READ_SIZE {
                     return true;
                 }
             }
@@ -213,7 +237,7 @@ impl LentConnection {
 
     /// Decrypts a packet of the peer, and decodes each record of it as a read of its own. Gives `false` when the
     /// connection has to be returned.
-    fn pass_packet(&mut self, page: &mut Vec<u8>, mut packet: &[u8]) -> bool {
+    fn pass_packet(&mut self, page: &mut Vec<u8>, mut packet: &[u8], long: usize) -> bool {
         with_scratch(|scratch| {
             loop {
                 let id = self.id;
@@ -238,7 +262,7 @@ impl LentConnection {
                     }
                     return self.parts.leave(Ok(progress));
                 }
-                if self.parts.body_ahead() >= READ_SIZE {
+                if self.parts.body_ahead() >= long {
                     // Of a long body, the I/O thread also decrypts what is here.
                     return false;
                 }

@@ -21,6 +21,10 @@ use crate::shared::page;
 
 /// Connections with news that one system call tells of, at most.
 const EVENTS: usize = 64;
+/// Requests that are alone: this thread reads more of their responses.
+const ALONE: usize = 2;
+/// Batches behind one of more requests than that, in which none is alone yet.
+const BATCHES_OF_A_CROWD: u32 = 32;
 /// Token of the I/O thread; every other is a connection id, which has 32 bits.
 const IO_THREAD: Token = Token(usize::MAX);
 
@@ -50,6 +54,8 @@ pub struct BorrowedConnections {
     number: usize,
     /// Number of connections that wait for a response.
     waiting: usize,
+    /// Batches that are still those of a crowd.
+    crowd: u32,
     /// A connection was returned in the middle of a response that is too long for this thread.
     cut_short: bool,
     poll: Poll,
@@ -72,6 +78,7 @@ impl BorrowedConnections {
             borrowed: Vec::new(),
             number: 0,
             waiting: 0,
+            crowd: 0,
             cut_short: false,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
@@ -127,6 +134,11 @@ impl BorrowedConnections {
         left: &mut Vec<Message>,
     ) {
         self.borrow_offered();
+        self.crowd = match &kind {
+            BatchKind::Few(requests) if requests.len() <= ALONE => self.crowd.saturating_sub(1),
+            BatchKind::Few(_) | BatchKind::Many(_) => BATCHES_OF_A_CROWD,
+            BatchKind::Other => self.crowd,
+        };
         match kind {
             BatchKind::Few(requests)
                 if left.is_empty() && requests.iter().all(|(id, _)| self.has(*id)) =>
@@ -231,7 +243,10 @@ impl BorrowedConnections {
         let lent = self.borrowed.get_mut(index)?.as_mut()?;
         let was_armed = lent.is_armed();
         let counters = &self.completions.counters;
-        let stays = page::append(&mut self.page, |page| lent.receive(page, counters, goes_on));
+        let is_one_of_many = self.waiting > ALONE || self.crowd > 0;
+        let stays = page::append(&mut self.page, |page| {
+            lent.receive(page, counters, goes_on, is_one_of_many)
+        });
         if was_armed && !lent.is_armed() {
             self.waiting -= 1;
         }

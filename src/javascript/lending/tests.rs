@@ -290,6 +290,48 @@ fn written_bytes_are_counted_over_both_threads() {
     assert_eq!(module.expect(event::WRITTEN).total(), 12 * GET.len() as u64);
 }
 
+/// Has a peer answer with a body, and takes it.
+fn take_body(module: &mut Module, mut peer: TcpStream, body: &[u8]) {
+    let sent = body.to_vec();
+    let server = std::thread::spawn(move || {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", sent.len());
+        peer.write_all(&[head.as_bytes(), &sent].concat()).unwrap();
+        peer
+    });
+    module.expect(event::HEAD);
+    let mut received = Vec::new();
+    while received.len() < body.len() {
+        received.extend(module.expect(event::DATA).payload);
+    }
+    assert!(received == body);
+    module.expect(event::END);
+    drop(server.join().unwrap());
+}
+
+#[test]
+fn a_body_that_is_not_long_is_read_here_while_few_wait() {
+    let listener = listen();
+    let (mut module, mut peers) = crowd(&listener, 2, 0);
+    module.send(|batch| requests(batch, 0..2));
+    peers
+        .iter_mut()
+        .for_each(|peer| drop(take(peer, GET.len())));
+    take_body(&mut module, peers.swap_remove(0), &noise(200_000));
+    assert!(!module.take_cut_short());
+}
+
+#[test]
+fn the_same_body_comes_by_way_of_the_io_thread_while_more_wait() {
+    let listener = listen();
+    let (mut module, mut peers) = crowd(&listener, 3, 0);
+    module.send(|batch| requests(batch, 0..3));
+    peers
+        .iter_mut()
+        .for_each(|peer| drop(take(peer, GET.len())));
+    take_body(&mut module, peers.swap_remove(0), &noise(200_000));
+    assert!(module.take_cut_short());
+}
+
 #[test]
 fn a_long_body_comes_by_way_of_the_io_thread() {
     let listener = listen();
