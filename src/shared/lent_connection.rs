@@ -23,7 +23,7 @@ use super::response_decoder::ResponseDecoder;
 use crate::records::decoding;
 use crate::tls::Stop;
 
-/// Bytes of body ahead from which a connection is returned that is not one of many: it takes longer to give it back than to
+/// Bytes of body ahead from which a connection is returned that is not one of many. To give it back takes longer than to
 /// read fewer.
 const LONG: usize = 256 * 1024;
 
@@ -153,8 +153,8 @@ impl LentConnection {
 
     /// Reads all that has come, and appends its events to `page`. `goes_on` says that something may be behind
     /// a short read of which the event loop does not tell again: an end, or bytes behind an urgent one. `is_one_of_many`
-    /// says that others wait for responses too, which makes a shorter body a long one. Gives `false` when the connection has
-    /// to be returned.
+    /// says that others wait for responses too, which makes a shorter body a long one. Gives `false` when the connection
+    /// has to be returned.
     ///
     /// A panic loses this connection and no other, as on the I/O thread.
     pub fn receive(
