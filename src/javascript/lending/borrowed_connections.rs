@@ -1,6 +1,7 @@
 //! The connections that the JavaScript thread has borrowed. That thread sends requests on them, reads and
 //! decodes what comes, and returns those that it cannot go on with.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
@@ -139,6 +140,9 @@ impl BorrowedConnections {
             BatchKind::Few(_) | BatchKind::Many(_) => BATCHES_OF_A_CROWD,
             BatchKind::Other => self.crowd,
         };
+        if matches!(kind, BatchKind::Many(_)) {
+            self.return_idle(bytes, most);
+        }
         match kind {
             BatchKind::Few(requests)
                 if left.is_empty() && requests.iter().all(|(id, _)| self.has(*id)) =>
@@ -158,6 +162,31 @@ impl BorrowedConnections {
                 self.leave(connections, batch, left);
                 self.mailbox.send_all(left.drain(..));
             }
+        }
+    }
+
+    /// Returns connections beyond `most` that are idle, and that no record of a batch names. They would leave no room in
+    /// the share for those that have work.
+    fn return_idle(&mut self, bytes: &[u8], most: usize) {
+        let excess = self.number.saturating_sub(most);
+        if excess == 0 {
+            return;
+        }
+        let named: HashSet<u32> = records::iter(bytes)
+            .map(|record| record.connection)
+            .collect();
+        let borrowed = self.borrowed.iter().flatten();
+        let idle: Vec<u32> = borrowed
+            .filter(|lent| !lent.is_armed() && !named.contains(&lent.id()))
+            .map(LentConnection::id)
+            .take(excess)
+            .collect();
+        let returned: Vec<Message> = idle
+            .into_iter()
+            .filter_map(|id| self.stop_borrowing(id))
+            .collect();
+        if !returned.is_empty() {
+            self.mailbox.send_all(returned);
         }
     }
 

@@ -169,9 +169,9 @@ fn requests(batch: &mut Commands, ids: impl IntoIterator<Item = u32>) -> &mut Co
     batch
 }
 
-/// Answers a request on each connection.
-fn answer(module: &mut Module, peers: &mut [TcpStream]) {
-    for (id, peer) in (0..).zip(peers) {
+/// Answers a request on each connection, of which the first has the id `first`.
+fn answer(module: &mut Module, first: u32, peers: &mut [TcpStream]) {
+    for (id, peer) in (first..).zip(peers) {
         assert_eq!(take(peer, GET.len()), GET);
         peer.write_all(HELLO).unwrap();
         for opcode in [event::HEAD, event::DATA, event::END] {
@@ -186,7 +186,7 @@ fn each_thread_sends_those_of_many_requests_whose_connections_it_has() {
     let (mut module, mut peers) = crowd(&listener, 7, 3);
     let before = module.exchanged();
     module.send(|batch| requests(batch, 0..10));
-    answer(&mut module, &mut peers);
+    answer(&mut module, 0, &mut peers);
     assert_eq!(module.exchanged(), before + 7);
 }
 
@@ -196,15 +196,38 @@ fn connections_beyond_the_share_go_back_with_their_requests() {
     let (mut module, mut peers) = crowd(&listener, 10, 0);
     let before = module.exchanged();
     module.send_sharing(4, |batch| requests(batch, 0..10));
-    answer(&mut module, &mut peers);
+    answer(&mut module, 0, &mut peers);
     assert_eq!(module.exchanged(), before + 4);
     module.send_sharing(4, |batch| requests(batch, 0..10));
-    answer(&mut module, &mut peers);
+    answer(&mut module, 0, &mut peers);
     assert_eq!(module.exchanged(), before + 8);
     module.send_sharing(0, |batch| requests(batch, 0..10));
-    answer(&mut module, &mut peers);
+    answer(&mut module, 0, &mut peers);
     assert_eq!(module.exchanged(), before + 8);
     assert!(!(0..10).any(|id| module.has(id)));
+}
+
+#[test]
+fn idle_connections_that_no_request_names_leave_the_share_to_the_others() {
+    let listener = listen();
+    let (mut module, mut peers) = crowd(&listener, 12, 0);
+    let before = module.exchanged();
+    module.send_sharing(9, |batch| requests(batch, 3..12));
+    answer(&mut module, 3, &mut peers[3..]);
+    assert_eq!(module.exchanged(), before + 9);
+    assert!(!(0..3).any(|id| module.has(id)));
+}
+
+#[test]
+fn idle_connections_go_back_although_no_request_is_sent_on_a_borrowed_one() {
+    let listener = listen();
+    let (mut module, mut peers) = crowd(&listener, 2, 9);
+    module.send_sharing(1, |batch| requests(batch, 2..11));
+    answer(&mut module, 2, &mut peers[2..]);
+    assert!(!module.has(0) && module.has(1));
+    module.send_sharing(0, |batch| requests(batch, 2..11));
+    answer(&mut module, 2, &mut peers[2..]);
+    assert!(!module.has(1));
 }
 
 #[test]
