@@ -9,7 +9,7 @@ const { ROOT } = require('../support');
 const { PAGE, readResults, render } = require('../../scripts/performance-page');
 
 const HTTP = 'AMD EPYC, 2 processors, Node 20';
-const HTTPS = 'AMD EPYC (family 26 model 2), 2 processors, Node 20, workloads `^https`, some clients';
+const HTTPS = 'AMD EPYC (family 25 model 17), 2 processors, Node 20, workloads `^https`';
 
 /** The rows of README.md's table, and what they are short for. */
 const README = [
