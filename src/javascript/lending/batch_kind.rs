@@ -34,7 +34,7 @@ impl BatchKind {
             let end = start + records::HEADER_SIZE + record.payload.len().next_multiple_of(4);
             if record.opcode == command::REQUEST {
                 count += 1;
-                // Of many, who sends them looks whether the connection is idle.
+                // The sender of many requests looks whether each connection is idle.
                 plain &= count > FEW || !requests.iter().any(|(id, _)| *id == record.connection);
                 requests.push((record.connection, start..end));
             } else {
