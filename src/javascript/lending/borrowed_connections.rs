@@ -165,8 +165,8 @@ impl BorrowedConnections {
         }
     }
 
-    /// Returns connections beyond `most` that are idle, and that no record of a batch names. They would leave no room in
-    /// the share for those that have work.
+    /// Returns connections beyond `most` that are idle, and that no record of a batch names. They would leave no room
+    /// in the share for those that have work.
     fn return_idle(&mut self, bytes: &[u8], most: usize) {
         let excess = self.number.saturating_sub(most);
         if excess == 0 {

@@ -331,8 +331,8 @@ fn take_body(module: &mut Module, mut peer: TcpStream, body: &[u8]) -> TcpStream
     server.join().unwrap()
 }
 
-/// Has so many requests wait at a time, and takes a body of 200,000 bytes. Tells whether the connection was returned in the
-/// middle of it.
+/// Has so many requests wait at a time, and takes a body of 200,000 bytes. Tells whether the connection was returned in
+/// the middle of it.
 fn is_cut_short_among(waiting: u32) -> bool {
     let listener = listen();
     let (mut module, mut peers) = crowd(&listener, waiting, 0);
